@@ -1,0 +1,1 @@
+"""Values and small tools without I/O, used by every other room."""

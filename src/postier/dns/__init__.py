@@ -1,0 +1,1 @@
+"""Asking the DNS: the Resolver that everything else is written against, a client, a cache."""
