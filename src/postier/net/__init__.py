@@ -1,0 +1,1 @@
+"""Sockets, TLS, limits and time-outs, once for every protocol."""

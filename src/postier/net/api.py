@@ -1,0 +1,189 @@
+"""The seam between bytes and events.
+
+A **core** knows a protocol's grammar and order and does no I/O: bytes go in, events come out, replies go
+in, bytes come out. A **session** knows what the events mean; it is one coroutine for each connection and
+talks to a Connection. The **driver** behind Connection owns the socket, TLS, time-outs, limits and
+back-pressure, for every protocol alike.
+
+    async def session(connection: Connection, core: SmtpServer) -> None:
+        while (event := await connection.event(core, timeout=300)) is not None:
+            await handle(event)                  # calls core.reply(...)
+
+`event` hands the core what came in until it has an event, and sends what the core has to say whenever the
+core needs more input: so a pipelined batch of commands is answered with one write.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+__all__ = [
+    "ByteFilter",
+    "Connection",
+    "ConnectionLost",
+    "Core",
+    "IdleTimeout",
+    "Session",
+    "TlsInfo",
+    "Wake",
+]
+
+Event_co = TypeVar("Event_co", covariant=True)
+Event = TypeVar("Event")
+
+
+class Core(Protocol[Event_co]):
+    """A protocol without I/O. Its results never depend on where the bytes were cut into packets."""
+
+    def receive(self, data: bytes) -> None:
+        """Take what came from the peer. Only stores it; parsing happens in `next_event`."""
+        ...
+
+    def next_event(self) -> Event_co | None:
+        """The next event, or None while more input (or the reply to the last event) is needed.
+
+        An event is handed out once. The core does not read past an event whose reply decides how the
+        following bytes are to be read (DATA, STARTTLS, AUTH, a literal).
+        """
+        ...
+
+    def eof(self) -> None:
+        """The peer has closed its side; `next_event` may still have events from before."""
+        ...
+
+    def outgoing(self) -> bytes:
+        """What is to be sent now; b"" if nothing. Handing it out empties it."""
+        ...
+
+    def has_buffered_input(self) -> bool:
+        """True while bytes were received that no event has covered yet (STARTTLS injection, RFC 3207)."""
+        ...
+
+
+class ByteFilter(Protocol):
+    """A layer between the socket and the core, such as COMPRESS=DEFLATE (RFC 4978)."""
+
+    def decode(self, data: bytes) -> bytes:
+        """What the peer meant. Raises ValueError if it is no such stream or grows past its bound."""
+        ...
+
+    def encode(self, data: bytes) -> bytes:
+        """What goes on the wire for one flushed write; nothing is held back."""
+        ...
+
+
+class ConnectionLost(Exception):
+    """The peer is gone, or did not read what we sent within the time it had."""
+
+
+class IdleTimeout(Exception):
+    """Nothing came within the time that `event` was given."""
+
+
+class Wake:
+    """What `Connection.event` returns when `wake()` was called: no input, but something to look at."""
+
+    __slots__ = ()
+
+
+WAKE = Wake()
+
+
+@dataclass(frozen=True, slots=True)
+class TlsInfo:
+    """`version` as "TLSv1.3", `cipher` in OpenSSL's name, `bits` of its key; `server_name` from SNI or ""."""
+
+    version: str
+    cipher: str
+    bits: int
+    server_name: str = ""
+
+
+class Connection(Protocol):
+    """One connection, as its session sees it."""
+
+    @property
+    def id(self) -> str:
+        """Names this connection in the log and in replies."""
+        ...
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """Address (IPv4-mapped IPv6 as plain IPv4) and port of the other side."""
+        ...
+
+    @property
+    def local(self) -> tuple[str, int]: ...
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """None while the connection is in clear."""
+        ...
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes from the peer above TLS and below a ByteFilter."""
+        ...
+
+    @property
+    def bytes_out(self) -> int: ...
+
+    async def event(self, core: Core[Event], timeout: float) -> Event | Wake | None:
+        """The core's next event; None once the peer has closed and all its input is used up.
+
+        Before waiting, sends `core.outgoing()`. Returns a Wake if `wake()` was called since the last call
+        and the core has no event. Raises IdleTimeout after `timeout` seconds without input and
+        ConnectionLost if the connection broke. Input that waits is bounded: the socket is not read
+        while the session is busy and 256 KiB wait.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Make a waiting (or the next) `event` return a Wake. May be called by anybody on this loop."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the peer, in order. Never blocks; call `drain` after large ones."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken what waits beyond 256 KiB.
+
+        Raises ConnectionLost when the peer takes nothing for the write time-out.
+        """
+        ...
+
+    async def flush(self, core: Core[Event]) -> None:
+        """Send `core.outgoing()` now, then `drain`."""
+        ...
+
+    async def start_tls(self, core: Core[Event]) -> None:
+        """Send what the core has to say (the go-ahead), then shake hands as the server.
+
+        Raises ConnectionLost if input already waits behind the command (RFC 3207: nothing may be
+        pipelined) or if the handshake fails. The core must be told to forget its state by the session.
+        """
+        ...
+
+    def install_filter(self, filter: ByteFilter) -> None:
+        """From the next byte on, in both directions. Input that already waits passes through it as well."""
+        ...
+
+    def close(self) -> None:
+        """Send what is queued, then close. Further events are None. May be called more than once."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once, dropping what is queued."""
+        ...
+
+
+Session = Callable[[Connection], Awaitable[None]]
+"""What a listener runs for each connection it accepts; the driver closes the connection after it."""
+
+
+SslContextSource = Callable[[], ssl.SSLContext]
+"""The current context; asked at each handshake, so that a renewed certificate needs no restart."""
