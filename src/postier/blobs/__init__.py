@@ -1,0 +1,1 @@
+"""Message bytes at rest, in packs."""

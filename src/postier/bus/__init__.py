@@ -1,0 +1,1 @@
+"""Telling the other workers that something changed."""

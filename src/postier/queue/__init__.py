@@ -1,0 +1,1 @@
+"""Outgoing mail: its entries, their states, the worker that moves them."""
