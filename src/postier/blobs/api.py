@@ -20,7 +20,7 @@ SPOOL_MEMORY = 1024 * 1024
 
 
 class BlobUnreadable(Exception):
-    """The bytes of an acknowledged blob are missing or damaged; the message says which and why, for the log."""
+    """The bytes of an acknowledged blob are missing or damaged; the message says which and why."""
 
 
 class BlobRef(NamedTuple):

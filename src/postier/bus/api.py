@@ -30,7 +30,7 @@ class Subscription(Protocol):
 
 
 class Bus(Protocol):
-    """Publishing reaches subscribers in this process at once and those of other workers within milliseconds."""
+    """Reaches subscribers in this process at once and those of other workers within milliseconds."""
 
     def publish(self, topic: int, number: int) -> None:
         """Never blocks and never raises."""

@@ -323,7 +323,7 @@ class QueueEntry:
 class LoginFailures(NamedTuple):
     """Consecutive failures of a key (an address or an account) and when the last one was."""
 
-    count: int
+    failures: int
     last: float
 
 
