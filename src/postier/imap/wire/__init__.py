@@ -1,0 +1,1 @@
+"""IMAP's grammar, framing and responses, without I/O."""
