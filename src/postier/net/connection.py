@@ -1,0 +1,457 @@
+"""The driver: one socket and one session, whatever the protocol.
+
+`StreamConnection` is an asyncio protocol on the event loop's own transports (uvloop's, where it runs):
+no streams, no locks, one future for each wait. What comes in waits in `_inbox` until the session asks
+for an event; past READ_LIMIT the socket is not read. What goes out waits in the transport; past
+WRITE_LIMIT `drain` (and the next `event`) waits for the peer, who must take something every
+`write_timeout` seconds.
+
+Time-outs cost one timer per connection that is armed for the earliest deadline and, when it rings early,
+arms itself again: a wait that ends in time touches no timer at all.
+
+Nothing here knows a protocol. The two lines that a driver has to say by itself (too many connections,
+shutting down) are given by the listener.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from postier.base.ids import new_id
+from postier.net.api import (
+    WAKE,
+    ByteFilter,
+    Connection,
+    ConnectionLost,
+    Core,
+    IdleTimeout,
+    SslContextSource,
+    TlsInfo,
+    Wake,
+)
+from postier.net.tls import requested_name
+
+__all__ = ["READ_LIMIT", "WRITE_LIMIT", "StreamConnection", "plain_address"]
+
+Event = TypeVar("Event")
+
+READ_LIMIT = 256 * 1024
+"""Bytes that may wait unread by the session before the socket is left alone."""
+
+WRITE_LIMIT = 256 * 1024
+"""Bytes that may wait for the peer before `drain` waits."""
+
+HANDSHAKE_TIMEOUT = 30.0
+TLS_SHUTDOWN_TIMEOUT = 5.0
+LINGER_TIMEOUT = 2.0
+
+
+def plain_address(name: object) -> tuple[str, int]:
+    """Address and port of a socket name; an IPv4-mapped address (RFC 4291 2.5.5.2) as plain IPv4.
+
+    ("", 0) for what has neither, such as a Unix socket.
+    """
+    if not isinstance(name, tuple) or len(name) < 2:
+        return "", 0
+    address = str(name[0]).partition("%")[0]  # fe80::1%eth0: the zone means nothing to the peer
+    if address.startswith("::ffff:") and "." in address:
+        address = address[7:]
+    return address, int(name[1])
+
+
+class StreamConnection(asyncio.Protocol):
+    """A Connection (see net.api) over a transport of the running loop.
+
+    `on_made` is called once, when the transport is there; it may start the session. `tls_source` gives
+    the context of `start_tls`. `goodbye` is sent when the server is stopping and the session asks for
+    an event that is not there.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_closing",
+        "_deadline",
+        "_drained",
+        "_eof",
+        "_eof_told",
+        "_filter",
+        "_goodbye",
+        "_id",
+        "_inbox",
+        "_inbox_size",
+        "_loop",
+        "_lost",
+        "_on_made",
+        "_read_paused",
+        "_retiring",
+        "_secured",
+        "_sent_mark",
+        "_timer",
+        "_timer_at",
+        "_tls_source",
+        "_transport",
+        "_waiter",
+        "_woken",
+        "_write_deadline",
+        "_write_paused",
+        "_write_timeout",
+        "bytes_in",
+        "bytes_out",
+        "local",
+        "peer",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        on_made: Callable[[StreamConnection], None] | None = None,
+        tls_source: SslContextSource | None = None,
+        goodbye: bytes = b"",
+        write_timeout: float = 60.0,
+    ) -> None:
+        self._loop = loop
+        self._on_made = on_made
+        self._tls_source = tls_source
+        self._goodbye = goodbye
+        self._write_timeout = write_timeout
+        self._transport: asyncio.Transport | None = None
+        self._filter: ByteFilter | None = None
+        self._id = ""
+        self.peer: tuple[str, int] = ("", 0)
+        self.local: tuple[str, int] = ("", 0)
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self._inbox: list[bytes] = []
+        self._inbox_size = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._deadline = 0.0
+        self._write_deadline = 0.0
+        self._sent_mark = 0
+        self._lost: ConnectionLost | None = None
+        self._secured: TlsInfo | None = None
+        self._read_paused = False
+        self._write_paused = False
+        self._eof = False
+        self._eof_told = False
+        self._closing = False
+        self._retiring = False
+        self._woken = False
+
+    # ------------------------------------------------------------------ what the session sees
+
+    @property
+    def id(self) -> str:
+        if not self._id:
+            self._id = new_id()
+        return self._id
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        return self._secured
+
+    async def event(self, core: Core[Event], timeout: float) -> Event | Wake | None:
+        while True:
+            found = core.next_event()
+            if found is not None:
+                return found
+            if self._inbox:
+                self._feed(core)
+                continue
+            reply = core.outgoing()
+            if reply:
+                self.write(reply)
+            if self._write_paused:
+                await self.drain()
+            if self._woken:
+                self._woken = False
+                return WAKE
+            if self._closing:
+                return None
+            if self._eof:
+                if self._eof_told:
+                    return None
+                self._eof_told = True
+                core.eof()
+                continue
+            if self._lost is not None:
+                raise self._lost
+            if self._retiring and not core.has_buffered_input():
+                self.write(self._goodbye)
+                self.close()
+                return None
+            await self._wait(timeout)
+
+    def wake(self) -> None:
+        self._woken = True
+        self._stop_waiting()
+
+    def write(self, data: bytes) -> None:
+        if not data or self._transport is None or self._closing or self._lost is not None:
+            return
+        if self._filter is not None:
+            data = self._filter.encode(data)
+        self.bytes_out += len(data)
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        while self._write_paused and self._lost is None:
+            if self._drained is None:
+                self._drained = self._loop.create_future()
+                self._sent_mark = self._sent()
+                self._write_deadline = self._loop.time() + self._write_timeout
+                self._arm(self._write_deadline)
+            await asyncio.shield(self._drained)
+        if self._lost is not None:
+            raise self._lost
+
+    async def flush(self, core: Core[Event]) -> None:
+        reply = core.outgoing()
+        if reply:
+            self.write(reply)
+        if self._write_paused or self._lost is not None:
+            await self.drain()
+
+    async def start_tls(self, core: Core[Event]) -> None:
+        transport = self._transport
+        if transport is None or self._lost is not None or self._closing:
+            raise self._lost or ConnectionLost("closed")
+        if self._tls_source is None:
+            raise RuntimeError("start_tls on a listener without TLS")
+        transport.pause_reading()
+        if self._inbox or core.has_buffered_input():
+            raise self._break("input was pipelined behind the command that starts TLS")
+        self.write(core.outgoing())
+        await self.secure(self._tls_source(), server_side=True)
+
+    def install_filter(self, filter: ByteFilter) -> None:
+        self._filter = filter
+
+    def close(self) -> None:
+        if self._closing or self._lost is not None or self._transport is None:
+            self._closing = True
+            return
+        self._closing = True
+        self._stop_waiting()
+        if (self._inbox or self._read_paused) and self._secured is None:
+            self._linger(self._transport)
+        else:
+            self._transport.close()
+            self._arm(self._loop.time() + self._write_timeout)
+
+    def abort(self) -> None:
+        self._break("aborted")
+
+    # ------------------------------------------------------------------ for servers and clients
+
+    async def secure(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool,
+        server_name: str | None = None,
+        timeout: float = HANDSHAKE_TIMEOUT,
+    ) -> None:
+        """Shake hands in `timeout` seconds. Raises ConnectionLost; its `__cause__` says what failed.
+
+        `server_name` is what a client asks for and, if the context verifies, what the certificate
+        must be for (RFC 9525).
+        """
+        transport = self._transport
+        if transport is None or self._lost is not None:
+            raise self._lost or ConnectionLost("closed")
+        try:
+            upgraded = await self._loop.start_tls(
+                transport,
+                self,
+                context,
+                server_side=server_side,
+                server_hostname=server_name,
+                ssl_handshake_timeout=timeout,
+                ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
+            )
+        except (OSError, ssl.SSLError, TimeoutError) as error:
+            raise self._break(f"TLS handshake failed: {error or type(error).__name__}") from error
+        if upgraded is None:
+            raise self._break("TLS handshake failed: the peer has gone")
+        self._transport = upgraded
+        upgraded.set_write_buffer_limits(high=WRITE_LIMIT)
+        self._read_paused = self._write_paused = False
+        self._secured = _describe_tls(upgraded)
+
+    def retire(self) -> None:
+        """The server is stopping: say goodbye as soon as the session waits for the peer."""
+        self._retiring = True
+        self._stop_waiting()
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """None before the connection is made."""
+        return self._transport
+
+    # ------------------------------------------------------------------ what the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_LIMIT)
+        self.peer = plain_address(transport.get_extra_info("peername"))
+        self.local = plain_address(transport.get_extra_info("sockname"))
+        self._secured = _describe_tls(transport)
+        if self._on_made is not None:
+            self._on_made(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.bytes_in += len(data)
+        if self._closing:
+            return
+        self._inbox.append(data)
+        self._inbox_size += len(data)
+        if self._waiter is not None:
+            self._stop_waiting()
+        elif self._inbox_size > READ_LIMIT and not self._read_paused and self._transport is not None:
+            self._read_paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._eof = True
+        self._stop_waiting()
+        if self._closing and self._transport is not None:
+            self._transport.close()
+        return self._secured is None and not self._closing  # True: we may still answer (TLS cannot)
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        self._stop_draining()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is None:
+            self._eof = True
+        self._end(ConnectionLost(str(exc) or type(exc).__name__ if exc else "closed"))
+
+    # ------------------------------------------------------------------ inside
+
+    def _feed(self, core: Core[Any]) -> None:
+        inbox, self._inbox, self._inbox_size = self._inbox, [], 0
+        if self._read_paused and self._transport is not None and self._lost is None:
+            self._read_paused = False
+            self._transport.resume_reading()
+        if self._filter is None:
+            for data in inbox:
+                core.receive(data)
+            return
+        try:
+            core.receive(self._filter.decode(b"".join(inbox)))
+        except ValueError as error:
+            raise self._break(str(error)) from error
+
+    async def _wait(self, timeout: float) -> None:
+        waiter = self._waiter = self._loop.create_future()
+        self._deadline = self._loop.time() + timeout
+        if self._timer is None or self._timer_at > self._deadline:
+            self._arm(self._deadline)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+
+    def _stop_waiting(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _stop_draining(self) -> None:
+        if self._drained is not None:
+            if not self._drained.done():
+                self._drained.set_result(None)
+            self._drained = None
+
+    def _sent(self) -> int:
+        """Bytes that the kernel has taken."""
+        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return self.bytes_out - waiting
+
+    def _arm(self, when: float) -> None:
+        """Ring at `when` at the latest."""
+        if self._timer is not None:
+            if self._timer_at <= when:
+                return
+            self._timer.cancel()
+        self._timer_at = when
+        self._timer = self._loop.call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = self._loop.time() + 0.002  # the loop's timers count in milliseconds
+        if self._closing:
+            self._break("the peer did not take our last words")
+            return
+        if self._drained is not None:
+            self._check_progress(now)
+        if self._waiter is not None and not self._waiter.done():
+            if now >= self._deadline:
+                self._waiter.set_exception(IdleTimeout())
+            else:
+                self._arm(self._deadline)
+
+    def _check_progress(self, now: float) -> None:
+        sent = self._sent()
+        if sent > self._sent_mark:
+            self._sent_mark = sent
+            self._write_deadline = now + self._write_timeout
+        elif now >= self._write_deadline:
+            self._break(f"the peer took nothing for {self._write_timeout:g} s")
+            return
+        self._arm(self._write_deadline)
+
+    def _linger(self, transport: asyncio.Transport) -> None:
+        """Close our side only and drop what still comes.
+
+        Closing a socket with unread input resets the connection, and a reset makes the peer's kernel
+        drop the reply that says why.
+        """
+        self._inbox.clear()
+        self._arm(self._loop.time() + LINGER_TIMEOUT)
+        if transport.can_write_eof() and not transport.is_closing():
+            transport.write_eof()
+            transport.resume_reading()
+        else:
+            transport.close()
+
+    def _break(self, why: str) -> ConnectionLost:
+        """Drop the connection now; the error for whoever waits."""
+        lost = ConnectionLost(why)
+        self._end(lost)
+        if self._transport is not None:
+            self._transport.abort()
+        return lost
+
+    def _end(self, lost: ConnectionLost) -> None:
+        if self._lost is None:
+            self._lost = lost
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._stop_waiting()
+        self._stop_draining()
+
+
+def _describe_tls(transport: asyncio.BaseTransport) -> TlsInfo | None:
+    channel = transport.get_extra_info("ssl_object")
+    if channel is None:
+        return None
+    name, _, bits = channel.cipher()
+    return TlsInfo(channel.version(), name, bits, requested_name(channel))
+
+
+if TYPE_CHECKING:
+
+    def _is_a_connection(connection: StreamConnection) -> Connection:
+        return connection

@@ -1,0 +1,343 @@
+"""Listening sockets, who may connect, and stopping without losing anybody.
+
+A supervisor binds the ports before it drops its privileges and before it forks (`bind_sockets`); each
+worker takes one set of sockets and runs a Server on its own loop. The kernel spreads connections over
+the sets (SO_REUSEPORT).
+
+Limits are counted per worker and before a session exists. One address may hold `per_address`
+connections; IPv6 counts by /64, which is what one customer gets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import ipaddress
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from postier.base.log import Log
+from postier.net.api import ConnectionLost, IdleTimeout, Session, SslContextSource
+from postier.net.connection import HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT, StreamConnection, plain_address
+
+__all__ = ["BindError", "Endpoint", "Limits", "Listener", "Server", "bind_sockets"]
+
+BACKLOG = 1024
+IPV4_ANY = str(ipaddress.IPv4Address(0))
+CONCURRENT_HANDSHAKES = 500
+ACCEPT_BATCH = 64
+PAUSE_WITHOUT_DESCRIPTORS = 1.0
+
+_NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+log = Log("net")
+
+
+class Endpoint(NamedTuple):
+    """Where to listen. `host` is an address or "" for all of them; `port` 0 lets the kernel choose."""
+
+    name: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host or "*"
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What to do with those who connect to `endpoint`.
+
+    `tls` serves `start_tls`, and with `implicit_tls` the handshake that comes first (RFC 8314).
+    `busy` is the protocol's line for a connection past a limit (in clear only); `goodbye` its line for
+    a connection that is closed because the server stops. Both with CRLF, or b"".
+    """
+
+    endpoint: Endpoint
+    session: Session
+    tls: SslContextSource | None = None
+    implicit_tls: bool = False
+    busy: bytes = b""
+    goodbye: bytes = b""
+
+    def __post_init__(self) -> None:
+        if self.implicit_tls and self.tls is None:
+            raise ValueError(f"listener {self.endpoint.name}: implicit TLS without a certificate")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Connections of one worker at a time, in all and from one address; 0 means no limit."""
+
+    connections: int = 10_000
+    per_address: int = 50
+
+
+class BindError(Exception):
+    """A port that cannot be had; the message is one line for the administrator."""
+
+
+# ---------------------------------------------------------------------- binding
+
+
+def bind_sockets(endpoints: Sequence[Endpoint], workers: int = 1) -> list[dict[Endpoint, socket.socket]]:
+    """One set of listening sockets for each worker; the keys are `endpoints` as given.
+
+    Raises BindError "cannot listen on 127.0.0.1:25: address already in use"; then none is left open.
+    """
+    sets: list[dict[Endpoint, socket.socket]] = [{} for _ in range(workers)]
+    wildcards = {endpoint.port for endpoint in endpoints if endpoint.host == IPV4_ANY}
+    try:
+        for endpoint in endpoints:
+            _bind_alone(endpoint, endpoint.port in wildcards).close()
+            target = endpoint
+            for own in sets:
+                own[endpoint] = _bind(target, endpoint.port in wildcards, shared=True)
+                target = endpoint._replace(port=own[endpoint].getsockname()[1])
+    except BindError:
+        for own in sets:
+            for bound in own.values():
+                bound.close()
+        raise
+    return sets
+
+
+def _bind_alone(endpoint: Endpoint, v6_only: bool) -> socket.socket:
+    """Without SO_REUSEPORT first: another server that uses it as well must not share the port with us."""
+    return _bind(endpoint, v6_only, shared=False)
+
+
+def _bind(endpoint: Endpoint, v6_only: bool, *, shared: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in endpoint.host or not endpoint.host else socket.AF_INET
+    try:
+        bound = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise _bind_error(endpoint, error) from error
+    try:
+        bound.setblocking(False)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(v6_only))
+        bound.bind((endpoint.host or "::", endpoint.port))
+        if shared:
+            bound.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise _bind_error(endpoint, error) from error
+    return bound
+
+
+def _bind_error(endpoint: Endpoint, error: Exception) -> BindError:
+    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return BindError(f"cannot listen on {endpoint}: {why[:1].lower()}{why[1:]}")
+
+
+# ---------------------------------------------------------------------- serving
+
+
+def _limit_key(address: str) -> str:
+    """What is counted as one peer: an IPv4 address, or the /64 of an IPv6 address."""
+    if ":" not in address:
+        return address
+    return socket.inet_pton(socket.AF_INET6, address)[:8].hex()
+
+
+class Server:
+    """All listeners of one worker."""
+
+    def __init__(
+        self, listeners: Iterable[Listener], limits: Limits = Limits(), *, write_timeout: float = 60.0
+    ) -> None:
+        self._listeners = tuple(listeners)
+        self._limits = limits
+        self._write_timeout = write_timeout
+        self._handshakes = asyncio.Semaphore(CONCURRENT_HANDSHAKES)
+        self._running: dict[asyncio.Task[None], StreamConnection] = {}
+        self._by_peer: Counter[str] = Counter()
+        self._servers: list[asyncio.Server] = []
+        self._tls_sockets: list[socket.socket] = []
+        self._retiring = False
+
+    @property
+    def connections(self) -> int:
+        """How many are open now, those that still shake hands included."""
+        return len(self._running)
+
+    async def start(self, sockets: Mapping[Endpoint, socket.socket] | None = None) -> dict[Endpoint, int]:
+        """Accept on `sockets` (from `bind_sockets`), or bind here. Returns the ports in use.
+
+        Raises BindError.
+        """
+        if sockets is None:
+            sockets = bind_sockets([listener.endpoint for listener in self._listeners])[0]
+        for listener in self._listeners:
+            await self._listen(listener, sockets[listener.endpoint])
+        return {
+            listener.endpoint: sockets[listener.endpoint].getsockname()[1] for listener in self._listeners
+        }
+
+    def stop_accepting(self) -> None:
+        """Close the listening sockets; connections stay."""
+        loop = asyncio.get_running_loop()
+        for server in self._servers:
+            server.close()
+        for bound in self._tls_sockets:
+            loop.remove_reader(bound)
+            bound.close()
+        self._servers.clear()
+        self._tls_sockets.clear()
+
+    async def drain(self, timeout: float) -> None:
+        """Stop accepting and let sessions finish what they do; abort the rest after `timeout` seconds."""
+        self.stop_accepting()
+        self._retiring = True
+        for connection in self._running.values():
+            connection.retire()
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=timeout)
+        for task, connection in list(self._running.items()):
+            connection.abort()
+            task.cancel()
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=timeout)
+
+    # ------------------------------------------------------------------ accepting
+
+    async def _listen(self, listener: Listener, bound: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        if listener.implicit_tls:
+            self._tls_sockets.append(bound)
+            loop.add_reader(bound, self._accept_tls, listener, bound)
+            return
+        greet = functools.partial(self._greet, listener)
+        self._servers.append(
+            await loop.create_server(
+                lambda: self._connection(listener, loop, greet), sock=bound, backlog=BACKLOG
+            )
+        )
+
+    def _connection(
+        self,
+        listener: Listener,
+        loop: asyncio.AbstractEventLoop,
+        on_made: Callable[[StreamConnection], None] | None = None,
+    ) -> StreamConnection:
+        return StreamConnection(
+            loop,
+            on_made=on_made,
+            tls_source=listener.tls,
+            goodbye=listener.goodbye,
+            write_timeout=self._write_timeout,
+        )
+
+    def _greet(self, listener: Listener, connection: StreamConnection) -> None:
+        """A connection in clear is there: run its session or say why not."""
+        if not self._admit(connection.peer[0], listener):
+            connection.write(listener.busy)
+            connection.close()
+            return
+        self._run(listener, connection, None, connection.peer[0])
+
+    def _accept_tls(self, listener: Listener, bound: socket.socket) -> None:
+        """Take what waits on a listener with implicit TLS.
+
+        Accepted by hand, so that limits hold before a handshake costs anything and each handshake asks
+        for the certificate of the moment.
+        """
+        loop = asyncio.get_running_loop()
+        for _ in range(ACCEPT_BATCH):
+            try:
+                client, name = bound.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                log.error("cannot accept", listener=listener.endpoint.name, why=error.strerror)
+                if error.errno in _NO_DESCRIPTORS:
+                    loop.remove_reader(bound)
+                    loop.call_later(PAUSE_WITHOUT_DESCRIPTORS, self._accept_again, listener, bound)
+                return
+            address = plain_address(name)[0]
+            if self._admit(address, listener):
+                client.setblocking(False)
+                self._run(listener, self._connection(listener, loop), client, address)
+            else:
+                client.close()
+
+    def _accept_again(self, listener: Listener, bound: socket.socket) -> None:
+        if bound in self._tls_sockets:
+            asyncio.get_running_loop().add_reader(bound, self._accept_tls, listener, bound)
+
+    def _admit(self, address: str, listener: Listener) -> bool:
+        limits = self._limits
+        if self._retiring:
+            return False
+        if limits.connections and len(self._running) >= limits.connections:
+            log.warning("too many connections", listener=listener.endpoint.name, peer=address)
+            return False
+        key = _limit_key(address)
+        if limits.per_address and self._by_peer[key] >= limits.per_address:
+            log.info("too many connections from one address", listener=listener.endpoint.name, peer=address)
+            return False
+        self._by_peer[key] += 1
+        return True
+
+    # ------------------------------------------------------------------ running
+
+    def _run(
+        self, listener: Listener, connection: StreamConnection, client: socket.socket | None, address: str
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(listener, connection, client))
+        self._running[task] = connection
+        task.add_done_callback(functools.partial(self._forget, _limit_key(address)))
+
+    def _forget(self, key: str, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._by_peer[key] -= 1
+        if not self._by_peer[key]:
+            del self._by_peer[key]
+
+    async def _serve(
+        self, listener: Listener, connection: StreamConnection, client: socket.socket | None
+    ) -> None:
+        """The border around a session: whatever happens in it ends this one connection only."""
+        name = listener.endpoint.name
+        try:
+            if client is not None:
+                await self._shake_hands(listener, connection, client)
+            await listener.session(connection)
+        except IdleTimeout:
+            log.debug("idle", session=connection.id, listener=name)
+        except ConnectionLost as error:
+            log.debug("lost", session=connection.id, listener=name, peer=connection.peer[0], why=error)
+        except Exception as error:
+            log.error("session failed", session=connection.id, listener=name, exception=error)
+            connection.write(listener.goodbye)
+        finally:
+            connection.close()
+
+    async def _shake_hands(
+        self, listener: Listener, connection: StreamConnection, client: socket.socket
+    ) -> None:
+        """Implicit TLS (RFC 8314 3.3). Raises ConnectionLost."""
+        assert listener.tls is not None
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT), self._handshakes:
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: connection,
+                    client,
+                    ssl=listener.tls(),
+                    ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
+                    ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
+                )
+        except (OSError, ssl.SSLError, TimeoutError) as error:
+            client.close()
+            raise ConnectionLost(f"TLS handshake failed: {error or type(error).__name__}") from error
