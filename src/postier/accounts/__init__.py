@@ -1,0 +1,1 @@
+"""The rules about people and mailboxes that every protocol shares."""

@@ -1,0 +1,139 @@
+"""Who gets the mail of an address, and who may write in its name."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from postier.base.address import Address
+from postier.base.domain import AddressLiteral, Domain
+from postier.store.api import Account, AccountId, AddressTarget, NoSuchAccount, Reader, Store
+
+__all__ = ["POSTMASTER_META", "Directory", "RecipientKind", "Resolution"]
+
+MAX_ALIAS_DEPTH = 10
+MAX_TARGETS = 1000
+SUBADDRESS_SEPARATOR = "+"
+POSTMASTER_META = "postmaster"
+"""Key of the store's meta fact that holds the account id of whoever answers for this server."""
+
+
+class RecipientKind(enum.Enum):
+    """LOCAL: an address of ours. UNKNOWN: our domain, but no such address. FOREIGN: another's domain."""
+
+    LOCAL = "local"
+    UNKNOWN = "unknown"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Where the mail of one address goes: accounts of ours and foreign addresses it is forwarded to.
+
+    `full`: it goes to one account alone, and that one has used up its quota.
+    """
+
+    kind: RecipientKind
+    accounts: tuple[AccountId, ...] = ()
+    forwards: tuple[Address, ...] = ()
+    full: bool = False
+
+
+class Directory:
+    """Answers from the store, never stale."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def is_local_domain(self, domain: Domain | AddressLiteral) -> bool:
+        return isinstance(domain, Domain) and await self._store.reader.domain(domain.ascii) is not None
+
+    async def resolve(self, address: Address) -> Resolution:
+        """Exact address first, then without its subaddress, then postmaster, then the catch-all.
+
+        Aliases may name aliases, ten deep; a target that leads nowhere is left out.
+        """
+        if not await self.is_local_domain(address.domain):
+            return Resolution(RecipientKind.FOREIGN)
+        reader = self._store.reader
+        targets = await _targets(reader, address)
+        if not targets:
+            return Resolution(RecipientKind.UNKNOWN)
+        accounts, forwards = await self._expand(reader, targets)
+        if not accounts and not forwards:
+            return Resolution(RecipientKind.UNKNOWN)
+        full = len(accounts) == 1 and not forwards and await _is_full(reader, next(iter(accounts)))
+        return Resolution(RecipientKind.LOCAL, tuple(accounts), tuple(forwards), full)
+
+    async def postmaster(self) -> AccountId | None:
+        """Who reads mail for the bare <postmaster> (RFC 5321 4.5.1)."""
+        return await _postmaster(self._store.reader)
+
+    async def may_send_as(self, account: Account, address: Address) -> bool:
+        """True if mail for `address` (or, for a subaddress, its base) comes to this account itself."""
+        reader = self._store.reader
+        targets = await _listed_targets(reader, address)
+        return any(target.account_id == account.account_id for target in targets)
+
+    async def addresses_of(self, account: Account) -> tuple[str, ...]:
+        """What the account may write as, its main address first."""
+        found = [entry.address for entry in await self._store.reader.addresses(account.account_id)]
+        return (account.name, *(address for address in found if address != account.name))
+
+    async def _expand(
+        self, reader: Reader, targets: tuple[AddressTarget, ...]
+    ) -> tuple[dict[AccountId, None], dict[Address, None]]:
+        """Follow aliases; dicts keep the order and drop doubles."""
+        accounts: dict[AccountId, None] = {}
+        forwards: dict[Address, None] = {}
+        seen: set[str] = set()
+        todo = [(target, 0) for target in reversed(targets)]
+        while todo and len(accounts) + len(forwards) < MAX_TARGETS:
+            target, depth = todo.pop()
+            if target.account_id is not None:
+                accounts[target.account_id] = None
+            elif target.forward_to is not None:
+                address = Address.parse(target.forward_to)
+                if not await self.is_local_domain(address.domain):
+                    forwards[address] = None
+                elif depth < MAX_ALIAS_DEPTH and address.lookup_key not in seen:
+                    seen.add(address.lookup_key)
+                    todo.extend((t, depth + 1) for t in reversed(await _targets(reader, address)))
+        return accounts, forwards
+
+
+async def _listed_targets(reader: Reader, address: Address) -> tuple[AddressTarget, ...]:
+    """The targets of the address, or of its base if it is a subaddress (RFC 5233)."""
+    entry = await reader.address(address.lookup_key)
+    if entry is None:
+        base, separator, _ = address.local_part.partition(SUBADDRESS_SEPARATOR)
+        if separator and base:
+            entry = await reader.address(Address(base, address.domain).lookup_key)
+    return entry.targets if entry is not None else ()
+
+
+async def _targets(reader: Reader, address: Address) -> tuple[AddressTarget, ...]:
+    targets = await _listed_targets(reader, address)
+    if targets:
+        return targets
+    if address.local_part.casefold() == "postmaster":
+        postmaster = await _postmaster(reader)
+        if postmaster is not None:
+            return (AddressTarget(postmaster, None),)
+    domain = await reader.domain(str(address.domain))
+    if domain is not None and domain.catch_all is not None:
+        return (AddressTarget(domain.catch_all, None),)
+    return ()
+
+
+async def _postmaster(reader: Reader) -> AccountId | None:
+    known = await reader.meta(POSTMASTER_META)
+    return AccountId(int(known)) if known else None
+
+
+async def _is_full(reader: Reader, account_id: AccountId) -> bool:
+    try:
+        account = await reader.account(account_id)
+    except NoSuchAccount:
+        return False  # removed this moment: delivery will say so
+    return account.quota > 0 and account.used >= account.quota

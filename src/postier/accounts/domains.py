@@ -1,0 +1,74 @@
+"""What belongs to a domain of ours beside its addresses: its DKIM keys and how they are used.
+
+Kept in `store.Domain.settings` as one JSON object, so that every worker on every machine reads the same.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+
+import msgspec
+
+from postier.base.clock import Clock
+from postier.base.domain import Domain
+from postier.mailauth.dkim.keys import (
+    generate_ed25519,
+    generate_rsa,
+    private_key_from_pem,
+    private_key_to_pem,
+)
+from postier.mailauth.dkim.sign import Signer
+from postier.store import api as store_api
+
+__all__ = ["DkimKey", "DomainSettings", "add_domain", "settings_of", "signers_for"]
+
+
+class DkimKey(msgspec.Struct, frozen=True):
+    """`algorithm`: "rsa" or "ed25519" (RFC 6376, RFC 8463). `private_key`: PKCS #8 in PEM.
+
+    `active` keys sign; the others are published so that what they signed can still be verified.
+    """
+
+    selector: str
+    algorithm: str
+    private_key: str
+    active: bool = True
+
+
+class DomainSettings(msgspec.Struct, frozen=True):
+    dkim: tuple[DkimKey, ...] = ()
+
+
+def settings_of(domain: store_api.Domain) -> DomainSettings:
+    """Raises msgspec.ValidationError if the stored object is damaged."""
+    return msgspec.json.decode(domain.settings, type=DomainSettings)
+
+
+async def add_domain(tx: store_api.Tx, domain: Domain, clock: Clock) -> store_api.Domain:
+    """Register a domain and make its two signing keys. Raises AlreadyExists."""
+    year = time.gmtime(clock.now()).tm_year
+    keys = (
+        DkimKey(f"postier{year}r", "rsa", private_key_to_pem(generate_rsa()).decode()),
+        DkimKey(f"postier{year}e", "ed25519", private_key_to_pem(generate_ed25519()).decode()),
+    )
+    settings = msgspec.json.encode(DomainSettings(dkim=keys)).decode()
+    record = store_api.Domain(domain.ascii, None, settings)
+    await tx.add_domain(record)
+    return record
+
+
+async def signers_for(reader: store_api.Reader, domain: str) -> tuple[Signer, ...]:
+    """Who signs for `domain` (A-labels): none if it is not ours."""
+    record = await reader.domain(domain)
+    return _signers(record.name, record.settings) if record is not None else ()
+
+
+@functools.lru_cache(maxsize=1000)
+def _signers(name: str, settings: str) -> tuple[Signer, ...]:
+    known = msgspec.json.decode(settings, type=DomainSettings)
+    return tuple(
+        Signer(name, key.selector, private_key_from_pem(key.private_key.encode()))
+        for key in known.dkim
+        if key.active
+    )

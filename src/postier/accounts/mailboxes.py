@@ -1,0 +1,210 @@
+"""The rules about mailboxes: names, the hierarchy, INBOX, and what every new account has.
+
+Names are Unicode in NFC with "/" between levels; INBOX is one mailbox in whatever case it is written
+(RFC 3501 5.1). Protocols translate the names; nobody makes a file path of them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from postier.store.api import (
+    AccountId,
+    AlreadyExists,
+    Mailbox,
+    MailboxId,
+    NoSuchMailbox,
+    Reader,
+    Store,
+    Tx,
+    Uid,
+)
+
+__all__ = [
+    "DEFAULT_MAILBOXES",
+    "HIERARCHY_SEPARATOR",
+    "INBOX",
+    "BadMailboxName",
+    "canonical_name",
+    "create",
+    "create_defaults",
+    "create_in",
+    "delete",
+    "find",
+    "rename",
+]
+
+INBOX = "INBOX"
+HIERARCHY_SEPARATOR = "/"
+MAX_NAME_OCTETS = 1000
+MAX_LEVELS = 100
+MAX_MAILBOXES = 10_000
+
+DEFAULT_MAILBOXES = (
+    (INBOX, ""),
+    ("Archive", "\\Archive"),
+    ("Drafts", "\\Drafts"),
+    ("Junk", "\\Junk"),
+    ("Sent", "\\Sent"),
+    ("Trash", "\\Trash"),
+)
+"""Name and special use (RFC 6154) of what a new account starts with; all are subscribed."""
+
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
+
+class BadMailboxName(ValueError):
+    """A name no mailbox may have; the message says why, in words that may be shown."""
+
+
+def canonical_name(name: str) -> str:
+    """The one form of a mailbox name: NFC, INBOX in capitals. Raises BadMailboxName.
+
+    A leading "#" is kept back for namespaces (RFC 3501 5.1.2); "*" and "%" are LIST's wildcards.
+    """
+    name = unicodedata.normalize("NFC", name.removesuffix(HIERARCHY_SEPARATOR))
+    levels = name.split(HIERARCHY_SEPARATOR)
+    if not all(levels):
+        raise BadMailboxName("A level of the mailbox name is empty")
+    if _FORBIDDEN.search(name):
+        raise BadMailboxName("The mailbox name has control characters")
+    if "*" in name or "%" in name:
+        raise BadMailboxName('A mailbox name cannot contain "*" or "%"')
+    if name.startswith("#"):
+        raise BadMailboxName('Mailbox names that start with "#" are reserved')
+    if len(levels) > MAX_LEVELS or len(name.encode()) > MAX_NAME_OCTETS:
+        raise BadMailboxName("The mailbox name is too long")
+    if levels[0].upper() == INBOX:
+        levels[0] = INBOX
+    return HIERARCHY_SEPARATOR.join(levels)
+
+
+async def find(reader: Reader, account_id: AccountId, name: str) -> Mailbox:
+    """The mailbox a client names, whether or not it can be selected. Raises NoSuchMailbox."""
+    try:
+        mailbox = await reader.mailbox_named(account_id, canonical_name(name))
+    except BadMailboxName as error:
+        raise NoSuchMailbox(str(error)) from None
+    if mailbox is None:
+        raise NoSuchMailbox(f"account {account_id} has no mailbox of that name")
+    return mailbox
+
+
+async def create(store: Store, account_id: AccountId, name: str, *, special_use: str = "") -> Mailbox:
+    """Make a mailbox and the parents it lacks (RFC 3501 6.3.3).
+
+    Raises BadMailboxName, AlreadyExists; a special use that another mailbox has is AlreadyExists, too.
+    """
+    canonical = canonical_name(name)
+
+    async def work(tx: Tx) -> Mailbox:
+        return await create_in(tx, account_id, canonical, special_use=special_use)
+
+    return await store.transact(work)
+
+
+async def create_in(tx: Tx, account_id: AccountId, name: str, *, special_use: str = "") -> Mailbox:
+    """The same within a transaction; `name` is canonical."""
+    known = {mailbox.name: mailbox for mailbox in await tx.mailboxes(account_id)}
+    if special_use and any(mailbox.special_use == special_use for mailbox in known.values()):
+        raise AlreadyExists(f"another mailbox is {special_use}")
+    if len(known) >= MAX_MAILBOXES:
+        raise BadMailboxName("There are too many mailboxes")
+    for parent in _parents(name):
+        if parent not in known:
+            await tx.create_mailbox(account_id, parent)
+    existing = known.get(name)
+    if existing is None:
+        return await tx.create_mailbox(account_id, name, special_use=special_use)
+    if existing.selectable:
+        raise AlreadyExists(f"mailbox {name!r}")
+    await tx.update_mailbox(
+        account_id, existing.mailbox_id, selectable=True, special_use=special_use or existing.special_use
+    )
+    return await tx.mailbox(account_id, existing.mailbox_id)
+
+
+async def create_defaults(tx: Tx, account_id: AccountId) -> None:
+    """Give a new account its mailboxes."""
+    for name, special_use in DEFAULT_MAILBOXES:
+        await tx.create_mailbox(account_id, name, special_use=special_use)
+        await tx.set_subscribed(account_id, name, True)
+
+
+async def rename(store: Store, account_id: AccountId, old: str, new: str) -> None:
+    """Rename with all children. INBOX stays and its messages move to `new` (RFC 3501 6.3.5).
+
+    Raises BadMailboxName, NoSuchMailbox, AlreadyExists.
+    """
+    old_name, new_name = canonical_name(old), canonical_name(new)
+    if new_name.startswith(old_name + HIERARCHY_SEPARATOR) and old_name != INBOX:
+        raise BadMailboxName("A mailbox cannot become its own child")
+
+    async def work(tx: Tx) -> None:
+        source = await find(tx, account_id, old_name)
+        if old_name == INBOX:
+            await _empty_into(tx, account_id, source, new_name)
+        else:
+            await _rename_tree(tx, account_id, old_name, new_name)
+
+    await store.transact(work)
+
+
+async def delete(store: Store, account_id: AccountId, name: str) -> None:
+    """Delete one mailbox and its messages; with children it stays as a name (RFC 3501 6.3.4).
+
+    Raises NoSuchMailbox, and BadMailboxName for INBOX or a name that only has children.
+    """
+    canonical = canonical_name(name)
+    if canonical == INBOX:
+        raise BadMailboxName("INBOX cannot be deleted")
+
+    async def work(tx: Tx) -> None:
+        mailbox = await find(tx, account_id, canonical)
+        inside = canonical + HIERARCHY_SEPARATOR
+        if not any(other.name.startswith(inside) for other in await tx.mailboxes(account_id)):
+            await tx.delete_mailbox(account_id, mailbox.mailbox_id)
+        elif mailbox.selectable:
+            await _make_unselectable(tx, account_id, mailbox)
+        else:
+            raise BadMailboxName("The mailbox has children; delete them first")
+
+    await store.transact(work)
+
+
+async def _make_unselectable(tx: Tx, account_id: AccountId, mailbox: Mailbox) -> None:
+    """Delete and make anew, so that no UID of the old mailbox can come back under its UIDVALIDITY."""
+    await tx.delete_mailbox(account_id, mailbox.mailbox_id)
+    await tx.create_mailbox(account_id, mailbox.name, selectable=False)
+
+
+def _parents(name: str) -> list[str]:
+    levels = name.split(HIERARCHY_SEPARATOR)
+    return [HIERARCHY_SEPARATOR.join(levels[:count]) for count in range(1, len(levels))]
+
+
+async def _empty_into(tx: Tx, account_id: AccountId, inbox: Mailbox, new_name: str) -> None:
+    target = await create_in(tx, account_id, new_name)
+    uids = [Uid(uid) for uid in await tx.uids(account_id, inbox.mailbox_id)]
+    if uids:
+        await tx.move(account_id, inbox.mailbox_id, uids, target.mailbox_id)
+
+
+async def _rename_tree(tx: Tx, account_id: AccountId, old_name: str, new_name: str) -> None:
+    inside = old_name + HIERARCHY_SEPARATOR
+    known = {mailbox.name: mailbox for mailbox in await tx.mailboxes(account_id)}
+    moves: list[tuple[MailboxId, str]] = [
+        (mailbox.mailbox_id, new_name + name[len(old_name) :])
+        for name, mailbox in known.items()
+        if name == old_name or name.startswith(inside)
+    ]
+    for _, name in moves:
+        canonical_name(name)  # a child may have become too long
+        if name in known:
+            raise AlreadyExists(f"mailbox {name!r}")
+    for parent in _parents(new_name):
+        if parent not in known:
+            await tx.create_mailbox(account_id, parent)
+    for mailbox_id, name in moves:
+        await tx.rename_mailbox(account_id, mailbox_id, name)

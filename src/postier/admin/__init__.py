@@ -1,0 +1,1 @@
+"""Managing a server: what the command line and the management API share."""

@@ -1,0 +1,89 @@
+"""The DNS records a domain needs: what they are, and what breaks without each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from postier.base.domain import Domain
+from postier.mailauth.dkim.keys import zone_file_strings
+
+__all__ = ["DnsRecord", "domain_records", "zone_lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class DnsRecord:
+    """`name` and `value` in a zone file's words, names with the final dot left out; `why` for a person."""
+
+    name: str
+    type: str
+    value: str
+    why: str
+    required: bool = True
+
+
+def domain_records(
+    domain: Domain,
+    hostname: Domain,
+    addresses: Sequence[str],
+    dkim: Iterable[tuple[str, str]],
+) -> list[DnsRecord]:
+    """`dkim`: selector and TXT value of each key. `addresses`: where `hostname` answers, as texts.
+
+    The DMARC policy starts at none: watch the reports first, then raise it.
+    """
+    records = [
+        DnsRecord(domain.ascii, "MX", f"10 {hostname}", "Without it nobody can send mail to this domain."),
+        DnsRecord(
+            domain.ascii,
+            "TXT",
+            "v=spf1 mx -all",
+            "Without it others may write in this domain's name unnoticed.",
+        ),
+    ]
+    for selector, value in dkim:
+        name = f"{selector}._domainkey.{domain}"
+        records.append(DnsRecord(name, "TXT", value, "Without it our DKIM signatures cannot be verified."))
+    records.append(
+        DnsRecord(
+            f"_dmarc.{domain}",
+            "TXT",
+            f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}",
+            "Without it receivers do not tell us who writes in this domain's name.",
+        )
+    )
+    for address in addresses:
+        kind = "AAAA" if ":" in address else "A"
+        records.append(DnsRecord(hostname.ascii, kind, address, "Without it nobody finds the server."))
+    records.extend(_service_records(domain, hostname))
+    return records
+
+
+SERVICES = (
+    ("_submissions._tcp", 465),
+    ("_submission._tcp", 587),
+    ("_imaps._tcp", 993),
+    ("_pop3s._tcp", 995),
+)
+"""RFC 6186 and RFC 8314 5.1: how a mail program finds its server."""
+
+
+def _service_records(domain: Domain, hostname: Domain) -> list[DnsRecord]:
+    why = "With it mail programs find their settings by themselves."
+    return [
+        DnsRecord(f"{service}.{domain}", "SRV", f"0 1 {port} {hostname}", why, required=False)
+        for service, port in SERVICES
+    ]
+
+
+def zone_lines(records: Iterable[DnsRecord]) -> list[str]:
+    """As lines of a zone file (RFC 1035 5); TXT values in pieces of at most 255 octets."""
+    return [f"{record.name}. 3600 IN {record.type} {_rdata(record)}" for record in records]
+
+
+def _rdata(record: DnsRecord) -> str:
+    if record.type == "TXT":
+        return zone_file_strings(record.value)
+    if record.type in ("MX", "SRV"):
+        return record.value + "."
+    return record.value
