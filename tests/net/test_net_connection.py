@@ -12,7 +12,7 @@ import uvloop
 
 from postier.net.api import ConnectionLost, IdleTimeout, Wake
 from postier.net.connection import READ_LIMIT, StreamConnection, plain_address
-from postier.net.server import Endpoint, Limits, Listener, Server
+from postier.net.server import Endpoint, Listener, Server
 
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -57,8 +57,6 @@ class Lines:
 async def with_server(
     session: Callable[[Any], Awaitable[None]],
     client: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-    *,
-    limits: Limits = Limits(),
     **options: Any,
 ) -> None:
     failures: list[AssertionError] = []
@@ -69,7 +67,7 @@ async def with_server(
         except AssertionError as error:  # the server's border would only log it
             failures.append(error)
 
-    server = Server([Listener(Endpoint("test", "127.0.0.1", 0), watched)], limits, **options)
+    server = Server([Listener(Endpoint("test", "127.0.0.1", 0), watched)], **options)
     ports = await server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", next(iter(ports.values())))
     try:
