@@ -21,11 +21,12 @@ class DnsError(Exception):
 
 
 class NotFound(DnsError):
-    """NXDOMAIN: the name does not exist (RFC 2308 2.1). `secure` as in Answer."""
+    """NXDOMAIN: the name does not exist (RFC 2308 2.1). `secure` and `ttl` as in Answer."""
 
-    def __init__(self, detail: str = "", *, secure: bool = False) -> None:
+    def __init__(self, detail: str = "", *, secure: bool = False, ttl: int = 0) -> None:
         super().__init__(detail)
         self.secure = secure
+        self.ttl = ttl
 
 
 class TemporaryFailure(DnsError):

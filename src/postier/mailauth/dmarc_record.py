@@ -1,0 +1,105 @@
+"""DMARC policy records (RFC 9989 4.7; what RFC 7489 published is read as well), compiled once each."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import re
+from dataclasses import dataclass
+
+__all__ = ["DmarcRecord", "Policy", "parse_dmarc_record"]
+
+_VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")  # case matters in its value only, as it should
+_FLAGS = re.compile(r"[01dsDS:]*")
+
+
+class Policy(enum.Enum):
+    """What the domain owner asks to do with mail that fails."""
+
+    NONE = "none"
+    QUARANTINE = "quarantine"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class DmarcRecord:
+    """A policy record with its defaults filled in.
+
+    `psd`: "y", "n" or "u". `testing`: t=y. `pct`: 100 unless an RFC 7489 record says less; only reports tell
+    it, RFC 9989 has done away with it. `rua`, `ruf`: the URIs as they are, sizes (`!10m`) cut off.
+    """
+
+    policy: Policy
+    subdomain_policy: Policy
+    nonexistent_policy: Policy
+    strict_dkim: bool
+    strict_spf: bool
+    psd: str
+    testing: bool
+    failure_options: str
+    rua: tuple[str, ...]
+    ruf: tuple[str, ...]
+    pct: int
+    text: str
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_dmarc_record(octets: bytes) -> DmarcRecord | None:
+    """None where the TXT record is no DMARC record: v=DMARC1 must come first (RFC 9989 4.7).
+
+    Tags that are unknown, repeated, or have a value that makes no sense are ignored: the record then says
+    what it would without them. Without a usable p= it means p=none (RFC 9989 4.7).
+    """
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        return None
+    if not _VERSION.match(text.lstrip(" \t")):
+        return None
+    tags = _tags(text)
+    policy = _policy(tags, "p", Policy.NONE)
+    subdomain = _policy(tags, "sp", policy)
+    return DmarcRecord(
+        policy=policy,
+        subdomain_policy=subdomain,
+        nonexistent_policy=_policy(tags, "np", subdomain),
+        strict_dkim=tags.get("adkim", "").lower() == "s",
+        strict_spf=tags.get("aspf", "").lower() == "s",
+        psd=_one_of(tags.get("psd", ""), ("y", "n"), "u"),
+        testing=tags.get("t", "").lower() == "y",
+        failure_options=tags["fo"].lower() if _FLAGS.fullmatch(tags.get("fo", "-")) else "0",
+        rua=_uris(tags.get("rua", "")),
+        ruf=_uris(tags.get("ruf", "")),
+        pct=_percentage(tags.get("pct", "")),
+        text=text,
+    )
+
+
+def _tags(text: str) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for spec in text.split(";"):
+        name, equals, value = spec.partition("=")
+        if equals:
+            tags.setdefault(name.strip(" \t").lower(), value.strip(" \t"))
+    return tags
+
+
+def _policy(tags: dict[str, str], name: str, default: Policy) -> Policy:
+    try:
+        return Policy(tags.get(name, "").lower())
+    except ValueError:
+        return default
+
+
+def _one_of(value: str, allowed: tuple[str, ...], default: str) -> str:
+    return value.lower() if value.lower() in allowed else default
+
+
+def _uris(value: str) -> tuple[str, ...]:
+    """At most 10 of them; more is a way to make us send mail (RFC 9990 3.3)."""
+    uris = (uri.strip(" \t").partition("!")[0] for uri in value.split(",")[:10])
+    return tuple([uri for uri in uris if uri])
+
+
+def _percentage(value: str) -> int:
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 4 and int(value) <= 100 else 100
