@@ -1,0 +1,77 @@
+"""The mechanisms offered, strongest first."""
+
+from __future__ import annotations
+
+from postier.sasl.api import Challenge, Credentials, Mechanism, SaslError, Step
+
+__all__ = ["MECHANISMS", "Login", "Plain", "offered"]
+
+MAX_NAME_OCTETS = 1000
+
+
+def _text(data: bytes, what: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise SaslError(f"The {what} is not UTF-8") from None
+
+
+def _credentials(authorization_id: bytes, authentication_id: bytes, password: bytes) -> Credentials:
+    if not authentication_id or not password:
+        raise SaslError("The name or the password is empty")
+    if len(authentication_id) > MAX_NAME_OCTETS or len(authorization_id) > MAX_NAME_OCTETS:
+        raise SaslError("The name is too long")
+    return Credentials(
+        _text(authorization_id, "authorization identity"),
+        _text(authentication_id, "name"),
+        _text(password, "password"),
+    )
+
+
+class Plain:
+    """RFC 4616: `[authzid] NUL authcid NUL passwd`, in one message."""
+
+    __slots__ = ()
+
+    def start(self, initial: bytes | None) -> Step:
+        return Challenge(b"") if initial is None else self.respond(initial)
+
+    def respond(self, response: bytes) -> Step:
+        parts = response.split(b"\0", 3)
+        if len(parts) != 3:
+            raise SaslError("Not a PLAIN message")
+        return _credentials(*parts)
+
+
+class Login:
+    """No standard, but what Outlook and many devices speak: the name, then the password."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self) -> None:
+        self._name: bytes | None = None
+
+    def start(self, initial: bytes | None) -> Step:
+        return Challenge(b"Username:") if initial is None else self.respond(initial)
+
+    def respond(self, response: bytes) -> Step:
+        if self._name is None:
+            self._name = response
+            return Challenge(b"Password:")
+        if b"\0" in self._name or b"\0" in response:
+            raise SaslError("NUL in the name or the password")
+        return _credentials(b"", self._name, response)
+
+
+MECHANISMS = {
+    mechanism.name: mechanism
+    for mechanism in (
+        Mechanism("PLAIN", Plain, secret_in_clear=True, rfc="4616"),
+        Mechanism("LOGIN", Login, secret_in_clear=True, rfc="draft-murchison-sasl-login"),
+    )
+}
+
+
+def offered(*, confidential: bool) -> tuple[str, ...]:
+    """Names to announce, in order; `confidential`: under TLS, or where clear text is allowed."""
+    return tuple(m.name for m in MECHANISMS.values() if confidential or not m.secret_in_clear)
