@@ -98,18 +98,11 @@ async def _evaluate(
     if not policy_domain:
         return DmarcResult(Dmarc.NONE, domain, reason="no record")
     record = found[policy_domain]
-    spf_aligned = spf.result is Spf.PASS and await _aligned(
-        resolver, domain, organizational, spf.domain, record.strict_spf
-    )
-    signature = None
-    for each in dkim:
-        if _counts(each) and await _aligned(
-            resolver, domain, organizational, each.domain, record.strict_dkim
-        ):
-            signature = each
-            break
+    author = _Author(resolver, domain, organizational, record)
+    spf_aligned = await author.has(spf, Spf.PASS)
+    signature = await author.first_of([each for each in dkim if _counts(each)])
     return DmarcResult(
-        Dmarc.PASS if spf_aligned or signature else Dmarc.FAIL,
+        await _result(author, spf, dkim, passes=spf_aligned or signature is not None),
         domain,
         policy_domain=policy_domain,
         organizational_domain=organizational,
@@ -119,6 +112,48 @@ async def _evaluate(
         dkim=signature,
         record=record,
     )
+
+
+async def _result(author: _Author, spf: SpfResult, dkim: Sequence[DkimResult], *, passes: bool) -> Dmarc:
+    """An aligned identity whose check could not be ended may have been the one that passes: temperror.
+
+    Only aligned ones: else a forger's own silent zone would turn every fail into a temperror.
+    """
+    if passes:
+        return Dmarc.PASS
+    open_signatures = [each for each in dkim if each.result is Dkim.TEMPERROR]
+    is_open = await author.has(spf, Spf.TEMPERROR) or await author.first_of(open_signatures) is not None
+    return Dmarc.TEMPERROR if is_open else Dmarc.FAIL
+
+
+@dataclass(frozen=True, slots=True)
+class _Author:
+    """The author domain with its record: who is aligned with it."""
+
+    resolver: Resolver
+    domain: str
+    organizational: str
+    record: DmarcRecord
+
+    async def has(self, spf: SpfResult, result: Spf) -> bool:
+        """Whether SPF has that result, for an aligned domain."""
+        return spf.result is result and await self.aligned(spf.domain, self.record.strict_spf)
+
+    async def first_of(self, signatures: Sequence[DkimResult]) -> DkimResult | None:
+        """The first aligned one."""
+        for each in signatures:
+            if await self.aligned(each.domain, self.record.strict_dkim):
+                return each
+        return None
+
+    async def aligned(self, other: str, strict: bool) -> bool:
+        """RFC 9989 4.4: the same domain, or in the relaxed mode the same organizational domain."""
+        other = _a_labels(other)
+        if strict or not other or other == self.domain:
+            return other == self.domain
+        if other == self.organizational or not other.endswith("." + self.organizational):
+            return other == self.organizational  # the walk from there would end there
+        return _organizational_domain(other, await _walk(self.resolver, other)) == self.organizational
 
 
 def _counts(signature: DkimResult) -> bool:
@@ -141,6 +176,8 @@ async def _exists(resolver: Resolver, domain: str) -> bool:
         await resolver.a(domain)
     except NotFound:
         return False
+    except TemporaryFailure:
+        pass  # not known: the policy of names that exist is the one that was published for more of them
     return True
 
 
@@ -195,13 +232,3 @@ def _organizational_domain(domain: str, found: dict[str, DmarcRecord]) -> str:
 def _psd(found: dict[str, DmarcRecord]) -> list[str]:
     """The public suffix domain's record speaks last, for domains without one of their own."""
     return [name for name, record in found.items() if record.psd == "y"]
-
-
-async def _aligned(resolver: Resolver, domain: str, organizational: str, other: str, strict: bool) -> bool:
-    """Whether an authenticated domain is aligned with the author domain (RFC 9989 4.10.1, 4.4)."""
-    other = _a_labels(other)
-    if strict or not other or other == domain:
-        return other == domain
-    if other == organizational or not other.endswith("." + organizational):
-        return other == organizational  # the walk from there would end there
-    return _organizational_domain(other, await _walk(resolver, other)) == organizational
