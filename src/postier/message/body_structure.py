@@ -30,17 +30,18 @@ def render_body_structure(nodes: Sequence[Node]) -> bytes:
     return rendered[0]
 
 
-def _multipart(node: Node, children: list[bytes]) -> bytes:
+def _multipart(node: Node, parts: bytes) -> bytes:
     """A multipart without any part is shown with one empty text: the grammar asks for a part."""
     header = node.header
     _, _, subtype = header.content_type.value.partition(b"/")
     parameters = _parameters(header.content_type)
     return b"(%b %b %b %b)" % (
-        b"".join(children) or _NO_PART, string(subtype), parameters, _extension(header),
+        parts or _NO_PART, string(subtype), parameters, _extension(header),
     )  # fmt: skip
 
 
-def _single(node: Node, children: list[bytes]) -> bytes:
+def _single(node: Node, message: bytes) -> bytes:
+    """`message` is the envelope and body of what message/rfc822 holds, each with a space before it."""
     header = node.header
     kind, _, subtype = header.content_type.value.partition(b"/")
     if node.kind is Kind.LEAF and (kind == b"multipart" or _is_message(header)):
@@ -51,7 +52,7 @@ def _single(node: Node, children: list[bytes]) -> bytes:
         nstring(header.description), string(header.encoding), size,
     )  # fmt: skip
     if node.kind is Kind.MESSAGE:
-        start += b" %b %b %d" % (node.envelope, children[0], node.lines)
+        start += b"%b %d" % (message, node.lines)
     elif kind == b"text":
         start += b" %d" % node.lines
     return b"%b %b %b)" % (start, nstring(header.md5), _extension(header))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -13,6 +15,8 @@ from postier.message.headers import unfold
 __all__ = ["PARAMETERS_PARSED", "Parameterised", "parse_parameterised", "strip_comments"]
 
 PARAMETERS_PARSED = 128
+
+_SHORT = 80
 
 _VALUE = re.compile(rb"[ \t]*+([^\x00-\x20;\"]*+)")
 _PARAMETER = re.compile(
@@ -32,12 +36,16 @@ class Parameterised(NamedTuple):
     """
 
     value: bytes
-    parameters: dict[str, str]
+    parameters: Mapping[str, str]
     wire: tuple[tuple[bytes, bytes], ...]
 
 
 def parse_parameterised(raw: bytes) -> Parameterised:
     """Any octets. Of two parameters of one name the first counts; at most PARAMETERS_PARSED are looked at."""
+    return _parse_short(raw) if len(raw) <= _SHORT else _parse(raw)
+
+
+def _parse(raw: bytes) -> Parameterised:
     raw = unfold(raw)
     if b"(" in raw:
         raw = strip_comments(raw)
@@ -56,6 +64,9 @@ def parse_parameterised(raw: bytes) -> Parameterised:
     if any(b"*" in name for name in found):
         found = _join_sections(found)
     return Parameterised(value, _decode(found), tuple(found.items()))
+
+
+_parse_short = functools.lru_cache(maxsize=256)(_parse)  # most mail repeats a few values
 
 
 def _parameter_value(match: re.Match[bytes]) -> bytes:

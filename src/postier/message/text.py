@@ -17,6 +17,8 @@ from postier.message.transfer import decode_transfer
 __all__ = ["header_text", "html_text", "iter_text", "part_text", "preview"]
 
 PREVIEW = 200  # characters; RFC 8970 3.2 wants at most 256
+_PLAIN_START = 4096  # bytes of a plain text that are looked at
+_ENOUGH = 600  # characters, before white space is folded
 _TAG = re.compile(r"<[^<>]*+>?")
 _SKIPPED = re.compile(r"<(script|style|head|title)(?![a-z0-9])|<!--", re.IGNORECASE)
 _END = {
@@ -26,7 +28,7 @@ _END = {
     },
 }
 _LONG_REFERENCE = re.compile(r"&#(?:\d{8,}|[xX][0-9a-fA-F]{8,});?")
-_SPACE = re.compile(r"[\s\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u034f\u00ad]+")
+_NOT_SHOWN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _QUOTED_LINE = re.compile(r"^>.*$", re.MULTILINE)
 
 
@@ -91,13 +93,22 @@ def preview(samples: Iterable[tuple[MimeHeader, bytes]]) -> str:
     for header, body in samples:
         content_type = header.content_type.value.decode("latin-1")
         charset = header.content_type.parameters.get("charset", "")
-        text = part_text(body, content_type, header.encoding.decode("latin-1"), charset)
-        own = _QUOTED_LINE.sub("", text) if content_type == "text/plain" else text
-        folded = _fold(own) or _fold(text)
+        encoding = header.encoding.decode("latin-1")
+        start = body if content_type == "text/html" else body[:_PLAIN_START]
+        text = part_text(start, content_type, encoding, charset)
+        folded = _fold(text) if content_type == "text/html" else _fold(_own_words(text)) or _fold(text)
         if folded:
             return folded
     return ""
 
 
+def _own_words(text: str) -> str:
+    return _QUOTED_LINE.sub("", text) if text.startswith(">") or "\n>" in text else text
+
+
 def _fold(text: str) -> str:
-    return _SPACE.sub(" ", text).strip()[:PREVIEW].rstrip()
+    """Enough of `text` to fill a preview, unless it begins with a desert of white space."""
+    folded = " ".join(text.lstrip()[:_ENOUGH].split())
+    if not folded.isprintable():
+        folded = _NOT_SHOWN.sub(" ", folded).strip()
+    return folded[:PREVIEW].rstrip()
