@@ -21,10 +21,13 @@ def render_body_structure(nodes: Sequence[Node]) -> bytes:
     rendered: list[bytes] = [b""] * len(nodes)
     for index in range(len(nodes) - 1, -1, -1):  # a child stands after its parent
         node = nodes[index]
-        children = [rendered[child] for child in node.children]
-        rendered[index] = (
-            _multipart(node, children) if node.kind is Kind.MULTIPART else _single(node, children)
-        )
+        if node.kind is Kind.MULTIPART:
+            rendered[index] = _multipart(node, b"".join([rendered[child] for child in node.children]))
+        elif node.kind is Kind.MESSAGE:
+            inside = node.children[0]
+            rendered[index] = _single(node, b" %b %b" % (nodes[inside].envelope, rendered[inside]))
+        else:
+            rendered[index] = _single(node, b"")
         for child in node.children:
             rendered[child] = b""
     return rendered[0]
