@@ -1,0 +1,96 @@
+"""The text after DATA (RFC 5321 4.5.2) and the octets after BDAT (RFC 3030), read in whatever pieces come.
+
+Only CRLF "." CRLF ends the text, and a CR or LF by itself ends the connection: mail readers, filters and
+other servers take such bytes for a line end, so that one message could be made to look like two (SMTP
+smuggling). A megabyte costs a search, three counts and, where lines begin with a dot, one replacement.
+"""
+
+from __future__ import annotations
+
+__all__ = ["BareNewline", "DotReader", "OctetReader"]
+
+_END = b"\r\n.\r\n"
+
+
+class BareNewline(Exception):
+    """A CR without LF or an LF without CR."""
+
+
+class DotReader:
+    """The text of one message, until the line that is a single dot.
+
+    What could still become the end is held back (at most four bytes), so every other byte is seen once.
+    Before the first byte stands a line end, for the text may begin with the final dot or a stuffed one.
+    """
+
+    __slots__ = ("_held", "_pretended")
+
+    def __init__(self) -> None:
+        self._held = b"\r\n"
+        self._pretended = 2
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        """The next piece of text, unstuffed, and what follows the end of it (None while it has not come).
+
+        Raises BareNewline.
+        """
+        data = self._held + data
+        end = data.find(_END)
+        if end >= 0:
+            text, rest = data[: end + 2], data[end + len(_END) :]
+        else:
+            keep = _held_back(data)
+            text, rest = data[: len(data) - keep], None
+            self._held = data[len(data) - keep :]
+        if not text:
+            return text, rest
+        if not _lines_end_in_crlf(text):
+            raise BareNewline
+        if b"\r\n." in text:
+            text = text.replace(b"\r\n.", b"\r\n")
+        if self._pretended:
+            text, self._pretended = text[self._pretended :], 0
+        return text, rest
+
+
+class OctetReader:
+    """The octets of the chunks of one message. `after_cr`: the last of them so far is a CR, whose LF must
+    come with the next chunk."""
+
+    __slots__ = ("after_cr", "remaining")
+
+    def __init__(self) -> None:
+        self.remaining = 0
+        self.after_cr = False
+
+    def begin(self, size: int) -> None:
+        """A chunk of `size` octets follows."""
+        self.remaining = size
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """The next octets of the chunk, and what lies behind the chunk. Raises BareNewline."""
+        piece, rest = data[: self.remaining], data[self.remaining :]
+        self.remaining -= len(piece)
+        text = b"\r" + piece if self.after_cr else piece
+        self.after_cr = text.endswith(b"\r")
+        if not _lines_end_in_crlf(text[:-1] if self.after_cr else text):
+            raise BareNewline
+        return piece, rest
+
+    def skip(self, data: bytes) -> bytes:
+        """As `feed`, for a chunk that nobody wants: only what lies behind it."""
+        rest = data[self.remaining :]
+        self.remaining -= len(data) - len(rest)
+        return rest
+
+
+def _held_back(data: bytes) -> int:
+    """How many bytes at the end of `data` are the beginning of what ends the text."""
+    for count in (4, 3, 2, 1):
+        if data.endswith(_END[:count]):
+            return count
+    return 0
+
+
+def _lines_end_in_crlf(text: bytes) -> bool:
+    return text.count(b"\r\n") == text.count(b"\n") == text.count(b"\r")

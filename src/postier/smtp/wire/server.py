@@ -1,0 +1,439 @@
+"""The server's side of SMTP without I/O: bytes in, events out, replies in, bytes out (net.api.Core).
+
+The core knows the grammar and the order of commands, and answers by itself whatever does not depend on the
+mail: syntax errors, verbs out of order, NOOP, HELP, VRFY. The session gets only events that are in order and
+answers each with `reply` before it asks for the next; from that reply the core knows how to read on.
+
+    EHLO -> READY -MAIL-> MAIL -RCPT-> RCPT -DATA-> TEXT -end-> READY
+                                          \\-BDAT-> OCTETS -reply-> CHUNKS ... -last-> READY
+
+Lines are cut at CRLF only. A bare CR or LF, another protocol's verb, bytes behind STARTTLS and an endless
+line end the dialogue: the core answers, gives a Violation, and drops all that follows, so nothing that
+came with them can ever be read as a command.
+
+Memory: a line of at most 12 KiB and what the driver hands over at once. Time: every byte is looked at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postier.base.cursor import ParseError
+from postier.base.status import Reply
+from postier.smtp.wire.commands import (
+    AUTH_LINE_LIMIT,
+    BDAT,
+    COMMANDS,
+    FOREIGN_VERBS,
+    LINE_LIMIT,
+    Bdat,
+    Command,
+    Context,
+    State,
+    decode_base64,
+    help_reply,
+    out_of_order,
+    parse_bdat,
+)
+from postier.smtp.wire.data import BareNewline, DotReader, OctetReader
+from postier.smtp.wire.events import (
+    Auth,
+    AuthCancelled,
+    AuthResponse,
+    ChunkEnd,
+    Data,
+    DataChunk,
+    DataEnd,
+    Ehlo,
+    Event,
+    MailFrom,
+    Quit,
+    RcptTo,
+    Rset,
+    StartTls,
+    Violation,
+)
+from postier.smtp.wire.replies import CommandError, SmtpViolation, render
+
+__all__ = ["MAX_SKIPPED", "SmtpServer"]
+
+MAX_SKIPPED = 1024 * 1024
+"""Octets of an over-long line that are skipped before the dialogue ends."""
+
+_BARE = Reply(554, "5.5.2", "A CR or LF stands alone: lines end in CRLF")
+_NEXT: dict[type[Event], tuple[State | None, State | None]] = {
+    Ehlo: (State.READY, None),
+    MailFrom: (State.MAIL, None),
+    RcptTo: (State.RCPT, None),
+    Data: (State.TEXT, State.READY),
+    DataEnd: (State.READY, State.READY),
+    ChunkEnd: (State.CHUNKS, State.READY),
+    Auth: (State.READY, State.READY),
+    AuthResponse: (State.READY, State.READY),
+    AuthCancelled: (State.READY, State.READY),
+    StartTls: (State.CLOSED, None),
+    Rset: (State.READY, State.READY),
+    Quit: (State.CLOSED, State.CLOSED),
+}
+"""The state after a positive and after a negative reply to the event; None: as it was."""
+
+
+class SmtpServer:
+    """One dialogue. `requires_tls`, `requires_auth`: MAIL and what follows it wait for them (530).
+
+    `strict_pipelining`: bytes behind EHLO and DATA that came before our reply are a Violation (RFC 2920 3.1),
+    as only junk senders do it. `max_errors`: refused commands before the dialogue ends with 421.
+    """
+
+    def __init__(
+        self,
+        hostname: str,
+        *,
+        requires_tls: bool = False,
+        requires_auth: bool = False,
+        strict_pipelining: bool = False,
+        max_errors: int = 20,
+    ) -> None:
+        self.state = State.FRESH
+        self.authenticated = False
+        self.errors = 0
+        self.requires_tls = requires_tls
+        self._hostname = hostname
+        self._requires_auth = requires_auth
+        self._strict_pipelining = strict_pipelining
+        self._max_errors = max_errors
+        self._capabilities: tuple[str, ...] = ()
+        self._offered: frozenset[str] = frozenset()
+        self._context = Context(self._offered, smtputf8=False)
+        self._received: list[bytes] = []
+        self._out: list[bytes] = []
+        self._buffer = b""
+        self._position = 0
+        self._scanned = 0
+        self._skipped = 0
+        self._awaiting: Event | None = None
+        self._greeted = False
+        self._text = DotReader()
+        self._text_is_over = False
+        self._octets = OctetReader()
+        self._chunk = Bdat(0, last=False)
+        self._chunk_fault: Reply | None = None
+
+    # ------------------------------------------------------------------ net.api.Core
+
+    def receive(self, data: bytes) -> None:
+        self._received.append(data)
+
+    def next_event(self) -> Event | None:
+        if self._awaiting is not None:
+            return None
+        if self._received:
+            self._take_in()
+        try:
+            event = self._read()
+        except SmtpViolation as violation:
+            event = self._end(violation)
+        if event is not None and type(event) in _NEXT:
+            self._awaiting = event
+        return event
+
+    def eof(self) -> None:
+        """Nothing to do: a message that is not complete was never accepted."""
+
+    def outgoing(self) -> bytes:
+        if not self._out:
+            return b""
+        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def has_buffered_input(self) -> bool:
+        return bool(self._received) or self._position < len(self._buffer)
+
+    # ------------------------------------------------------------------ what the session says
+
+    def greet(self, text: str) -> None:
+        """The first line: 220, our name, `text`. RFC 5321 3.1."""
+        self._say(Reply(220, "", f"{self._hostname} {text}"))
+
+    def offer(self, capabilities: Sequence[str]) -> None:
+        """What EHLO lists from now on, one keyword with its parameters each ("SIZE 1000000")."""
+        self._capabilities = tuple(capabilities)
+        self._offered = frozenset([line.partition(" ")[0] for line in capabilities])
+        self._context = Context(self._offered, smtputf8=False)
+
+    def reply(self, reply: Reply) -> None:
+        """The answer to the last event. Raises RuntimeError if there was none to answer."""
+        event, self._awaiting = self._awaiting, None
+        if event is None:
+            raise RuntimeError("a reply without a command")
+        self._say(reply)
+        after_yes, after_no = _NEXT[type(event)]
+        state = after_yes if reply.code < 400 else after_no
+        if state is not None:
+            self.state = state
+        if reply.code >= 500 and not isinstance(event, RcptTo):
+            self.errors += 1
+        match event:
+            case MailFrom() if reply.code < 400:
+                self._context = Context(self._offered, event.smtputf8)
+                self._octets = OctetReader()
+            case Data() if reply.code < 400:
+                self._text = DotReader()
+                self._text_is_over = False
+            case DataEnd() if reply.code < 400:
+                self.errors = 0
+            case Auth() | AuthResponse():
+                self.authenticated = self.authenticated or reply.code == 235
+            case Rset() if not self._greeted:
+                self.state = State.FRESH
+
+    def welcome(self) -> None:
+        """The positive answer to an Ehlo: our name, and after EHLO what we offer. RFC 5321 4.1.1.1."""
+        event = self._awaiting
+        extended = isinstance(event, Ehlo) and event.extended
+        lines = [self._hostname, *(self._capabilities if extended else ())]
+        self._greeted = True
+        self.reply(Reply(250, "", "\n".join(lines)))
+
+    def challenge(self, encoded: str) -> None:
+        """334 with a challenge in base64: the client's next line is an AuthResponse. RFC 4954 4."""
+        self.reply(Reply(334, "", encoded))
+        self.state = State.AUTH
+
+    def hang_up(self, reply: Reply) -> None:
+        """Answer `reply` (421 or 554) instead of whatever is due, and read nothing more."""
+        self._awaiting = None
+        self._say(reply)
+        self._close()
+
+    def forget(self) -> None:
+        """TLS has begun: nothing from before it counts (RFC 3207 4.2)."""
+        self.state = State.FRESH
+        self.authenticated = False
+        self.requires_tls = False
+        self._greeted = False
+        self._awaiting = None
+        self._received.clear()
+        self._buffer = b""
+        self._position = self._scanned = 0
+        self._context = Context(self._offered, smtputf8=False)
+
+    # ------------------------------------------------------------------ reading
+
+    def _take_in(self) -> None:
+        if self._position < len(self._buffer):
+            self._received.insert(0, self._buffer[self._position :])
+        self._scanned = max(0, self._scanned - self._position)
+        self._position = 0
+        self._buffer = self._received[0] if len(self._received) == 1 else b"".join(self._received)
+        self._received.clear()
+
+    def _read(self) -> Event | None:
+        while True:
+            match self.state:
+                case State.TEXT:
+                    return self._read_text()
+                case State.OCTETS:
+                    event = self._read_octets(self._chunk)
+                    if event is not None or self.state is State.OCTETS:
+                        return event
+                case State.CLOSED:
+                    self._take_all()
+                    return None
+                case _:
+                    line = self._read_line()
+                    if line is None:
+                        return None
+                    event = self._understand(line)
+                    if event is not None:
+                        return event
+
+    def _read_line(self) -> bytes | None:
+        """The next line without its CRLF; None while it is not complete."""
+        start = self._position
+        end = self._buffer.find(b"\n", max(start, self._scanned))
+        if end < 0:
+            self._scanned = len(self._buffer)
+            if self._scanned - start > AUTH_LINE_LIMIT + 2:
+                self._skip_line()
+            return None
+        if end == start or self._buffer[end - 1] != 0x0D:
+            raise SmtpViolation("bare LF in a command", _BARE)
+        self._position = self._scanned = end + 1
+        return self._buffer[start : end - 1]
+
+    def _skip_line(self) -> None:
+        """Drop what there is of an over-long line, but for its last byte: it may be the CR."""
+        self._skipped += len(self._buffer) - self._position - 1
+        self._buffer, self._position, self._scanned = self._buffer[-1:], 0, 1
+        if self._skipped > MAX_SKIPPED:
+            raise SmtpViolation("endless line", Reply(500, "5.5.2", "Line too long"))
+
+    def _read_text(self) -> Event | None:
+        if self._text_is_over:
+            return DataEnd()
+        data = self._take_all()
+        if not data:
+            return None
+        try:
+            text, rest = self._text.feed(data)
+        except BareNewline:
+            raise SmtpViolation("bare CR or LF in the text", _BARE) from None
+        if rest is not None:
+            self._text_is_over = True
+            self._buffer = rest
+        if text:
+            return DataChunk(text)
+        return DataEnd() if self._text_is_over else None
+
+    def _read_octets(self, chunk: Bdat) -> Event | None:
+        if self._octets.remaining:
+            data = self._take_all()
+            if not data:
+                return None
+            if self._chunk_fault is not None:
+                self._buffer = self._octets.skip(data)
+                return self._chunk_is_over(chunk) if not self._octets.remaining else None
+            try:
+                piece, self._buffer = self._octets.feed(data)
+            except BareNewline:
+                raise SmtpViolation("bare CR or LF in a chunk", _BARE) from None
+            return DataChunk(piece)
+        return self._chunk_is_over(chunk)
+
+    def _chunk_is_over(self, chunk: Bdat) -> Event | None:
+        if self._chunk_fault is not None:
+            fault, self._chunk_fault = self._chunk_fault, None
+            self.state = State.READY if self._greeted else State.FRESH
+            self._refuse(fault)
+            return None
+        if chunk.last and self._octets.after_cr:
+            raise SmtpViolation("bare CR or LF in a chunk", _BARE)
+        return DataEnd() if chunk.last else ChunkEnd(chunk.size)
+
+    def _take_all(self) -> bytes:
+        """Everything that waits."""
+        data = self._buffer[self._position :] if self._position else self._buffer
+        self._buffer, self._position, self._scanned = b"", 0, 0
+        return data
+
+    # ------------------------------------------------------------------ understanding
+
+    def _understand(self, line: bytes) -> Event | None:
+        """The event of a command line, or None where the core answers by itself."""
+        if self.errors > self._max_errors:
+            raise SmtpViolation("too many errors", Reply(421, "4.7.0", "Too many errors, closing"))
+        too_long, self._skipped = self._skipped > 0, 0
+        try:
+            if self.state is State.AUTH:
+                return self._auth_response(line, too_long)
+            if too_long:
+                raise CommandError(500, "5.5.2", "Line too long")
+            return self._command(line)
+        except CommandError as error:
+            self._refuse(error.reply)
+            return None
+
+    def _auth_response(self, line: bytes, too_long: bool) -> Event:
+        if line == b"*":
+            return AuthCancelled(Reply(501, "5.7.0", "Authentication cancelled"))
+        if too_long or len(line) > AUTH_LINE_LIMIT:
+            return AuthCancelled(Reply(500, "5.5.6", "Authentication line too long"))
+        try:
+            return AuthResponse(decode_base64(line))
+        except CommandError as error:
+            return AuthCancelled(error.reply)
+
+    def _command(self, line: bytes) -> Event | None:
+        verb, blank, argument = line.partition(b" ")
+        command = COMMANDS.get(verb.upper())
+        self._look_at(line, verb, command)
+        if command is None or (command.extension and command.extension not in self._offered):
+            raise CommandError(500, "5.5.1", "Command not known here")
+        if command.name == BDAT:
+            self._begin_chunk(_parsed_chunk(argument), command)
+            return None
+        self._check_turn(command)
+        try:
+            event = command.parse(blank + argument, self._context)
+        except ParseError as error:
+            raise CommandError(501, _syntax_status(command), f"Syntax: {command.syntax} ({error})") from None
+        if event is None:
+            self._say(command.answer or help_reply(argument, self._offered))
+        return event
+
+    def _look_at(self, line: bytes, verb: bytes, command: Command | None) -> None:
+        """What is wrong with a line whatever its command."""
+        if b"\r" in line:
+            raise SmtpViolation("bare CR in a command", _BARE)
+        if verb.upper() in FOREIGN_VERBS:
+            raise SmtpViolation("another protocol's command", Reply(554, "5.5.1", "This is SMTP"))
+        if len(line) + 2 > (command.limit if command else LINE_LIMIT):
+            raise CommandError(500, "5.5.2", "Line too long")
+        if b"\0" in line or not (line.isascii() or (command and command.eight_bit)):
+            raise CommandError(500, "5.5.2", "A character does not belong into a command")
+
+    def _check_turn(self, command: Command) -> None:
+        """Raises CommandError if the command may not come now."""
+        if self.requires_tls and not command.before_tls:
+            raise CommandError(530, "5.7.0", "Send STARTTLS first")
+        if self._requires_auth and not self.authenticated and not command.before_auth:
+            raise CommandError(530, "5.7.0", "Authentication required")
+        if self.state not in command.allowed_in:
+            raise out_of_order(command, self.state)
+        if command.extension == "AUTH" and self.authenticated:
+            raise CommandError(503, "5.5.1", "Already authenticated")
+        behind = self._position < len(self._buffer)
+        if behind and command.extension == "STARTTLS":
+            raise SmtpViolation(
+                "commands behind STARTTLS", Reply(554, "5.5.1", "Wait for the reply to STARTTLS")
+            )
+        if behind and command.ends_pipeline and self._strict_pipelining:
+            raise SmtpViolation(
+                "pipelining where none is allowed", Reply(554, "5.5.0", "Wait for the reply (RFC 2920)")
+            )
+
+    def _begin_chunk(self, chunk: Bdat, command: Command) -> None:
+        """Its octets come whatever we think of it, so a refusal waits behind them (RFC 3030 2)."""
+        try:
+            self._check_turn(command)
+        except CommandError as error:
+            self._chunk_fault = error.reply
+            self._octets = OctetReader()
+        self._chunk = chunk
+        self._octets.begin(chunk.size)
+        self.state = State.OCTETS
+
+    # ------------------------------------------------------------------ answering
+
+    def _say(self, reply: Reply) -> None:
+        self._out.append(render(reply))
+
+    def _refuse(self, reply: Reply) -> None:
+        self.errors += 1
+        self._say(reply)
+
+    def _end(self, violation: SmtpViolation) -> Violation:
+        self._say(violation.reply)
+        self._close()
+        return Violation(str(violation))
+
+    def _close(self) -> None:
+        self.state = State.CLOSED
+        self._received.clear()
+        self._buffer = b""
+        self._position = self._scanned = 0
+
+
+def _syntax_status(command: Command) -> str:
+    """RFC 5248: a bad address has codes of its own."""
+    return {b"MAIL": "5.1.7", b"RCPT": "5.1.3"}.get(command.name, "5.5.4")
+
+
+def _parsed_chunk(argument: bytes) -> Bdat:
+    """Raises SmtpViolation for a size that can't be read: where its octets end, nobody knows."""
+    try:
+        return parse_bdat(argument)
+    except ParseError:
+        raise SmtpViolation("BDAT of unknown size", Reply(501, "5.5.4", "Syntax: BDAT size [LAST]")) from None
