@@ -1,0 +1,5 @@
+"""`python -m postier` is the command `postier`."""
+
+from postier.cli.main import main
+
+main()

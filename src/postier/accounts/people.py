@@ -1,0 +1,137 @@
+"""Adding and removing people and aliases: the checks that the command line and the portal share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postier.accounts.mailboxes import create_defaults
+from postier.base.address import Address
+from postier.base.domain import Domain
+from postier.store.api import Account, AccountId, AccountKind, AddressTarget, AlreadyExists, Store, Tx
+
+__all__ = [
+    "PeopleError",
+    "add_alias",
+    "add_people",
+    "add_person",
+    "remove_alias",
+    "remove_domain",
+    "remove_person",
+    "set_password",
+]
+
+
+class PeopleError(Exception):
+    """What can't be done, in one sentence for whoever asked."""
+
+
+async def add_person(
+    store: Store, address: Address, password_hash: str, *, display_name: str = "", quota: int = 0
+) -> AccountId:
+    """An account with its mailboxes. Raises PeopleError: domain not ours, address taken."""
+
+    async def work(tx: Tx) -> AccountId:
+        return await _add(tx, address, password_hash, display_name, quota)
+
+    return await store.transact(work)
+
+
+async def add_people(store: Store, people: Sequence[tuple[Address, str]]) -> None:
+    """Several at once, each with its password hash: all or none. Raises PeopleError."""
+
+    async def work(tx: Tx) -> None:
+        for address, password_hash in people:
+            await _add(tx, address, password_hash, "", 0)
+
+    await store.transact(work)
+
+
+async def set_password(store: Store, address: Address, password_hash: str) -> None:
+    """Raises PeopleError."""
+
+    async def work(tx: Tx) -> None:
+        account = await _person(tx, address)
+        await tx.set_password_hash(account.account_id, password_hash)
+
+    await store.transact(work)
+
+
+async def remove_person(store: Store, address: Address) -> None:
+    """With all mail. Raises PeopleError."""
+
+    async def work(tx: Tx) -> None:
+        await tx.remove_account((await _person(tx, address)).account_id)
+
+    await store.transact(work)
+
+
+async def add_alias(store: Store, address: Address, targets: Sequence[Address]) -> None:
+    """`address` stands for all `targets`, ours or others'. Raises PeopleError."""
+
+    async def work(tx: Tx) -> None:
+        await _require_domain(tx, address)
+        if await tx.account_named(address.lookup_key) is not None:
+            raise PeopleError(f"{address.lookup_key} is a person; an alias needs an address of its own")
+        await tx.set_address(address.lookup_key, [await _target(tx, target) for target in targets])
+
+    await store.transact(work)
+
+
+async def remove_alias(store: Store, address: Address) -> None:
+    """Raises PeopleError."""
+
+    async def work(tx: Tx) -> None:
+        entry = await tx.address(address.lookup_key)
+        if entry is None or not entry.is_alias:
+            raise PeopleError(f"there is no alias {address.lookup_key}")
+        await tx.set_address(address.lookup_key, [])
+
+    await store.transact(work)
+
+
+async def remove_domain(store: Store, domain: Domain) -> None:
+    """Only a domain without addresses. Raises PeopleError."""
+
+    async def work(tx: Tx) -> None:
+        left = [e.address for e in await tx.addresses() if e.address.endswith(f"@{domain}")]
+        if left:
+            raise PeopleError(f"{domain} still has addresses, {left[0]} for one; remove them first")
+        if not await tx.remove_domain(domain.ascii):
+            raise PeopleError(f"{domain} is not a domain of this server")
+
+    await store.transact(work)
+
+
+async def _add(tx: Tx, address: Address, password_hash: str, display_name: str, quota: int) -> AccountId:
+    await _require_domain(tx, address)
+    if await tx.address(address.lookup_key) is not None:
+        raise PeopleError(f"{address.lookup_key} is taken")
+    try:
+        account_id = await tx.add_account(
+            address.lookup_key, AccountKind.PERSON, password_hash, quota=quota, display_name=display_name
+        )
+    except AlreadyExists:
+        raise PeopleError(f"{address.lookup_key} is taken") from None
+    await create_defaults(tx, account_id)
+    return account_id
+
+
+async def _target(tx: Tx, address: Address) -> AddressTarget:
+    entry = await tx.address(address.lookup_key)
+    if entry is not None and not entry.is_alias:
+        return entry.targets[0]
+    if entry is None and await tx.domain(str(address.domain)) is not None:
+        raise PeopleError(f"{address.lookup_key} does not exist")
+    return AddressTarget(None, str(address))
+
+
+async def _person(tx: Tx, address: Address) -> Account:
+    account = await tx.account_named(address.lookup_key)
+    if account is None:
+        raise PeopleError(f"there is nobody called {address.lookup_key}")
+    return account
+
+
+async def _require_domain(tx: Tx, address: Address) -> None:
+    if await tx.domain(str(address.domain)) is None:
+        raise PeopleError(f"{address.domain} is not a domain of this server; add it with: postier domain add")

@@ -1,0 +1,1 @@
+"""The command `postier`: one file for each verb."""

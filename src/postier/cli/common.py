@@ -1,0 +1,173 @@
+"""What the verbs share: finding the data, opening the store, printing, failing in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from postier.app import Backend, open_backend
+from postier.base.address import Address
+from postier.base.domain import Domain
+from postier.config.settings import ConfigError, Settings, load_settings
+from postier.store.api import AlreadyExists, NoSuchAccount, StoreError
+
+__all__ = [
+    "ADDRESS",
+    "DOMAIN",
+    "Failure",
+    "as_json",
+    "data_option",
+    "json_option",
+    "print_json",
+    "print_table",
+    "read_settings",
+    "run",
+    "take_password",
+    "with_backend",
+]
+
+Result = TypeVar("Result")
+
+Failure = click.ClickException
+"""Raise it with one sentence: it becomes a line on the standard error stream and exit code 1."""
+
+
+class _AddressType(click.ParamType[Address]):
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Address:
+        if isinstance(value, Address):
+            return value
+        try:
+            return Address.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, context)
+
+
+class _DomainType(click.ParamType[Domain]):
+    name = "domain"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Domain:
+        if isinstance(value, Domain):
+            return value
+        try:
+            return Domain.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, context)
+
+
+ADDRESS = _AddressType()
+DOMAIN = _DomainType()
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=lambda: Path(os.environ.get("POSTIER_DATA", "/var/lib/postier")),
+    show_default="$POSTIER_DATA or /var/lib/postier",
+    help="The server's data directory.",
+)
+json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+
+
+def read_settings(data: Path) -> Settings:
+    """Raises Failure where there is no server, or its settings are broken."""
+    if not (data / "postier.toml").is_file():
+        raise Failure(f"no Postier server in {data} (no postier.toml); make one with: postier init")
+    _become_owner(data)
+    try:
+        return load_settings(data)
+    except ConfigError as error:
+        raise Failure(str(error)) from None
+
+
+def _become_owner(data: Path) -> None:
+    """Root acts as whoever owns the data, so that no file of the server ends up belonging to root."""
+    owner = data.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
+
+
+def run(work: Awaitable[Result]) -> Result:
+    """Run to the end; faults of the store and of values become a Failure."""
+
+    async def whole() -> Result:
+        return await work
+
+    try:
+        return asyncio.run(whole())
+    except AlreadyExists as error:
+        raise Failure(f"already there: {error}") from None
+    except NoSuchAccount as error:
+        raise Failure(str(error)) from None
+    except (StoreError, sqlite3.Error) as error:
+        raise Failure(f"the store cannot do that now: {error}") from None
+    except OSError as error:
+        raise Failure(str(error)) from None
+
+
+def with_backend(data: Path, work: Callable[[Backend], Awaitable[Result]]) -> Result:
+    """Open the data (whether or not the server runs), do the work, close."""
+    settings = read_settings(data)
+
+    async def whole() -> Result:
+        async with open_backend(settings, f"cli-{os.getpid()}") as backend:
+            return await work(backend)
+
+    return run(whole())
+
+
+def take_password(from_stdin: bool) -> str:
+    """One line of the standard input, or asked for twice on the terminal."""
+    if not from_stdin:
+        answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return answer
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise Failure("the password is empty")
+    return password
+
+
+def as_json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def print_json(value: object) -> None:
+    click.echo(as_json(value))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """A plain table for people; `empty` is the sentence for none. Piped, nothing is cut off."""
+    listed = [[str(cell) for cell in row] for row in rows]
+    if not listed:
+        click.echo(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in listed:
+        table.add_row(*row)
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console = Console(markup=False, highlight=False, width=10_000)
+        lines = [[line.rstrip() for line in _plain(console, table)]]
+        click.echo("\n".join(lines[0]))
+        return
+    console.print(table)
+
+
+def _plain(console: Console, table: Table) -> list[str]:
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get().splitlines()

@@ -1,0 +1,95 @@
+"""`postier domain`: the domains whose mail ends here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from postier.accounts import domains, people
+from postier.app import Backend
+from postier.base.clock import SystemClock
+from postier.base.domain import Domain
+from postier.cli.common import (
+    DOMAIN,
+    Failure,
+    data_option,
+    json_option,
+    print_json,
+    print_table,
+    with_backend,
+)
+from postier.store import api as store_api
+
+
+@click.group("domain")
+def command() -> None:
+    """Add, list and remove domains of ours."""
+
+
+@command.command("add")
+@click.argument("domain", type=DOMAIN)
+@json_option
+@data_option
+def add(domain: Domain, json_: bool, data: Path) -> None:
+    """Add a domain and make its DKIM keys."""
+
+    async def work(backend: Backend) -> None:
+        async def change(tx: store_api.Tx) -> None:
+            await domains.add_domain(tx, domain, SystemClock())
+
+        await backend.store.transact(change)
+
+    with_backend(data, work)
+    if json_:
+        print_json({"added": domain.ascii})
+    else:
+        click.echo(f"{domain} added; see what to publish with: postier dns records {domain}")
+
+
+@command.command("list")
+@json_option
+@data_option
+def list_(json_: bool, data: Path) -> None:
+    """List the domains."""
+
+    async def work(backend: Backend) -> list[store_api.Domain]:
+        return await backend.store.reader.domains()
+
+    found = with_backend(data, work)
+    rows = [
+        {
+            "domain": record.name,
+            "unicode": Domain(record.name).unicode,
+            "dkim_selectors": [key.selector for key in domains.settings_of(record).dkim],
+        }
+        for record in found
+    ]
+    if json_:
+        print_json(rows)
+        return
+    print_table(
+        ("DOMAIN", "DKIM SELECTORS"),
+        ((row["unicode"], ", ".join(row["dkim_selectors"])) for row in rows),
+        empty="no domains yet",
+    )
+
+
+@command.command("remove")
+@click.argument("domain", type=DOMAIN)
+@json_option
+@data_option
+def remove(domain: Domain, json_: bool, data: Path) -> None:
+    """Remove a domain that has no addresses any more."""
+
+    async def work(backend: Backend) -> None:
+        await people.remove_domain(backend.store, domain)
+
+    try:
+        with_backend(data, work)
+    except people.PeopleError as error:
+        raise Failure(str(error)) from None
+    if json_:
+        print_json({"removed": domain.ascii})
+    else:
+        click.echo(f"{domain} removed")

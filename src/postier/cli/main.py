@@ -1,0 +1,57 @@
+"""The verbs and how they end: 0 done, 1 failed (one line on the standard error stream), 2 wrong usage."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from postier import __version__
+
+__all__ = ["VERBS", "cli", "main"]
+
+VERBS = {
+    "init": "Make a new server: settings, certificate, keys, first domain.",
+    "serve": "Run the server in the foreground.",
+    "demo": "Run a small Internet on the loopback, with two organisations and a forger.",
+    "user": "Add, import, list, change and remove people.",
+    "domain": "Add, list and remove domains of ours.",
+    "alias": "Add, list and remove addresses that stand for others.",
+    "queue": "Look at outgoing mail and move it.",
+    "route": "Send a domain's mail to one place.",
+    "dns": "Print and check the DNS records a domain needs.",
+    "doctor": "Check ports, certificate, DNS and storage.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a verb's file only when that verb is used, so that each starts quickly."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"postier.cli.{name}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="postier")
+def cli() -> None:
+    """Postier: a complete business mail system."""
+
+
+def main() -> None:
+    """The entry point of the package."""
+    try:
+        cli.main(prog_name="postier")
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has read enough
+        sys.exit(1)

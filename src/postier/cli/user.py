@@ -1,0 +1,176 @@
+"""`postier user`: the people who have a mailbox here."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import click
+
+from postier.accounts import people
+from postier.accounts.password import hash_password
+from postier.app import Backend
+from postier.base.address import Address
+from postier.cli.common import (
+    ADDRESS,
+    Failure,
+    data_option,
+    json_option,
+    print_json,
+    print_table,
+    take_password,
+    with_backend,
+)
+from postier.store.api import Account
+
+
+@click.group("user")
+def command() -> None:
+    """Add, import, list, change and remove people."""
+
+
+@command.command("add")
+@click.argument("address", type=ADDRESS)
+@click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
+@click.option("--name", "display_name", default="", help="The person's name.")
+@click.option("--quota", default=0, type=click.IntRange(min=0), help="Megabytes; 0 for no limit.")
+@json_option
+@data_option
+def add(
+    address: Address, password_stdin: bool, display_name: str, quota: int, json_: bool, data: Path
+) -> None:
+    """Add a person with a mailbox."""
+    password_hash = _hash(take_password(password_stdin))
+
+    async def work(backend: Backend) -> None:
+        await people.add_person(
+            backend.store, address, password_hash, display_name=display_name, quota=quota * 1_000_000
+        )
+
+    _explain(data, work)
+    _say(json_, {"added": address.lookup_key}, f"{address.lookup_key} added")
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@json_option
+@data_option
+def import_(file: Path, json_: bool, data: Path) -> None:
+    """Add people from a CSV file with the columns address,password. All of them, or none."""
+    rows = list(_read_csv(file))
+
+    async def work(backend: Backend) -> None:
+        await people.add_people(backend.store, rows)
+
+    _explain(data, work)
+    _say(json_, {"added": [address.lookup_key for address, _ in rows]}, f"{len(rows)} people added")
+
+
+@command.command("list")
+@json_option
+@data_option
+def list_(json_: bool, data: Path) -> None:
+    """List the people."""
+
+    async def work(backend: Backend) -> list[Account]:
+        return await backend.store.reader.accounts()
+
+    accounts = with_backend(data, work)
+    if json_:
+        print_json([_as_dict(account) for account in accounts])
+        return
+    print_table(
+        ("ADDRESS", "NAME", "MESSAGES", "MB", "QUOTA MB", "STATE"),
+        (
+            (
+                account.name,
+                account.display_name,
+                account.messages,
+                f"{account.used / 1e6:.1f}",
+                account.quota // 1_000_000 or "-",
+                "enabled" if account.enabled else "disabled",
+            )
+            for account in accounts
+        ),
+        empty="no people yet; add one with: postier user add NAME@DOMAIN",
+    )
+
+
+@command.command("passwd")
+@click.argument("address", type=ADDRESS)
+@click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
+@json_option
+@data_option
+def passwd(address: Address, password_stdin: bool, json_: bool, data: Path) -> None:
+    """Set a person's password."""
+    password_hash = _hash(take_password(password_stdin))
+
+    async def work(backend: Backend) -> None:
+        await people.set_password(backend.store, address, password_hash)
+
+    _explain(data, work)
+    _say(json_, {"changed": address.lookup_key}, f"password of {address.lookup_key} changed")
+
+
+@command.command("remove")
+@click.argument("address", type=ADDRESS)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@data_option
+def remove(address: Address, yes: bool, json_: bool, data: Path) -> None:
+    """Remove a person and all mail in the mailboxes."""
+    if not yes:
+        click.confirm(f"Remove {address.lookup_key} and all of this person's mail?", abort=True)
+
+    async def work(backend: Backend) -> None:
+        await people.remove_person(backend.store, address)
+
+    _explain(data, work)
+    _say(json_, {"removed": address.lookup_key}, f"{address.lookup_key} removed")
+
+
+def _hash(password: str) -> str:
+    try:
+        return hash_password(password)
+    except ValueError as error:
+        raise Failure(str(error)) from None
+
+
+def _read_csv(file: Path) -> Iterator[tuple[Address, str]]:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        for number, row in enumerate(csv.reader(lines), start=1):
+            if not row or (number == 1 and row[0].strip().lower() == "address"):
+                continue
+            if len(row) < 2:
+                raise Failure(f"{file}, line {number}: expected address,password")
+            try:
+                yield Address.parse(row[0].strip()), hash_password(row[1])
+            except ValueError as error:
+                raise Failure(f"{file}, line {number}: {error}") from None
+
+
+def _explain(data: Path, work: Callable[[Backend], Awaitable[None]]) -> None:
+    try:
+        with_backend(data, work)
+    except people.PeopleError as error:
+        raise Failure(str(error)) from None
+
+
+def _say(json_: bool, facts: object, sentence: str) -> None:
+    if json_:
+        print_json(facts)
+    else:
+        click.echo(sentence)
+
+
+def _as_dict(account: Account) -> dict[str, object]:
+    return {
+        "address": account.name,
+        "name": account.display_name,
+        "kind": account.kind.value,
+        "messages": account.messages,
+        "used": account.used,
+        "quota": account.quota,
+        "enabled": account.enabled,
+    }

@@ -1,0 +1,1 @@
+"""What an administrator can set: one table, read from postier.toml."""

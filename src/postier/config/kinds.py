@@ -1,0 +1,127 @@
+"""The kinds of values a setting can have: how each is read from TOML and written back."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from postier.base.domain import Domain
+from postier.base.log import LEVELS
+
+__all__ = [
+    "ADDRESSES",
+    "BOOLEAN",
+    "COUNT",
+    "DURATION",
+    "ENDPOINTS",
+    "HOST",
+    "LEVEL",
+    "PORT",
+    "SIZE",
+    "TEXT",
+    "Kind",
+]
+
+_DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZE = re.compile(r"([0-9]{1,12})(B|KB|MB|GB)")
+_OCTETS = {"B": 1, "KB": 1000, "MB": 1000_000, "GB": 1000_000_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`expected` completes "expected ..." for a person; `parse` takes what TOML gave and raises ValueError."""
+
+    name: str
+    expected: str
+    parse: Callable[[Any], Any]
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(value)
+    return value
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(value)
+    return value
+
+
+def _port(value: Any) -> int:
+    if _count(value) > 65535:
+        raise ValueError(value)
+    return int(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(value)
+    return value
+
+
+def _host(value: Any) -> str:
+    return Domain.parse(_text(value)).ascii
+
+
+def _level(value: Any) -> str:
+    if value not in LEVELS:
+        raise ValueError(value)
+    return str(value)
+
+
+def _duration(value: Any) -> int:
+    found = _DURATION.fullmatch(_text(value))
+    if found is None:
+        raise ValueError(value)
+    return int(found.group(1)) * _SECONDS[found.group(2)]
+
+
+def _size(value: Any) -> int:
+    found = _SIZE.fullmatch(_text(value))
+    if found is None:
+        raise ValueError(value)
+    return int(found.group(1)) * _OCTETS[found.group(2)]
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(value)
+    return value
+
+
+def _addresses(value: Any) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_address(_text(one))) for one in _listed(value))
+
+
+def _endpoint(value: Any) -> tuple[str, int]:
+    """ "192.0.2.1", "192.0.2.1:53", "2001:db8::1" or "[2001:db8::1]:53"."""
+    text = _text(value)
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    else:
+        host, port = text, ""
+    return str(ipaddress.ip_address(host)), _port(int(port or "53"))
+
+
+def _endpoints(value: Any) -> tuple[tuple[str, int], ...]:
+    return tuple(_endpoint(one) for one in _listed(value))
+
+
+BOOLEAN = Kind("boolean", "true or false", _boolean)
+COUNT = Kind("count", "a whole number", _count)
+PORT = Kind("port", "a port number", _port)
+TEXT = Kind("text", "a text in quotes", _text)
+HOST = Kind("host name", 'a host name such as "mail.example.org"', _host)
+LEVEL = Kind("level", "one of " + ", ".join(f'"{level}"' for level in LEVELS), _level)
+DURATION = Kind("duration", 'a duration such as "90s", "5m", "8h" or "5d"', _duration)
+SIZE = Kind("size", 'a size such as "50MB"', _size)
+ADDRESSES = Kind("addresses", 'a list of IP addresses such as ["192.0.2.1"]', _addresses)
+ENDPOINTS = Kind("endpoints", 'a list of servers such as ["127.0.0.1:53"]', _endpoints)

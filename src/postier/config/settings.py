@@ -1,0 +1,290 @@
+"""The settings of a server: one table, one file (DIR/postier.toml), small frozen objects for the parts.
+
+Adding a setting is adding a row here, a field to its part's class, and a heading to docs/settings.md (a
+test compares them). Nobody but `app` and `cli` imports this.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from postier.config.kinds import (
+    ADDRESSES,
+    BOOLEAN,
+    COUNT,
+    DURATION,
+    ENDPOINTS,
+    HOST,
+    LEVEL,
+    PORT,
+    SIZE,
+    TEXT,
+    Kind,
+)
+
+__all__ = [
+    "FILE_NAME",
+    "SETTINGS",
+    "ConfigError",
+    "ConnectionSettings",
+    "DnsSettings",
+    "HttpSettings",
+    "ImapSettings",
+    "LogSettings",
+    "Pop3Settings",
+    "QueueSettings",
+    "ServerSettings",
+    "Setting",
+    "Settings",
+    "SmtpSettings",
+    "TlsSettings",
+    "load_settings",
+    "parse_value",
+    "render_settings",
+]
+
+FILE_NAME = "postier.toml"
+HIGHEST_PORT = 4190
+
+
+class ConfigError(Exception):
+    """What is wrong with postier.toml, where, and what was expected: one line for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`name` is "part.field"; `default` as TOML would give it; `doc` one sentence for a person."""
+
+    name: str
+    kind: Kind
+    default: Any
+    doc: str
+
+
+SETTINGS = (
+    Setting("server.hostname", HOST, "localhost", "The name this server gives itself; its certificate must have it."),
+    Setting("server.bind", ADDRESSES, [], "Addresses to listen on; none means all."),
+    Setting("server.port_base", PORT, 0, "Added to every standard port."),
+    Setting("server.workers", COUNT, 0, "Worker processes; 0 means one for each core."),
+    Setting("server.user", TEXT, "postier", "Whom to become after the ports are bound, where that user exists."),
+    Setting(
+        "server.trust_loopback",
+        BOOLEAN,
+        False,
+        "For tests and benchmarks: listen on the loopback only, and there ask for neither TLS nor patience.",
+    ),
+    Setting("log.level", LEVEL, "info", "The least important lines that are written."),
+    Setting("dns.servers", ENDPOINTS, [], "Resolvers to ask; none means those of the system."),
+    Setting("dns.timeout", DURATION, "5s", "How long one question may take."),
+    Setting("smtp.max_message_size", SIZE, "50MB", "The largest message taken in."),
+    Setting("smtp.max_recipients", COUNT, 1000, "Recipients of one message; 100 is the least allowed."),
+    Setting("smtp.idle_timeout", DURATION, "5m", "Silence after which a sender is disconnected."),
+    Setting("smtp.outbound_port", PORT, 25, "The port of other domains' servers."),
+    Setting("smtp.outbound_source_addresses", ADDRESSES, [], "Addresses to send from; none leaves it to the system."),
+    Setting("smtp.outbound_connect_timeout", DURATION, "30s", "How long to wait for another server to accept."),
+    Setting("queue.retry_first", DURATION, "5m", "Wait after the first failed attempt; it doubles from there."),
+    Setting("queue.retry_max", DURATION, "8h", "The longest wait between two attempts."),
+    Setting("queue.give_up_after", DURATION, "5d", "Age at which an undelivered message goes back to its sender."),
+    Setting("queue.delay_notice_after", DURATION, "4h", "Age at which the sender is told that a message waits."),
+    Setting("queue.concurrency", COUNT, 100, "Deliveries of one worker at a time."),
+    Setting("imap.idle_timeout", DURATION, "30m", "Silence after which a client is disconnected; 30 min is the least."),
+    Setting("pop3.idle_timeout", DURATION, "10m", "Silence after which a client is disconnected; 10 min is the least."),
+    Setting("tls.certificate", TEXT, "tls/cert.pem", "Certificate and chain, PEM; relative to the data directory."),
+    Setting("tls.key", TEXT, "tls/key.pem", "Its private key, PEM; relative to the data directory."),
+    Setting("connections.per_worker", COUNT, 10_000, "Connections of one worker at a time; 0 for no limit."),
+    Setting("connections.per_address", COUNT, 100, "Connections from one address to one worker; 0 for no limit."),
+    Setting("http.enabled", BOOLEAN, True, "Serve /health and /metrics on the HTTP port (80 plus server.port_base)."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    hostname: str
+    bind: tuple[str, ...]
+    port_base: int
+    workers: int
+    user: str
+    trust_loopback: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class DnsSettings:
+    """`timeout` in seconds."""
+
+    servers: tuple[tuple[str, int], ...]
+    timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """Sizes in octets, times in seconds."""
+
+    max_message_size: int
+    max_recipients: int
+    idle_timeout: int
+    outbound_port: int
+    outbound_source_addresses: tuple[str, ...]
+    outbound_connect_timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """Times in seconds."""
+
+    retry_first: int
+    retry_max: int
+    give_up_after: int
+    delay_notice_after: int
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImapSettings:
+    idle_timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pop3Settings:
+    idle_timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    per_worker: int
+    per_address: int
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything, with the data directory it was read from."""
+
+    data: Path
+    server: ServerSettings
+    log: LogSettings
+    dns: DnsSettings
+    smtp: SmtpSettings
+    queue: QueueSettings
+    imap: ImapSettings
+    pop3: Pop3Settings
+    tls: TlsSettings
+    connections: ConnectionSettings
+    http: HttpSettings
+
+
+PARTS: Mapping[str, type[Any]] = {
+    "server": ServerSettings,
+    "log": LogSettings,
+    "dns": DnsSettings,
+    "smtp": SmtpSettings,
+    "queue": QueueSettings,
+    "imap": ImapSettings,
+    "pop3": Pop3Settings,
+    "tls": TlsSettings,
+    "connections": ConnectionSettings,
+    "http": HttpSettings,
+}
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def load_settings(data: Path) -> Settings:
+    """Read DIR/postier.toml. Raises ConfigError: not TOML, an unknown name, a value of the wrong kind."""
+    file = data / FILE_NAME
+    try:
+        written = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from None
+    values = {setting.name: setting.kind.parse(setting.default) for setting in SETTINGS}
+    for name, value in _flat(written, file):
+        values[name] = parse_value(name, value, str(file))
+    return _build(data, values, file)
+
+
+def parse_value(name: str, value: Any, where: str) -> Any:
+    """One setting's value from what TOML gave. Raises ConfigError, which says `where`."""
+    setting = _BY_NAME.get(name)
+    if setting is None:
+        raise ConfigError(f"{where}: there is no setting {name}")
+    try:
+        return setting.kind.parse(value)
+    except (ValueError, TypeError):
+        raise ConfigError(f"{where}: {name}: expected {setting.kind.expected}, found {value!r}") from None
+
+
+def render_settings(chosen: Mapping[str, Any]) -> str:
+    """The text of a new postier.toml: what was chosen, and every other setting as a comment."""
+    lines = ["# The settings of this Postier server; docs/settings.md explains each.", ""]
+    for part in PARTS:
+        lines.append(f"[{part}]")
+        for setting in SETTINGS:
+            section, _, field = setting.name.partition(".")
+            if section == part:
+                value = chosen.get(setting.name, setting.default)
+                text = tomli_w.dumps({field: value}).strip().replace("\n", "").replace("    ", " ")
+                mark = "" if setting.name in chosen else "# "
+                lines += [f"# {setting.doc}", f"{mark}{text}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _flat(written: Mapping[str, Any], file: Path) -> Iterator[tuple[str, Any]]:
+    for section, fields in written.items():
+        if section not in PARTS:
+            raise ConfigError(f"{file}: there is no section [{section}]")
+        if not isinstance(fields, dict):
+            raise ConfigError(f"{file}: {section}: expected a section [{section}]")
+        for field, value in fields.items():
+            yield f"{section}.{field}", value
+
+
+def _build(data: Path, values: Mapping[str, Any], file: Path) -> Settings:
+    parts = {
+        part: kind(**{name.partition(".")[2]: v for name, v in values.items() if name.startswith(part + ".")})
+        for part, kind in PARTS.items()
+    }
+    settings = Settings(data=data, **parts)
+    _judge(settings, file)
+    return settings
+
+
+def _judge(settings: Settings, file: Path) -> None:
+    """What single values can't tell."""
+    if settings.server.trust_loopback:
+        strangers = [one for one in settings.server.bind or ("",) if not _is_loopback(one)]
+        if strangers:
+            raise ConfigError(
+                f"{file}: server.trust_loopback: server.bind must name loopback addresses only, "
+                f"not {strangers[0] or 'all addresses'}"
+            )
+    if settings.smtp.max_recipients < 100:
+        raise ConfigError(f"{file}: smtp.max_recipients: RFC 5321 asks for 100 or more")
+    if settings.server.port_base > 65535 - HIGHEST_PORT:
+        raise ConfigError(f"{file}: server.port_base: too high for the ports of the services")
+
+
+def _is_loopback(address: str) -> bool:
+    return address == "::1" or address.startswith("127.")
