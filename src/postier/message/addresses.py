@@ -356,10 +356,14 @@ class _ListReader:
 
     def _finish(self) -> RawMailbox:
         local_part, domain = _shown(self.local), b"".join(self.domain)
-        name: bytes | None = b" ".join(self.words) if self.angle else None
+        name = b" ".join(self.words) if self.angle else None
         valid = self.valid and not self.in_angle and _valid_local(self.local) and _valid_domain(self.domain)
-        if not self.angle and not self.at:  # words only
-            local_part, domain = b" ".join(self.words), b""
+        if not self.angle and not self.at:  # words only: one may be a local name, more are somebody's
+            name = b" ".join(self.words)
+            if len(self.words) == 1:
+                name, local_part = None, name
+            else:
+                local_part = b""
         found = RawMailbox(name or self.comment or None, self.route, local_part, domain, valid)
         self._begin()
         return found

@@ -50,8 +50,9 @@ def _single(node: Node, message: bytes) -> bytes:
     if node.kind is Kind.LEAF and (kind == b"multipart" or _is_message(header)):
         kind, subtype = b"application", b"octet-stream"  # it was not looked into
     size = node.end - node.body_start
+    parameters = _parameters(header.content_type, kind == b"text")
     start = b"(%b %b %b %b %b %b %d" % (
-        string(kind), string(subtype), _parameters(header.content_type), nstring(header.content_id),
+        string(kind), string(subtype), parameters, nstring(header.content_id),
         nstring(header.description), string(header.encoding), size,
     )  # fmt: skip
     if node.kind is Kind.MESSAGE:
@@ -65,10 +66,14 @@ def _is_message(header: MimeHeader) -> bool:
     return header.content_type.value in (b"message/rfc822", b"message/global")
 
 
-def _parameters(value: Parameterised) -> bytes:
-    if not value.wire:
+def _parameters(value: Parameterised, is_text: bool = False) -> bytes:
+    """Text that names no charset is shown with the one it has by default (RFC 2046 4.1.2)."""
+    wire = value.wire
+    if is_text and "charset" not in value.parameters:
+        wire = (*wire, (b"charset", b"us-ascii"))
+    if not wire:
         return b"NIL"
-    return b"(%b)" % b" ".join([b"%b %b" % (string(name), string(octets)) for name, octets in value.wire])
+    return b"(%b)" % b" ".join([b"%b %b" % (string(name), string(octets)) for name, octets in wire])
 
 
 def _extension(header: MimeHeader) -> bytes:

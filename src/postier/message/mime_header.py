@@ -12,7 +12,6 @@ __all__ = ["PLAIN_TEXT", "MimeHeader", "parse_mime_header"]
 
 PLAIN_TEXT = Parameterised(b"text/plain", {"charset": "us-ascii"}, ((b"charset", b"us-ascii"),))
 EMBEDDED = Parameterised(b"message/rfc822", {}, ())
-_ENCODING = re.compile(rb"[^\x00-\x20;()]+")
 _TYPE = re.compile(rb"[^\x00-\x20/]++/[^\x00-\x20/]++")
 _LANGUAGE = re.compile(rb"[A-Za-z0-9*-]+")
 _LANGUAGES = 50
@@ -72,5 +71,6 @@ def _disposition(raw: bytes) -> Parameterised | None:
 
 
 def _token(raw: bytes) -> bytes:
-    found = _ENCODING.search(strip_comments(raw) if b"(" in raw else raw)
-    return found[0].lower() if found else b"7bit"
+    """The first word, even before a stray semicolon; what has several words is no encoding."""
+    words = (strip_comments(raw) if b"(" in raw else raw).partition(b";")[0].split()
+    return words[0].lower() if len(words) == 1 else b"7bit"

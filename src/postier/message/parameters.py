@@ -22,6 +22,7 @@ _VALUE = re.compile(rb"[ \t]*+([^\x00-\x20;\"]*+)")
 _PARAMETER = re.compile(
     rb";[; \t]*+([^\x00-\x20;=\"]++)[ \t]*+=[ \t]*+(?:\"((?:[^\"\\]++|\\.)*+)\"?|([^;]*+))", re.DOTALL
 )
+_SEMICOLON_MISSING = re.compile(rb"(?<![ \t])[ \t]++[A-Za-z-]++=")
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _SECTION = re.compile(rb"([^*]++)(?:\*(\d{1,3}))?(\*)?")
 _EXTENDED = re.compile(rb"([^']*+)'[^']*+'")
@@ -72,7 +73,8 @@ _parse_short = functools.lru_cache(maxsize=256)(_parse)  # most mail repeats a f
 def _parameter_value(match: re.Match[bytes]) -> bytes:
     quoted = match[2]
     if quoted is None:
-        return match[3].strip(b" \t")
+        value = match[3].strip(b" \t")
+        return _SEMICOLON_MISSING.split(value, 1)[0] if b"=" in value else value
     return _QUOTED_PAIR.sub(rb"\1", quoted) if b"\\" in quoted else quoted
 
 
