@@ -1,0 +1,240 @@
+"""The core of a POP3 server: lines in, events out, replies in, bytes out.
+
+One command is handed out at a time, so a reply always belongs to the event before it and pipelining
+(RFC 2449 6.6) needs no thought. The core answers by itself what needs no mailbox: CAPA, NOOP, lines that
+are too long, unknown, misplaced or malformed, and secrets that would travel in clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from postier.base.cursor import Cursor, ParseError
+from postier.pop3.wire.commands import COMMANDS, Command, State
+from postier.pop3.wire.events import (
+    Auth,
+    AuthCancelled,
+    AuthResponse,
+    Pass,
+    Pop3Event,
+    Stls,
+    TooManyErrors,
+    User,
+)
+from postier.sasl.encoding import MAX_RESPONSE, decode_base64, encode_base64
+from postier.sasl.mechanisms import offered
+
+__all__ = ["MAX_ERRORS", "MAX_LINE", "Pop3Server"]
+
+MAX_LINE = 1100
+"""Octets of a command without CRLF. RFC 2449 4 asks for 255; a password may have 1,024."""
+
+MAX_ERRORS = 10
+"""Refused lines in one connection before it is closed."""
+
+_FIXED_CAPABILITIES = (b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING", b"EXPIRE NEVER")
+
+
+class Pop3Server:
+    """See net.api.Core.
+
+    `confidential`: TLS is on, or clear text is allowed. `offers_stls`: it can be started.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_confidential",
+        "_errors",
+        "_in_exchange",
+        "_name",
+        "_offers_stls",
+        "_out",
+        "_over",
+        "_position",
+        "_skipping",
+        "_state",
+    )
+
+    def __init__(self, *, confidential: bool, offers_stls: bool) -> None:
+        self._confidential = confidential
+        self._offers_stls = offers_stls
+        self._state = State.AUTHORIZATION
+        self._name = ""
+        self._in_exchange = False
+        self._buffer = b""
+        self._position = 0
+        self._skipping = False
+        self._errors = 0
+        self._over = False
+        self._out: list[bytes] = []
+
+    # ------------------------------------------------------------------ bytes in, events out
+
+    def receive(self, data: bytes) -> None:
+        if self._position < len(self._buffer):
+            data = self._buffer[self._position :] + data
+        self._buffer, self._position = data, 0
+
+    def next_event(self) -> Pop3Event | None:
+        while not self._over:
+            if self._errors >= MAX_ERRORS:
+                self._over = True
+                self.error("Too many errors, goodbye")
+                return TooManyErrors()
+            line = self._next_line()
+            if line is None:
+                return None
+            event = self._read_response(line) if self._in_exchange else self._read_command(line)
+            if event is not None:
+                return event
+        return None
+
+    def eof(self) -> None:
+        """A line that never ended is no command."""
+
+    def has_buffered_input(self) -> bool:
+        return self._position < len(self._buffer) or self._skipping
+
+    def outgoing(self) -> bytes:
+        if not self._out:
+            return b""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    # ------------------------------------------------------------------ replies
+
+    def ok(self, text: str = "") -> None:
+        """`text` is ours, never the peer's."""
+        self._out.append(b"+OK %b\r\n" % text.encode() if text else b"+OK\r\n")
+
+    def error(self, text: str, code: str = "") -> None:
+        """`code` is an extended response code (RFC 2449 8, RFC 3206): "AUTH", "SYS/TEMP", "SYS/PERM"."""
+        self._out.append((f"-ERR [{code}] {text}\r\n" if code else f"-ERR {text}\r\n").encode())
+
+    def challenge(self, data: bytes) -> None:
+        """The next line will be an AuthResponse or AuthCancelled."""
+        self._in_exchange = True
+        self._out.append(b"+ %b\r\n" % encode_base64(data))
+
+    def send(self, data: bytes) -> None:
+        """A piece of a multi-line response, dots stuffed already (see wire.multiline)."""
+        self._out.append(data)
+
+    def send_lines(self, lines: Iterable[bytes]) -> None:
+        """Lines of a multi-line response that can't start with a dot, without CRLF."""
+        self._out.extend(b"%b\r\n" % line for line in lines)
+
+    def end_lines(self) -> None:
+        self._out.append(b".\r\n")
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def enter_transaction(self) -> None:
+        """The client is logged in and has its maildrop."""
+        self._state = State.TRANSACTION
+
+    def start_over(self) -> None:
+        """TLS has begun: forget all that was said in clear (RFC 2595 4)."""
+        self._confidential = True
+        self._offers_stls = False
+        self._name = ""
+        self._in_exchange = False
+
+    def capabilities(self) -> list[bytes]:
+        """The lines of CAPA (RFC 2449 6) in this state."""
+        lines = [command.capability for command in COMMANDS.values() if command.capability]
+        lines += _FIXED_CAPABILITIES
+        if self._offers_stls and self._state is State.AUTHORIZATION:
+            lines.append(b"STLS")
+        if self._confidential:
+            lines.append(b"USER")
+        mechanisms = offered(confidential=self._confidential)
+        if mechanisms:
+            lines.append(b"SASL " + " ".join(mechanisms).encode())
+        lines.append(b"IMPLEMENTATION Postier")
+        return lines
+
+    # ------------------------------------------------------------------ inside
+
+    def _next_line(self) -> bytes | None:
+        """The next line without its end; what is too long is refused once and skipped."""
+        limit = MAX_RESPONSE if self._in_exchange else MAX_LINE
+        while True:
+            start = self._position
+            end = self._buffer.find(b"\n", start)
+            if end < 0:
+                if self._skipping or len(self._buffer) - start > limit + 1:
+                    self._skipping = True
+                    self._buffer, self._position = b"", 0
+                return None
+            self._position = end + 1
+            skipped, self._skipping = self._skipping, False
+            if self._buffer[end - 1 : end] == b"\r":
+                end -= 1
+            if not skipped and end - start <= limit:
+                return self._buffer[start:end]
+            return b"\0"  # stands for a line that is too long, and is no command either
+
+    def _refuse(self, text: str, code: str = "") -> None:
+        self._errors += 1
+        self.error(text, code)
+
+    def _read_command(self, line: bytes) -> Pop3Event | None:
+        keyword = line[:4].upper().rstrip(b" ")
+        command = COMMANDS.get(keyword)
+        if command is None or line[len(keyword) : len(keyword) + 1] not in (b"", b" "):
+            self._refuse("Unknown command, or a line that is too long")
+        elif self._state not in command.allowed_in:
+            self._refuse(f"Not in the {self._state.value} state")
+        elif command.shows_secret and not self._confidential:
+            self._refuse("Start TLS first")
+        else:
+            return self._parse(command, line)
+        return None
+
+    def _parse(self, command: Command, line: bytes) -> Pop3Event | None:
+        try:
+            event = command.parse(Cursor(line, len(command.keyword)))
+        except ParseError as error:
+            self._refuse(f"Syntax error: {error}")
+            return None
+        match event:
+            case None:
+                self._answer(command)
+            case User(name):
+                self._name = name
+            case Pass() if not self._name:
+                self._refuse("USER first")
+                return None
+            case Pass(_, password):
+                name, self._name = self._name, ""
+                return Pass(name, password)
+            case Auth(mechanism) if mechanism not in offered(confidential=self._confidential):
+                self._refuse("No such mechanism, or not without TLS")
+                return None
+            case Stls() if not self._offers_stls:
+                self._refuse("TLS is on already" if self._confidential else "TLS is not available")
+                return None
+        return event
+
+    def _answer(self, command: Command) -> None:
+        self.ok()
+        if command.keyword == b"CAPA":
+            self.send_lines(self.capabilities())
+            self.end_lines()
+
+    def _read_response(self, line: bytes) -> Pop3Event:
+        self._in_exchange = False
+        if line == b"*":
+            self._refuse("Authentication cancelled")
+            return AuthCancelled()
+        data = decode_base64(line)
+        if data is None:
+            self._refuse("Not base64")
+            return AuthCancelled()
+        return AuthResponse(data)
