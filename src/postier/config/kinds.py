@@ -33,7 +33,7 @@ _OCTETS = {"B": 1, "KB": 1000, "MB": 1000_000, "GB": 1000_000_000}
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`expected` completes "expected ..." for a person; `parse` takes what TOML gave and raises ValueError."""
+    """`expected` completes "expected ..." for a person; `parse` raises ValueError."""
 
     name: str
     expected: str

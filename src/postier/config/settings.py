@@ -6,13 +6,12 @@ test compares them). Nobody but `app` and `cli` imports this.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import tomli_w
 
 from postier.config.kinds import (
     ADDRESSES,
@@ -68,11 +67,18 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("server.hostname", HOST, "localhost", "The name this server gives itself; its certificate must have it."),
+    Setting(
+        "server.hostname",
+        HOST,
+        "localhost",
+        "The name this server gives itself; its certificate must have it.",
+    ),
     Setting("server.bind", ADDRESSES, [], "Addresses to listen on; none means all."),
     Setting("server.port_base", PORT, 0, "Added to every standard port."),
     Setting("server.workers", COUNT, 0, "Worker processes; 0 means one for each core."),
-    Setting("server.user", TEXT, "postier", "Whom to become after the ports are bound, where that user exists."),
+    Setting(
+        "server.user", TEXT, "postier", "Whom to become after the ports are bound, where that user exists."
+    ),
     Setting(
         "server.trust_loopback",
         BOOLEAN,
@@ -86,21 +92,53 @@ SETTINGS = (
     Setting("smtp.max_recipients", COUNT, 1000, "Recipients of one message; 100 is the least allowed."),
     Setting("smtp.idle_timeout", DURATION, "5m", "Silence after which a sender is disconnected."),
     Setting("smtp.outbound_port", PORT, 25, "The port of other domains' servers."),
-    Setting("smtp.outbound_source_addresses", ADDRESSES, [], "Addresses to send from; none leaves it to the system."),
-    Setting("smtp.outbound_connect_timeout", DURATION, "30s", "How long to wait for another server to accept."),
-    Setting("queue.retry_first", DURATION, "5m", "Wait after the first failed attempt; it doubles from there."),
+    Setting(
+        "smtp.outbound_source_addresses",
+        ADDRESSES,
+        [],
+        "Addresses to send from; none leaves it to the system.",
+    ),
+    Setting(
+        "smtp.outbound_connect_timeout", DURATION, "30s", "How long to wait for another server to accept."
+    ),
+    Setting(
+        "queue.retry_first", DURATION, "5m", "Wait after the first failed attempt; it doubles from there."
+    ),
     Setting("queue.retry_max", DURATION, "8h", "The longest wait between two attempts."),
-    Setting("queue.give_up_after", DURATION, "5d", "Age at which an undelivered message goes back to its sender."),
-    Setting("queue.delay_notice_after", DURATION, "4h", "Age at which the sender is told that a message waits."),
+    Setting(
+        "queue.give_up_after", DURATION, "5d", "Age at which an undelivered message goes back to its sender."
+    ),
+    Setting(
+        "queue.delay_notice_after", DURATION, "4h", "Age at which the sender is told that a message waits."
+    ),
     Setting("queue.concurrency", COUNT, 100, "Deliveries of one worker at a time."),
-    Setting("imap.idle_timeout", DURATION, "30m", "Silence after which a client is disconnected; 30 min is the least."),
-    Setting("pop3.idle_timeout", DURATION, "10m", "Silence after which a client is disconnected; 10 min is the least."),
-    Setting("tls.certificate", TEXT, "tls/cert.pem", "Certificate and chain, PEM; relative to the data directory."),
+    Setting(
+        "imap.idle_timeout",
+        DURATION,
+        "30m",
+        "Silence after which a client is disconnected; 30 min is the least.",
+    ),
+    Setting(
+        "pop3.idle_timeout",
+        DURATION,
+        "10m",
+        "Silence after which a client is disconnected; 10 min is the least.",
+    ),
+    Setting(
+        "tls.certificate", TEXT, "tls/cert.pem", "Certificate and chain, PEM; relative to the data directory."
+    ),
     Setting("tls.key", TEXT, "tls/key.pem", "Its private key, PEM; relative to the data directory."),
     Setting("connections.per_worker", COUNT, 10_000, "Connections of one worker at a time; 0 for no limit."),
-    Setting("connections.per_address", COUNT, 100, "Connections from one address to one worker; 0 for no limit."),
-    Setting("http.enabled", BOOLEAN, True, "Serve /health and /metrics on the HTTP port (80 plus server.port_base)."),
-)  # fmt: skip
+    Setting(
+        "connections.per_address", COUNT, 100, "Connections from one address to one worker; 0 for no limit."
+    ),
+    Setting(
+        "http.enabled",
+        BOOLEAN,
+        True,
+        "Serve /health and /metrics on the HTTP port (80 plus server.port_base).",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +282,8 @@ def render_settings(chosen: Mapping[str, Any]) -> str:
             section, _, field = setting.name.partition(".")
             if section == part:
                 value = chosen.get(setting.name, setting.default)
-                text = tomli_w.dumps({field: value}).strip().replace("\n", "").replace("    ", " ")
                 mark = "" if setting.name in chosen else "# "
-                lines += [f"# {setting.doc}", f"{mark}{text}"]
+                lines += [f"# {setting.doc}", f"{mark}{field} = {json.dumps(value, ensure_ascii=False)}"]
         lines.append("")
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from postier.message.structure import Kind, Node
 
-__all__ = ["Part", "PartIndex", "encode_parts", "section_range"]
+__all__ = ["Part", "PartIndex", "encode_parts", "section_range", "shift_parts"]
 
 
 class Part(NamedTuple):
@@ -63,6 +63,17 @@ def _part(node: Node) -> Part:
         content_type.parameters.get("charset", ""),
         disposition is not None and disposition.value == b"attachment",
     )
+
+
+def shift_parts(encoded: bytes, octets: int) -> bytes:
+    """The index of the same message with `octets` of header fields put on top of it."""
+    parts = _decoder.decode(encoded)
+    for index, part in enumerate(parts):
+        start = part.header_start + octets if index else 0  # the message itself begins with the new fields
+        parts[index] = part._replace(
+            header_start=start, body_start=part.body_start + octets, end=part.end + octets
+        )
+    return _encoder.encode(parts)
 
 
 class PartIndex:
