@@ -355,15 +355,13 @@ class _ListReader:
     }
 
     def _finish(self) -> RawMailbox:
+        name: bytes | None = b" ".join(self.words)
         local_part, domain = _shown(self.local), b"".join(self.domain)
-        name = b" ".join(self.words) if self.angle else None
         valid = self.valid and not self.in_angle and _valid_local(self.local) and _valid_domain(self.domain)
-        if not self.angle and not self.at:  # words only: one may be a local name, more are somebody's
-            name = b" ".join(self.words)
-            if len(self.words) == 1:
-                name, local_part = None, name
-            else:
-                local_part = b""
+        if self.at and not self.angle:
+            name = None
+        elif not self.angle:  # words only: one may be a local name, more are somebody's
+            name, local_part = (name, b"") if len(self.words) > 1 else (None, b"".join(self.words))
         found = RawMailbox(name or self.comment or None, self.route, local_part, domain, valid)
         self._begin()
         return found

@@ -96,13 +96,14 @@ _EMBEDDED_BODY = 8  # and for message/rfc822: envelope, body, lines
 
 
 class _List:
-    """A parenthesised list being read; `seen` counts its items, of which a body keeps the first `wanted`."""
+    """A parenthesised list being read; `seen` counts its items. The body of a single part keeps the first
+    `wanted` of them."""
 
-    __slots__ = ("cut", "is_body", "multipart", "seen", "wanted")
+    __slots__ = ("cut", "is_body", "multipart", "named", "seen", "wanted")
 
     def __init__(self, is_body: bool) -> None:
         self.is_body = is_body
-        self.multipart = False
+        self.multipart = self.named = False
         self.seen = 0
         self.wanted = _FIELDS
         self.cut = -1  # where what is not wanted begins
@@ -113,13 +114,15 @@ class _List:
         self.seen += 1
         if not self.is_body or self.cut >= 0:
             return False
-        if token == b"(" and (index == 0 or (self.multipart and index >= self.wanted)):
-            self.multipart, self.wanted = True, index + 1
+        if self.multipart:
+            if self.named:
+                return self._cut(start)
+            self.named = token != b"("  # the subtype is the last that BODY has
+            return not self.named
+        if index == 0 and token == b"(":
+            self.multipart = True
             return True
-        if self.multipart and index == self.wanted and token != b"(":
-            self.wanted = -1  # the subtype is the last
-            return False
-        return self._item_of_single(token, start, index) if not self.multipart else self._cut(start)
+        return self._item_of_single(token, start, index)
 
     def _item_of_single(self, token: bytes, start: int, index: int) -> bool:
         if index == 0 and token == b'"text"':

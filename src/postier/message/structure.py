@@ -333,11 +333,15 @@ class Scanner:
 
     def _close_down_to(self, keep: int, at: int) -> None:
         """End every open entity below node `keep`, the delimiter's LF (or the end) being at `at`."""
-        lines = self._lines - (self._position > at)  # the LF at `at` was passed already: it is not content
+        inner_end = (
+            0  # an entity reaches as far as what it holds, be it only the empty line of a header section
+        )
         while self._open and self._open[-1] != keep:
             node = self.nodes[self._open.pop()]
-            node.end = at if keep < 0 else self._before_break(at, node.body_start)
-            node.lines = max(0, lines - node.lines)
+            node.end = at if keep < 0 else max(self._before_break(at, node.body_start), inner_end)
+            passed = self._position > at >= node.end  # the LF at `at` is counted already, and not its content
+            node.lines = max(0, self._lines - passed - node.lines)
+            inner_end = node.end
             if self._sampling is not None:
                 self.samples.append((node.header, b"".join(self._sampling)))
                 self._sampling = None
