@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postier.mailauth.dkim.result import Dkim, DkimResult
 from postier.mailauth.dmarc import Dmarc, DmarcResult, Policy, evaluate
@@ -137,3 +139,33 @@ def test_a_record_with_everything() -> None:
 @pytest.mark.parametrize("text", [b"", b"v=DMARC1 p=none", b"v=DMARC1\xff; p=none", b"x; v=DMARC1"])
 def test_no_record(text: bytes) -> None:
     assert parse_dmarc_record(text) is None
+
+
+def test_a_public_suffix_below_another_one() -> None:
+    """RFC 9989 4.10.2: psd=y at the name where the walk starts does not end it."""
+    records = zone(co__uk="v=DMARC1; psd=y; p=reject", uk="v=DMARC1; psd=y")
+    assert run(records, "co.uk").organizational_domain == "co.uk"
+    assert run(records, "a.co.uk").organizational_domain == "a.co.uk"
+
+
+@pytest.mark.parametrize(
+    ("record", "result", "policy"),
+    [
+        ("v=DMARC1; p=foo", Dmarc.NONE, None),
+        ("v=DMARC1; p=reject; sp=foo", Dmarc.NONE, None),
+        ("v=DMARC1; p=reject; np=", Dmarc.NONE, None),
+        ("v=DMARC1; p=reject; sp=foo; rua=mailto:a@b.test", Dmarc.FAIL, Policy.NONE),
+        ("v=DMARC1; rua=mailto:a@b.test", Dmarc.FAIL, Policy.NONE),
+        ("v=DMARC1; p=reject; t=maybe; adkim=x; fo=zz; psd=q", Dmarc.FAIL, Policy.REJECT),
+    ],
+)
+def test_policies_that_can_not_be_read(record: str, result: Dmarc, policy: Policy | None) -> None:
+    found = run(zone(example__com=record), "example.com")
+    assert (found.result, found.policy) == (result, policy)
+
+
+@given(st.text(alphabet="v=DMARC1;psqnrejcta, :!@\t\x00é", max_size=60))
+def test_no_record_breaks_the_parser(text: str) -> None:
+    for octets in (text.encode(), b"v=DMARC1;" + text.encode()):
+        record = parse_dmarc_record(octets)
+        assert record is None or record.psd in ("y", "n", "u")

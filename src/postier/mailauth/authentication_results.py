@@ -22,8 +22,8 @@ MAX_READ = 4096
 _LINE = 76
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")  # RFC 2045 5.1, without "/"
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]*@[A-Za-z0-9.-]+")  # pvalue of RFC 8601 2.2
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_NOT_IN_COMMENT = re.compile(r"[^ !#-'*-\[\]-~]")
+_UNSAFE = re.compile(r"[;\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NOT_IN_COMMENT = re.compile(r"[^ !#-'*-:<-\[\]-~]")
 _AUTHSERV_ID = re.compile(r'[ \t\r\n]*(?:"((?:[^"\\]|\\.)*)"|([^ \t\r\n;()"]+))', re.DOTALL)
 
 
@@ -120,7 +120,8 @@ def _token_or_quoted(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Controls become "?", and what is longer than MAX_VALUE is cut."""
+    """Controls become "?", and so do semicolons: many who read this field split it there whatever the quotes
+    say. What is longer than MAX_VALUE is cut."""
     safe = _UNSAFE.sub("?", text[:MAX_VALUE]).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{safe}"'
 

@@ -98,6 +98,8 @@ async def _evaluate(
     if not policy_domain:
         return DmarcResult(Dmarc.NONE, domain, reason="no record")
     record = found[policy_domain]
+    if not record.usable:
+        return DmarcResult(Dmarc.NONE, domain, reason="the record has no policy that can be read")
     author = _Author(resolver, domain, organizational, record)
     spf_aligned = await author.has(spf, Spf.PASS)
     signature = await author.first_of([each for each in dkim if _counts(each)])
@@ -193,13 +195,13 @@ def _names_to_ask(domain: str) -> list[str]:
 
 
 async def _walk(resolver: Resolver, domain: str) -> dict[str, DmarcRecord]:
-    """The records on the way up, nearest first; it ends at psd=y or psd=n. Raises TemporaryFailure."""
+    """The records on the way up, nearest first; up to psd=n, or a parent's psd=y. Raises TemporaryFailure."""
     found: dict[str, DmarcRecord] = {}
     for name in _names_to_ask(domain):
         record = await _record(resolver, name)
         if record is not None:
             found[name] = record
-            if record.psd != "u":
+            if record.psd == "n" or (record.psd == "y" and name != domain):
                 break
     return found
 
@@ -221,9 +223,9 @@ def _organizational_domain(domain: str, found: dict[str, DmarcRecord]) -> str:
     record; without any the domain itself.
     """
     for name, record in found.items():
-        if record.psd == "n" or (record.psd == "y" and name == domain):
+        if record.psd == "n":
             return name
-        if record.psd == "y":
+        if record.psd == "y" and name != domain:
             below = domain.removesuffix("." + name).rpartition(".")[2]
             return f"{below}.{name}"
     return next(reversed(found), domain)

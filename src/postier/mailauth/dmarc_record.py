@@ -21,14 +21,20 @@ class Policy(enum.Enum):
     REJECT = "reject"
 
 
+_POLICIES = {policy.value: policy for policy in Policy}
+
+
 @dataclass(frozen=True, slots=True)
 class DmarcRecord:
     """A policy record with its defaults filled in.
 
+    `usable` is False where a policy can't be read and nobody asks for reports: DMARC is then not applied
+    (RFC 9989 4.10.1), though the record still takes part in finding the organizational domain.
     `psd`: "y", "n" or "u". `testing`: t=y. `pct`: 100 unless an RFC 7489 record says less; only reports tell
     it, RFC 9989 has done away with it. `rua`, `ruf`: the URIs as they are, sizes (`!10m`) cut off.
     """
 
+    usable: bool
     policy: Policy
     subdomain_policy: Policy
     nonexistent_policy: Policy
@@ -48,7 +54,7 @@ def parse_dmarc_record(octets: bytes) -> DmarcRecord | None:
     """None where the TXT record is no DMARC record: v=DMARC1 must come first (RFC 9989 4.7).
 
     Tags that are unknown, repeated, or have a value that makes no sense are ignored: the record then says
-    what it would without them. Without a usable p= it means p=none (RFC 9989 4.7).
+    what it would without them. Without p=, or with a policy that is none of the three, all of them are none.
     """
     try:
         text = octets.decode()
@@ -57,18 +63,22 @@ def parse_dmarc_record(octets: bytes) -> DmarcRecord | None:
     if not _VERSION.match(text.lstrip(" \t")):
         return None
     tags = _tags(text)
-    policy = _policy(tags, "p", Policy.NONE)
-    subdomain = _policy(tags, "sp", policy)
+    readable = all(tags[name].lower() in _POLICIES for name in ("p", "sp", "np") if name in tags)
+    policies = tags if readable else {}
+    policy = _policy(policies, "p", Policy.NONE)
+    subdomain = _policy(policies, "sp", policy)
+    rua = _uris(tags.get("rua", ""))
     return DmarcRecord(
+        usable=readable or bool(rua),
         policy=policy,
         subdomain_policy=subdomain,
-        nonexistent_policy=_policy(tags, "np", subdomain),
+        nonexistent_policy=_policy(policies, "np", subdomain),
         strict_dkim=tags.get("adkim", "").lower() == "s",
         strict_spf=tags.get("aspf", "").lower() == "s",
         psd=_one_of(tags.get("psd", ""), ("y", "n"), "u"),
         testing=tags.get("t", "").lower() == "y",
         failure_options=tags["fo"].lower() if _FLAGS.fullmatch(tags.get("fo", "-")) else "0",
-        rua=_uris(tags.get("rua", "")),
+        rua=rua,
         ruf=_uris(tags.get("ruf", "")),
         pct=_percentage(tags.get("pct", "")),
         text=text,
@@ -85,10 +95,7 @@ def _tags(text: str) -> dict[str, str]:
 
 
 def _policy(tags: dict[str, str], name: str, default: Policy) -> Policy:
-    try:
-        return Policy(tags.get(name, "").lower())
-    except ValueError:
-        return default
+    return _POLICIES[tags[name].lower()] if name in tags else default
 
 
 def _one_of(value: str, allowed: tuple[str, ...], default: str) -> str:

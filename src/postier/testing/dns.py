@@ -39,6 +39,7 @@ Zone = Mapping[str, Sequence[object]]
 _T = TypeVar("_T")
 _TTL = 300
 _MAX_CNAMES = 8
+_PORT_TRIES = 20
 
 
 class _Timeout(Exception):
@@ -195,15 +196,18 @@ class DnsServer:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Answer on UDP and TCP; `port` 0 takes a free one, `self.port` says which. Raises OSError."""
-        self._tcp = await asyncio.start_server(self._serve_tcp, host, port)
-        self.port = self._tcp.sockets[0].getsockname()[1]
-        try:
-            self._udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: _Datagrams(self), local_addr=(host, self.port)
-            )
-        except OSError:
-            await self.close()
-            raise
+        for attempt in range(_PORT_TRIES):
+            self._tcp = await asyncio.start_server(self._serve_tcp, host, port)
+            self.port = self._tcp.sockets[0].getsockname()[1]
+            try:
+                self._udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                    lambda: _Datagrams(self), local_addr=(host, self.port)
+                )
+                return
+            except OSError:
+                await self.close()
+                if port or attempt == _PORT_TRIES - 1:  # a port that is free for TCP may not be for UDP
+                    raise
 
     async def close(self) -> None:
         if self._udp is not None:
