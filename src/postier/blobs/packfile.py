@@ -1,0 +1,102 @@
+"""Files of packs: the one that grows, and those that are read."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+from postier.base.ids import new_id
+from postier.blobs.api import BlobUnreadable
+
+__all__ = ["GrowingPack", "OpenPacks", "pack_path", "sync_folder", "write_all"]
+
+
+def pack_path(folder: Path, name: str) -> Path:
+    return folder / (name + ".pack")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Raises OSError; then some of it may have been written."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+class GrowingPack:
+    """A pack this process appends to. What is appended waits in memory until `flush`."""
+
+    def __init__(self, folder: Path, worker_name: str) -> None:
+        self.name = f"{worker_name}-{new_id()[:12]}"
+        self.size = 0
+        self._waiting: list[bytes] = []
+        self._descriptor = os.open(pack_path(folder, self.name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+
+    def append(self, data: bytes) -> int:
+        """Returns the offset at which the data will lie."""
+        offset = self.size
+        self._waiting.append(data)
+        self.size += len(data)
+        return offset
+
+    def flush(self) -> None:
+        """Write what waits. Raises OSError; after that the pack must be given up."""
+        data = b"".join(self._waiting)
+        self._waiting.clear()
+        write_all(self._descriptor, data)
+
+    def sync(self) -> None:
+        """Make what was flushed durable. An OSError means that it may be lost: never try again."""
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class OpenPacks:
+    """Descriptors of packs that were read lately: at most `limit` are open."""
+
+    def __init__(self, folder: Path, limit: int = 128) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._open: OrderedDict[str, int] = OrderedDict()
+
+    def read(self, pack: str, offset: int, length: int) -> bytes:
+        """Raises BlobUnreadable where the pack is gone or too short."""
+        descriptor = self._open.get(pack)
+        if descriptor is None:
+            descriptor = self._open_pack(pack)
+        else:
+            self._open.move_to_end(pack)
+        try:
+            data = os.pread(descriptor, length, offset)
+        except OSError as error:
+            raise BlobUnreadable(f"pack {pack}: {error}") from error
+        if len(data) != length:
+            raise BlobUnreadable(f"pack {pack} ends before {offset} + {length}")
+        return data
+
+    def _open_pack(self, pack: str) -> int:
+        try:
+            descriptor = os.open(pack_path(self._folder, pack), os.O_RDONLY)
+        except OSError as error:
+            raise BlobUnreadable(f"pack {pack}: {error}") from error
+        self._open[pack] = descriptor
+        if len(self._open) > self._limit:
+            _, oldest = self._open.popitem(last=False)
+            os.close(oldest)
+        return descriptor
+
+    def close(self) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open.clear()

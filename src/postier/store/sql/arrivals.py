@@ -1,0 +1,207 @@
+"""Messages that come into a mailbox: appended, copied, moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postier.store.api import (
+    AccountId,
+    BlobId,
+    MailboxId,
+    NewMessage,
+    NoSuchMailbox,
+    OverQuota,
+    StoreError,
+    Uid,
+)
+from postier.store.sql.connection import Row, Value
+from postier.store.sql.keywords import bits_of, names_of, with_names
+from postier.store.sql.ledger import AccountLine, MailboxLine
+from postier.store.sql.messages import LAST_UID, MessageTx
+from postier.store.sql.threads import find_thread
+
+__all__ = ["ArrivalTx"]
+
+_SYSTEM = 31
+_NEW_MESSAGE = "INSERT INTO messages (account_id, mailbox_id, uid, flags, modseq) VALUES (?, ?, ?, ?, ?)"
+_NEW_FACTS = (
+    "INSERT INTO facts (account_id, mailbox_id, uid, blob_id, size, internal_date, saved_date, email_id,"
+    " thread_id, sent_date, envelope, body_structure, parts, header, preview, base_subject)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_COPY_FACTS = (
+    "INSERT INTO facts (account_id, mailbox_id, uid, blob_id, size, internal_date, saved_date, email_id,"
+    " thread_id, sent_date, envelope, body_structure, parts, header, preview, base_subject)"
+    " SELECT ?, ?, ?, blob_id, size, internal_date, ?, ?, COALESCE(?, thread_id), sent_date, envelope,"
+    " body_structure, parts, header, preview, base_subject FROM facts"
+    " WHERE account_id = ? AND mailbox_id = ? AND uid = ?"
+)
+_MOVE_FACTS = (
+    "UPDATE facts SET mailbox_id = ?, uid = ?, saved_date = ?"
+    " WHERE account_id = ? AND mailbox_id = ? AND uid = ?"
+)
+_MOVE_MESSAGE = (
+    "UPDATE messages SET mailbox_id = ?, uid = ?, flags = ?, modseq = ?"
+    " WHERE account_id = ? AND mailbox_id = ? AND uid = ?"
+)
+
+
+class ArrivalTx(MessageTx):
+    async def append(
+        self, account_id: AccountId, mailbox_id: MailboxId, messages: Sequence[NewMessage]
+    ) -> list[Uid]:
+        size = sum(message.size for message in messages)
+        words = [name for message in messages for name in message.keywords]
+        account, box, modseq = await self._make_room(account_id, mailbox_id, len(messages), size, words)
+        uids = []
+        for message in messages:
+            uid, email_id = box.uidnext, account.email_next
+            box.uidnext += 1
+            account.email_next += 1
+            flags = message.flags | bits_of(box.keywords, message.keywords)
+            box.count(1, flags, message.size)
+            self._ledger.refs[message.blob_id] += 1
+            await self._connection.execute(_NEW_MESSAGE, (account_id, mailbox_id, uid, flags, modseq))
+            await self._connection.execute(
+                _NEW_FACTS, await self._facts_row(account_id, box, message, email_id)
+            )
+            uids.append(Uid(uid))
+        return uids
+
+    async def _make_room(
+        self, account_id: AccountId, mailbox_id: MailboxId, messages: int, size: int, keywords: Sequence[str]
+    ) -> tuple[AccountLine, MailboxLine, int]:
+        """Check that so much fits, count it in the account, give the mailbox the keywords it lacks.
+
+        Returns the lines and the modseq of the arrival; whatever raises, raises before anything changed.
+        """
+        box = await self._ledger.mailbox(account_id, mailbox_id)
+        account = await self._ledger.account(account_id)
+        if not box.selectable:
+            raise NoSuchMailbox(f"{account_id}/{mailbox_id} only has children")
+        if account.quota and account.used + size > account.quota:
+            raise OverQuota(f"account {account_id}: {account.used} + {size} of {account.quota} bytes")
+        if box.uidnext + messages > LAST_UID:
+            raise StoreError(f"mailbox {account_id}/{mailbox_id} has no UIDs left")
+        known = with_names(box.keywords, keywords) if keywords else box.keywords
+        if not messages:
+            return account, box, box.modseq
+        modseq = await self._ledger.modseq(account_id, box)
+        box.keywords = known
+        account.used += size
+        account.messages += messages
+        return account, box, modseq
+
+    async def _facts_row(
+        self, account_id: AccountId, box: MailboxLine, message: NewMessage, email_id: int
+    ) -> tuple[Value, ...]:
+        thread_id = email_id
+        if message.message_id or message.references:
+            thread_id = await find_thread(
+                self._connection,
+                self._thread_key,
+                account_id,
+                message.message_id,
+                message.references,
+                email_id,
+            )
+        blob_id, size, internal_date, sent_date, envelope, body_structure, parts, header, *_ = message
+        return (
+            account_id,
+            box.mailbox_id,
+            box.uidnext - 1,
+            blob_id,
+            size,
+            internal_date,
+            self._now,
+            email_id,
+            thread_id,
+            sent_date,
+            envelope,
+            body_structure,
+            parts,
+            header,
+            message.preview,
+            message.base_subject,
+        )
+
+    async def copy(
+        self,
+        account_id: AccountId,
+        mailbox_id: MailboxId,
+        uids: Sequence[Uid],
+        to_account: AccountId,
+        to_mailbox: MailboxId,
+    ) -> list[tuple[Uid, Uid]]:
+        source = await self._ledger.mailbox(account_id, mailbox_id)
+        coming = await self._going(account_id, mailbox_id, uids)
+        size = sum(row[2] for row in coming)
+        words = _words(source, coming)
+        account, box, modseq = await self._make_room(to_account, to_mailbox, len(coming), size, words)
+        bits = _Translation(source.keywords, box.keywords)
+        pairs, messages, facts = [], [], []
+        for uid, flags, length, blob_id in coming:
+            new, email_id = box.uidnext, account.email_next
+            box.uidnext += 1
+            account.email_next += 1
+            box.count(1, flags, length)
+            self._ledger.refs[BlobId(blob_id)] += 1
+            thread_id = None if to_account == account_id else email_id
+            messages.append((to_account, to_mailbox, new, bits.of(flags), modseq))
+            origin = (account_id, mailbox_id, uid)
+            facts.append((to_account, to_mailbox, new, self._now, email_id, thread_id, *origin))
+            pairs.append((Uid(uid), Uid(new)))
+        await self._connection.executemany(_NEW_MESSAGE, messages)
+        await self._connection.executemany(_COPY_FACTS, facts)
+        return pairs
+
+    async def move(
+        self, account_id: AccountId, mailbox_id: MailboxId, uids: Sequence[Uid], to_mailbox: MailboxId
+    ) -> list[tuple[Uid, Uid]]:
+        source = await self._ledger.mailbox(account_id, mailbox_id)
+        going = await self._going(account_id, mailbox_id, uids)
+        words = _words(source, going)
+        _, box, _ = await self._make_room(account_id, to_mailbox, 0, 0, words)
+        if not going:
+            return []
+        box.keywords = with_names(box.keywords, words)
+        modseq = await self._ledger.modseq(account_id, box)
+        await self._take_out(account_id, mailbox_id, going)
+        bits = _Translation(source.keywords, box.keywords)
+        pairs, messages, facts = [], [], []
+        for uid, flags, size, _ in going:
+            new = box.uidnext
+            box.uidnext += 1
+            box.count(1, flags, size)
+            origin = (account_id, mailbox_id, uid)
+            messages.append((to_mailbox, new, bits.of(flags), modseq, *origin))
+            facts.append((to_mailbox, new, self._now, *origin))
+            pairs.append((Uid(uid), Uid(new)))
+        await self._connection.executemany(_MOVE_MESSAGE, messages)
+        await self._connection.executemany(_MOVE_FACTS, facts)
+        await self._forget_old_graves(source)
+        return pairs
+
+
+class _Translation:
+    """Flags of one mailbox in the bits of another."""
+
+    def __init__(self, source: str, target: str) -> None:
+        self._source = source
+        self._target = target
+        self._known: dict[int, int] = {}
+
+    def of(self, flags: int) -> int:
+        found = self._known.get(flags)
+        if found is None:
+            found = (flags & _SYSTEM) | bits_of(self._target, names_of(self._source, flags))
+            self._known[flags] = found
+        return found
+
+
+def _words(source: MailboxLine, rows: Sequence[Row]) -> list[str]:
+    """The keywords that any of the messages carries."""
+    together = 0
+    for row in rows:
+        together |= row[1]
+    return names_of(source.keywords, together)

@@ -1,0 +1,223 @@
+"""Domains, accounts, addresses, and who failed to log in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from postier.bus.api import SETTINGS_TOPIC
+from postier.store.api import (
+    Account,
+    AccountId,
+    AccountKind,
+    AddressTarget,
+    AlreadyExists,
+    BlobId,
+    DirectoryAddress,
+    Domain,
+    LoginFailures,
+    ModSeq,
+    NoSuchAccount,
+)
+from postier.store.sql.base import Reads, Writes
+from postier.store.sql.connection import Row
+
+__all__ = ["DirectoryReader", "DirectoryTx"]
+
+_ACCOUNT = (
+    "SELECT account_id, name, kind, password_hash, quota, used, messages, modseq, enabled, display_name"
+    " FROM accounts"
+)
+_TARGETS = (
+    "SELECT t.address, t.account_id, t.forward_to, a.name FROM address_targets t"
+    " LEFT JOIN accounts a ON a.account_id = t.account_id"
+)
+_SHARED_WITH = " WHERE t.address IN (SELECT address FROM address_targets WHERE account_id = ?)"
+_OF_ACCOUNT = (
+    "DELETE FROM messages WHERE account_id = ?",
+    "DELETE FROM facts WHERE account_id = ?",
+    "DELETE FROM tombstones WHERE account_id = ?",
+    "DELETE FROM threads WHERE account_id = ?",
+    "DELETE FROM mailboxes WHERE account_id = ?",
+    "DELETE FROM subscriptions WHERE account_id = ?",
+    "DELETE FROM address_targets WHERE account_id = ?",
+    "DELETE FROM accounts WHERE account_id = ?",
+    "UPDATE domains SET catch_all = NULL WHERE catch_all = ?",
+    "UPDATE queue SET account_id = NULL WHERE account_id = ?",
+)
+
+
+def _account(row: Row) -> Account:
+    number, name, kind, password_hash, quota, used, messages, modseq, enabled, display_name = row
+    return Account(
+        AccountId(number),
+        name,
+        AccountKind(kind),
+        password_hash,
+        quota,
+        used,
+        messages,
+        ModSeq(modseq),
+        bool(enabled),
+        display_name,
+    )
+
+
+def _addresses(rows: list[Row]) -> list[DirectoryAddress]:
+    """Rows of `_TARGETS`, those of one address together. One that names its account is no alias."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(row)
+    return [
+        DirectoryAddress(
+            address,
+            tuple(AddressTarget(account_id, forward_to) for _, account_id, forward_to, _ in targets),
+            is_alias=all(name != address for *_, name in targets),
+        )
+        for address, targets in found.items()
+    ]
+
+
+class DirectoryReader(Reads):
+    async def account(self, account_id: AccountId) -> Account:
+        await self._settle()
+        row = await self._connection.row(_ACCOUNT + " WHERE account_id = ?", (account_id,))
+        if row is None:
+            raise NoSuchAccount(str(account_id))
+        return _account(row)
+
+    async def account_named(self, name: str) -> Account | None:
+        await self._settle()
+        row = await self._connection.row(_ACCOUNT + " WHERE name = ?", (name,))
+        return None if row is None else _account(row)
+
+    async def accounts(self) -> list[Account]:
+        await self._settle()
+        return sorted(map(_account, await self._connection.rows(_ACCOUNT)), key=lambda found: found.name)
+
+    async def domain(self, name: str) -> Domain | None:
+        row = await self._connection.row(
+            "SELECT name, catch_all, settings FROM domains WHERE name = ?", (name,)
+        )
+        return None if row is None else Domain(*row)
+
+    async def domains(self) -> list[Domain]:
+        rows = await self._connection.rows("SELECT name, catch_all, settings FROM domains")
+        return sorted((Domain(*row) for row in rows), key=lambda found: found.name)
+
+    async def address(self, address: str) -> DirectoryAddress | None:
+        rows = await self._connection.rows(_TARGETS + " WHERE t.address = ? ORDER BY t.position", (address,))
+        return _addresses(rows)[0] if rows else None
+
+    async def addresses(self, account_id: AccountId | None = None) -> list[DirectoryAddress]:
+        if account_id is None:
+            rows = await self._connection.rows(_TARGETS + " ORDER BY t.address, t.position")
+        else:
+            rows = await self._connection.rows(
+                _TARGETS + _SHARED_WITH + " ORDER BY t.address, t.position", (account_id,)
+            )
+        return sorted(_addresses(rows), key=lambda found: found.address)
+
+    async def login_failures(self, keys: Sequence[str]) -> dict[str, LoginFailures]:
+        found = {}
+        for key in keys:
+            row = await self._connection.row(
+                "SELECT failures, last FROM login_failures WHERE key = ?", (key,)
+            )
+            if row is not None:
+                found[key] = LoginFailures(*row)
+        return found
+
+
+class DirectoryTx(DirectoryReader, Writes):
+    async def _settings_changed(self) -> None:
+        if SETTINGS_TOPIC not in self._ledger.topics:
+            self._ledger.topics[SETTINGS_TOPIC] = await self._connection.next_id("settings")
+
+    async def add_domain(self, domain: Domain) -> None:
+        if await self.domain(domain.name) is not None:
+            raise AlreadyExists(domain.name)
+        await self._connection.execute(
+            "INSERT INTO domains (name, catch_all, settings) VALUES (?, ?, ?)",
+            (domain.name, domain.catch_all, domain.settings),
+        )
+        await self._settings_changed()
+
+    async def update_domain(self, domain: Domain) -> None:
+        await self._connection.execute(
+            "UPDATE domains SET catch_all = ?, settings = ? WHERE name = ?",
+            (domain.catch_all, domain.settings, domain.name),
+        )
+        await self._settings_changed()
+
+    async def remove_domain(self, name: str) -> bool:
+        await self._settings_changed()
+        return await self._connection.execute("DELETE FROM domains WHERE name = ?", (name,)) > 0
+
+    async def add_account(
+        self, name: str, kind: AccountKind, password_hash: str, *, quota: int = 0, display_name: str = ""
+    ) -> AccountId:
+        taken = await self._connection.row("SELECT 1 FROM address_targets WHERE address = ?", (name,))
+        if taken is not None or await self.account_named(name) is not None:
+            raise AlreadyExists(name)
+        account_id = AccountId(await self._connection.next_id("account"))
+        await self._connection.execute(
+            "INSERT INTO accounts (account_id, name, kind, password_hash, quota, used, messages, modseq,"
+            " enabled, display_name, email_next, mailbox_next, validity)"
+            " VALUES (?, ?, ?, ?, ?, 0, 0, 1, 1, ?, 1, 1, ?)",
+            (account_id, name, kind.value, password_hash, quota, display_name, self._now - 1),
+        )
+        await self.set_address(name, (AddressTarget(account_id, None),))
+        return account_id
+
+    async def set_password_hash(self, account_id: AccountId, password_hash: str) -> None:
+        await self._update_account(
+            account_id, "UPDATE accounts SET password_hash = ? WHERE account_id = ?", password_hash
+        )
+
+    async def set_account_enabled(self, account_id: AccountId, enabled: bool) -> None:
+        await self._update_account(
+            account_id, "UPDATE accounts SET enabled = ? WHERE account_id = ?", int(enabled)
+        )
+
+    async def _update_account(self, account_id: AccountId, sql: str, value: str | int) -> None:
+        if not await self._connection.execute(sql, (value, account_id)):
+            raise NoSuchAccount(str(account_id))
+        await self._settings_changed()
+
+    async def remove_account(self, account_id: AccountId) -> None:
+        await self._settle()
+        await self.account(account_id)
+        await self._ledger.modseq(account_id)  # who shows this account is told that something happened
+        blobs = await self._connection.integers(
+            "SELECT blob_id FROM facts WHERE account_id = ?", (account_id,)
+        )
+        self._ledger.refs.subtract(Counter(map(BlobId, blobs)))
+        for statement in _OF_ACCOUNT:
+            await self._connection.execute(statement, (account_id,))
+        self._ledger.forget_account(account_id)
+        await self._settings_changed()
+
+    async def set_address(self, address: str, targets: Sequence[AddressTarget]) -> None:
+        owner = await self.account_named(address)
+        if not targets and owner is not None:
+            targets = (AddressTarget(owner.account_id, None),)  # a main address lasts as long as its account
+        await self._connection.execute("DELETE FROM address_targets WHERE address = ?", (address,))
+        await self._connection.executemany(
+            "INSERT INTO address_targets (address, position, account_id, forward_to) VALUES (?, ?, ?, ?)",
+            [(address, position, *target) for position, target in enumerate(targets)],
+        )
+        await self._settings_changed()
+
+    async def record_login_failure(self, key: str, now: float) -> LoginFailures:
+        await self._connection.execute(
+            "INSERT INTO login_failures (key, failures, last) VALUES (?, 1, ?) ON CONFLICT (key)"
+            " DO UPDATE SET failures = login_failures.failures + 1, last = excluded.last",
+            (key, now),
+        )
+        return (await self.login_failures((key,)))[key]
+
+    async def clear_login_failures(self, keys: Sequence[str]) -> None:
+        await self._connection.executemany(
+            "DELETE FROM login_failures WHERE key = ?", [(key,) for key in keys]
+        )

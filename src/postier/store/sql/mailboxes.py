@@ -1,0 +1,164 @@
+"""Mailboxes, their counters, and subscriptions."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from postier.store.api import (
+    AccountId,
+    AlreadyExists,
+    BlobId,
+    Mailbox,
+    MailboxId,
+    ModSeq,
+    NoSuchMailbox,
+    Uid,
+)
+from postier.store.sql.base import Reads, Writes
+from postier.store.sql.connection import Row
+
+__all__ = ["MailboxReader", "MailboxTx"]
+
+_MAILBOX = (
+    "SELECT m.account_id, m.mailbox_id, m.name, m.uidvalidity, m.uidnext, m.modseq, m.special_use,"
+    " EXISTS (SELECT 1 FROM subscriptions s WHERE s.account_id = m.account_id AND s.name = m.name),"
+    " m.selectable, m.keywords, m.messages, m.unseen, m.deleted, m.size, m.first_recent"
+    " FROM mailboxes m WHERE m.account_id = ?"
+)
+_OF_MAILBOX = (
+    "DELETE FROM messages WHERE account_id = ? AND mailbox_id = ?",
+    "DELETE FROM facts WHERE account_id = ? AND mailbox_id = ?",
+    "DELETE FROM tombstones WHERE account_id = ? AND mailbox_id = ?",
+    "DELETE FROM mailboxes WHERE account_id = ? AND mailbox_id = ?",
+)
+
+
+def _mailbox(row: Row) -> Mailbox:
+    account, number, name, uidvalidity, uidnext, modseq, use, subscribed, selectable, words, *counts = row
+    messages, unseen, deleted, size, first_recent = counts
+    return Mailbox(
+        AccountId(account),
+        MailboxId(number),
+        name,
+        uidvalidity,
+        Uid(uidnext),
+        ModSeq(modseq),
+        use,
+        bool(subscribed),
+        bool(selectable),
+        tuple(words.split()),
+        messages,
+        unseen,
+        deleted,
+        size,
+        Uid(first_recent),
+    )
+
+
+class MailboxReader(Reads):
+    async def mailboxes(self, account_id: AccountId) -> list[Mailbox]:
+        await self._settle()
+        found = map(_mailbox, await self._connection.rows(_MAILBOX, (account_id,)))
+        return sorted(found, key=lambda mailbox: mailbox.name)
+
+    async def mailbox(self, account_id: AccountId, mailbox_id: MailboxId) -> Mailbox:
+        await self._settle()
+        row = await self._connection.row(_MAILBOX + " AND m.mailbox_id = ?", (account_id, mailbox_id))
+        if row is None:
+            raise NoSuchMailbox(f"{account_id}/{mailbox_id}")
+        return _mailbox(row)
+
+    async def mailbox_named(self, account_id: AccountId, name: str) -> Mailbox | None:
+        await self._settle()
+        row = await self._connection.row(_MAILBOX + " AND m.name = ?", (account_id, name))
+        return None if row is None else _mailbox(row)
+
+    async def subscriptions(self, account_id: AccountId) -> list[str]:
+        rows = await self._connection.rows(
+            "SELECT name FROM subscriptions WHERE account_id = ?", (account_id,)
+        )
+        return sorted(name for (name,) in rows)
+
+
+class MailboxTx(MailboxReader, Writes):
+    async def create_mailbox(
+        self, account_id: AccountId, name: str, *, special_use: str = "", selectable: bool = True
+    ) -> Mailbox:
+        await self._require_free(account_id, name)
+        modseq = await self._ledger.modseq(account_id)
+        account = await self._ledger.account(account_id)
+        mailbox_id = MailboxId(account.mailbox_next)
+        account.mailbox_next += 1
+        account.validity = max(account.validity + 1, self._now)
+        account.dirty = True
+        await self._connection.execute(
+            "INSERT INTO mailboxes (account_id, mailbox_id, name, uidvalidity, uidnext, modseq, special_use,"
+            " selectable, keywords, messages, unseen, deleted, size, first_recent, tombstone_floor)"
+            " VALUES (?, ?, ?, ?, 1, ?, ?, ?, '', 0, 0, 0, 0, 1, 0)",
+            (account_id, mailbox_id, name, account.validity, modseq, special_use, int(selectable)),
+        )
+        return await self.mailbox(account_id, mailbox_id)
+
+    async def _require_free(self, account_id: AccountId, name: str) -> None:
+        taken = "SELECT 1 FROM mailboxes WHERE account_id = ? AND name = ?"
+        if await self._connection.row(taken, (account_id, name)) is not None:
+            raise AlreadyExists(name)
+
+    async def rename_mailbox(self, account_id: AccountId, mailbox_id: MailboxId, name: str) -> None:
+        await self._ledger.mailbox(account_id, mailbox_id)
+        await self._require_free(account_id, name)
+        await self._connection.execute(
+            "UPDATE mailboxes SET name = ? WHERE account_id = ? AND mailbox_id = ?",
+            (name, account_id, mailbox_id),
+        )
+        await self._ledger.modseq(account_id)
+
+    async def update_mailbox(
+        self,
+        account_id: AccountId,
+        mailbox_id: MailboxId,
+        *,
+        selectable: bool | None = None,
+        special_use: str | None = None,
+    ) -> None:
+        await self._settle()
+        await self._ledger.mailbox(account_id, mailbox_id)
+        await self._connection.execute(
+            "UPDATE mailboxes SET selectable = COALESCE(?, selectable),"
+            " special_use = COALESCE(?, special_use) WHERE account_id = ? AND mailbox_id = ?",
+            (None if selectable is None else int(selectable), special_use, account_id, mailbox_id),
+        )
+        self._ledger.forget_mailbox(account_id, mailbox_id)
+        await self._ledger.modseq(account_id)
+
+    async def delete_mailbox(self, account_id: AccountId, mailbox_id: MailboxId) -> None:
+        mailbox = await self._ledger.mailbox(account_id, mailbox_id)
+        account = await self._ledger.account(account_id)
+        await self._ledger.modseq(account_id)
+        account.messages -= mailbox.messages
+        account.used -= mailbox.size
+        account.dirty = True
+        blobs = await self._connection.integers(
+            "SELECT blob_id FROM facts WHERE account_id = ? AND mailbox_id = ?", (account_id, mailbox_id)
+        )
+        self._ledger.refs.subtract(Counter(map(BlobId, blobs)))
+        for statement in _OF_MAILBOX:
+            await self._connection.execute(statement, (account_id, mailbox_id))
+        self._ledger.forget_mailbox(account_id, mailbox_id)
+
+    async def set_subscribed(self, account_id: AccountId, name: str, subscribed: bool) -> None:
+        await self._connection.execute(
+            "INSERT INTO subscriptions (account_id, name) VALUES (?, ?) ON CONFLICT DO NOTHING"
+            if subscribed
+            else "DELETE FROM subscriptions WHERE account_id = ? AND name = ?",
+            (account_id, name),
+        )
+        await self._ledger.modseq(account_id)
+
+    async def claim_recent(self, account_id: AccountId, mailbox_id: MailboxId) -> Uid:
+        mailbox = await self._ledger.mailbox(account_id, mailbox_id)
+        first = mailbox.first_recent
+        if first != mailbox.uidnext:
+            mailbox.first_recent = mailbox.uidnext
+            mailbox.dirty = True
+        return Uid(first)

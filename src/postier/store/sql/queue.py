@@ -1,0 +1,202 @@
+"""Outgoing mail: entries, their recipients, and leases on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postier.blobs.api import BlobRef
+from postier.bus.api import QUEUE_TOPIC
+from postier.store.api import (
+    AccountId,
+    BlobId,
+    QueueEntry,
+    QueueRecipient,
+    QueueState,
+    RecipientState,
+)
+from postier.store.sql.base import Reads, Writes
+from postier.store.sql.connection import Row
+
+__all__ = ["QueueReader", "QueueTx"]
+
+_ENTRY = (
+    "SELECT q.entry_id, q.trace_id, q.account_id, q.reverse_path, q.destination, q.blob_id, q.arrived,"
+    " q.next_attempt, q.attempts, q.state, q.body8bit, q.smtputf8, q.lease_until, q.delay_notified, q.envid,"
+    " q.ret, q.reason, b.pack, b.position, b.length, b.size"
+    " FROM queue q JOIN blobs b ON b.blob_id = q.blob_id"
+)
+_RECIPIENTS = (
+    "SELECT position, forward_path, state, attempts, status, diagnostic, remote, last_attempt, notify, orcpt"
+    " FROM queue_recipients WHERE entry_id = ? ORDER BY position"
+)
+_NEW_ENTRY = (
+    "INSERT INTO queue (entry_id, trace_id, account_id, reverse_path, destination, blob_id, arrived,"
+    " next_attempt, attempts, state, body8bit, smtputf8, lease_owner, lease_until, delay_notified, envid,"
+    " ret, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 'waiting', ?, ?, '', 0, 0, ?, ?, '')"
+)
+_NEW_RECIPIENT = (
+    "INSERT INTO queue_recipients (entry_id, position, forward_path, state, attempts, status, diagnostic,"
+    " remote, last_attempt, notify, orcpt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_DUE = (
+    "SELECT entry_id FROM queue WHERE state = 'waiting' AND next_attempt <= ? AND lease_until <= ?"
+    " AND destination NOT IN ({busy}) ORDER BY next_attempt, entry_id LIMIT ?"
+)
+_LEASE = "UPDATE queue SET lease_owner = ?, lease_until = ? WHERE entry_id = ?"
+_UPDATE_ENTRY = (
+    "UPDATE queue SET next_attempt = ?, attempts = ?, delay_notified = ?, reason = ?, state = ?,"
+    " lease_owner = '', lease_until = 0 WHERE entry_id = ?"
+)
+
+
+def _recipient_row(entry_id: int, recipient: QueueRecipient) -> Row:
+    return (
+        entry_id,
+        recipient.position,
+        recipient.forward_path,
+        recipient.state.value,
+        recipient.attempts,
+        recipient.status,
+        recipient.diagnostic,
+        recipient.remote,
+        recipient.last_attempt,
+        recipient.notify,
+        recipient.orcpt,
+    )
+
+
+def _recipient(row: Row) -> QueueRecipient:
+    position, forward_path, state, *rest = row
+    return QueueRecipient(position, forward_path, RecipientState(state), *rest)
+
+
+def _entry(row: Row, recipients: tuple[QueueRecipient, ...]) -> QueueEntry:
+    number, trace_id, account_id, reverse_path, destination, blob_id, *rest = row
+    arrived, next_attempt, attempts, state, body8bit, smtputf8, lease_until, notified, *rest = rest
+    envid, ret, reason, *ref = rest
+    return QueueEntry(
+        entry_id=number,
+        trace_id=trace_id,
+        account_id=account_id,
+        reverse_path=reverse_path,
+        destination=destination,
+        blob_id=BlobId(blob_id),
+        blob=BlobRef(*ref),
+        arrived=arrived,
+        next_attempt=next_attempt,
+        attempts=attempts,
+        state=QueueState(state),
+        recipients=recipients,
+        body8bit=bool(body8bit),
+        smtputf8=bool(smtputf8),
+        lease_until=lease_until,
+        delay_notified=bool(notified),
+        envid=envid,
+        ret=ret,
+        reason=reason,
+    )
+
+
+class QueueReader(Reads):
+    async def queue_entries(self, limit: int = 1000, after: int = 0) -> list[QueueEntry]:
+        await self._settle()
+        async with self._connection.snapshot():
+            rows = await self._connection.rows(
+                _ENTRY + " WHERE q.entry_id > ? ORDER BY q.entry_id LIMIT ?", (after, limit)
+            )
+            return [_entry(row, await self._recipients(row[0])) for row in rows]
+
+    async def queue_entry(self, entry_id: int) -> QueueEntry | None:
+        await self._settle()
+        async with self._connection.snapshot():
+            row = await self._connection.row(_ENTRY + " WHERE q.entry_id = ?", (entry_id,))
+            return None if row is None else _entry(row, await self._recipients(entry_id))
+
+    async def _recipients(self, entry_id: int) -> tuple[QueueRecipient, ...]:
+        return tuple(map(_recipient, await self._connection.rows(_RECIPIENTS, (entry_id,))))
+
+    async def next_due(self) -> int | None:
+        row = await self._connection.row(
+            "SELECT next_attempt FROM queue WHERE state = 'waiting' AND lease_until <= ?"
+            " ORDER BY next_attempt LIMIT 1",
+            (int(self._time()),),
+        )
+        return None if row is None else int(row[0])
+
+
+class QueueTx(QueueReader, Writes):
+    async def add_queue_entry(
+        self,
+        *,
+        trace_id: str,
+        account_id: AccountId | None,
+        reverse_path: str,
+        destination: str,
+        blob_id: BlobId,
+        recipients: Sequence[QueueRecipient],
+        arrived: int,
+        next_attempt: int,
+        body8bit: bool = False,
+        smtputf8: bool = False,
+        envid: str = "",
+        ret: str = "",
+    ) -> int:
+        entry_id = await self._connection.next_id("queue")
+        self._ledger.refs[blob_id] += 1
+        who = (entry_id, trace_id, account_id, reverse_path, destination, blob_id)
+        when = (arrived, next_attempt)
+        what = (int(body8bit), int(smtputf8), envid, ret)
+        await self._connection.execute(_NEW_ENTRY, (*who, *when, *what))
+        await self._write_recipients(entry_id, recipients)
+        self._ledger.topics[QUEUE_TOPIC] = entry_id
+        return entry_id
+
+    async def _write_recipients(self, entry_id: int, recipients: Sequence[QueueRecipient]) -> None:
+        await self._connection.executemany(
+            _NEW_RECIPIENT, [_recipient_row(entry_id, recipient) for recipient in recipients]
+        )
+
+    async def lease_due(
+        self, now: int, owner: str, lease_until: int, limit: int, busy: Sequence[str] = ()
+    ) -> list[QueueEntry]:
+        sql = _DUE.replace("{busy}", ", ".join("?" * len(busy)))
+        due = await self._connection.integers(sql, (now, now, *busy, limit))
+        await self._connection.executemany(_LEASE, [(owner, lease_until, entry_id) for entry_id in due])
+        entries = [await self.queue_entry(entry_id) for entry_id in due]
+        return [entry for entry in entries if entry is not None]
+
+    async def release_leases(self, owner_prefix: str) -> int:
+        released = await self._connection.execute(
+            "UPDATE queue SET lease_owner = '', lease_until = 0"
+            " WHERE lease_until > 0 AND substr(lease_owner, 1, ?) = ?",
+            (len(owner_prefix), owner_prefix),
+        )
+        if released:
+            self._ledger.topics[QUEUE_TOPIC] = 0
+        return released
+
+    async def update_queue_entry(
+        self,
+        entry_id: int,
+        *,
+        recipients: Sequence[QueueRecipient],
+        next_attempt: int,
+        attempts: int,
+        delay_notified: bool,
+        reason: str,
+        state: QueueState = QueueState.WAITING,
+    ) -> None:
+        await self._connection.execute(
+            _UPDATE_ENTRY, (next_attempt, attempts, int(delay_notified), reason, state.value, entry_id)
+        )
+        await self._connection.execute("DELETE FROM queue_recipients WHERE entry_id = ?", (entry_id,))
+        await self._write_recipients(entry_id, recipients)
+        self._ledger.topics[QUEUE_TOPIC] = entry_id
+
+    async def remove_queue_entry(self, entry_id: int) -> None:
+        row = await self._connection.row("SELECT blob_id FROM queue WHERE entry_id = ?", (entry_id,))
+        if row is None:
+            return
+        self._ledger.refs[BlobId(row[0])] -= 1
+        await self._connection.execute("DELETE FROM queue_recipients WHERE entry_id = ?", (entry_id,))
+        await self._connection.execute("DELETE FROM queue WHERE entry_id = ?", (entry_id,))

@@ -1,0 +1,21 @@
+"""The nouns put together: what `Store.reader` and the work of a transaction get to see."""
+
+from __future__ import annotations
+
+from postier.store.sql.arrivals import ArrivalTx
+from postier.store.sql.blobs import BlobReader, BlobTx
+from postier.store.sql.directory import DirectoryReader, DirectoryTx
+from postier.store.sql.mailboxes import MailboxTx
+from postier.store.sql.messages import MessageReader
+from postier.store.sql.meta import MetaReader, MetaTx
+from postier.store.sql.queue import QueueReader, QueueTx
+
+__all__ = ["SqlReader", "SqlTx"]
+
+
+class SqlReader(DirectoryReader, MessageReader, BlobReader, QueueReader, MetaReader):
+    """`store.api.Reader` over a connection that sees what is committed."""
+
+
+class SqlTx(DirectoryTx, MailboxTx, ArrivalTx, BlobTx, QueueTx, MetaTx):
+    """`store.api.Tx` over a connection that is inside a transaction."""
