@@ -15,6 +15,7 @@ __all__ = [
     "AppendMessage",
     "Authenticate",
     "AuthenticateResponse",
+    "BadCharset",
     "BadCommand",
     "BodySection",
     "Capability",
@@ -51,6 +52,7 @@ __all__ = [
     "Select",
     "SequenceSet",
     "StarttlsCommand",
+    "State",
     "Status",
     "Store",
     "StoreOperation",
@@ -58,6 +60,14 @@ __all__ = [
     "Unselect",
     "Unsubscribe",
 ]
+
+
+class State(enum.Flag):
+    """RFC 3501 3, without the logout state: by then the connection is closing. Combine for "any of"."""
+
+    NOT_AUTHENTICATED = enum.auto()
+    AUTHENTICATED = enum.auto()
+    SELECTED = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,14 @@ class BadCommand(Command):
 
     text: str
     fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BadCharset(Command):
+    """SEARCH in a charset that is not ours: answer `tag NO [BADCHARSET (...)] text` (RFC 3501 6.4.4),
+    see `responses.bad_charset_code`."""
+
+    name = "SEARCH"
 
 
 @dataclass(frozen=True, slots=True)

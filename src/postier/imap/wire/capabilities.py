@@ -1,0 +1,95 @@
+"""What CAPABILITY announces (RFC 3501 7.2.1): one row for each name, and when it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from postier.imap.wire.values import State
+
+__all__ = ["CAPABILITIES", "CapabilityRow", "Surroundings", "render_capabilities"]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What decides about capabilities beside the state. `login_allowed`: passwords may cross this connection;
+    `starttls`: a certificate is there; `compressed`: COMPRESS is active; `mechanisms`: of SASL.
+    """
+
+    tls: bool = False
+    starttls: bool = False
+    login_allowed: bool = True
+    compressed: bool = False
+    mechanisms: tuple[str, ...] = ("PLAIN",)
+
+
+Shown = Callable[[State, Surroundings], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityRow:
+    """A name, the standard that says what it promises, and when a client sees it."""
+
+    name: str
+    rfc: str
+    shown: Shown
+
+
+def _always(state: State, around: Surroundings) -> bool:
+    return True
+
+
+def _before_login(state: State, around: Surroundings) -> bool:
+    return state is State.NOT_AUTHENTICATED
+
+
+def _after_login(state: State, around: Surroundings) -> bool:
+    return state is not State.NOT_AUTHENTICATED
+
+
+def _can_start_tls(state: State, around: Surroundings) -> bool:
+    return _before_login(state, around) and around.starttls and not around.tls
+
+
+def _login_disabled(state: State, around: Surroundings) -> bool:
+    return _before_login(state, around) and not around.login_allowed
+
+
+def _can_compress(state: State, around: Surroundings) -> bool:
+    return _after_login(state, around) and not around.compressed
+
+
+CAPABILITIES = (
+    CapabilityRow("IMAP4rev1", "3501", _always),
+    CapabilityRow("LITERAL+", "7888", _always),
+    CapabilityRow("ID", "2971", _always),
+    CapabilityRow("ENABLE", "5161", _always),
+    CapabilityRow("SASL-IR", "4959", _before_login),
+    CapabilityRow("STARTTLS", "3501 6.2.1", _can_start_tls),
+    CapabilityRow("LOGINDISABLED", "3501 6.2.3", _login_disabled),
+    CapabilityRow("IDLE", "2177", _after_login),
+    CapabilityRow("NAMESPACE", "2342", _after_login),
+    CapabilityRow("UIDPLUS", "4315", _after_login),
+    CapabilityRow("MOVE", "6851", _after_login),
+    CapabilityRow("UNSELECT", "3691", _after_login),
+    CapabilityRow("CHILDREN", "3348", _after_login),
+    CapabilityRow("LIST-EXTENDED", "5258", _after_login),
+    CapabilityRow("LIST-STATUS", "5819", _after_login),
+    CapabilityRow("STATUS=SIZE", "8438", _after_login),
+    CapabilityRow("SPECIAL-USE", "6154", _after_login),
+    CapabilityRow("CREATE-SPECIAL-USE", "6154", _after_login),
+    CapabilityRow("ESEARCH", "4731", _after_login),
+    CapabilityRow("WITHIN", "5032", _after_login),
+    CapabilityRow("CONDSTORE", "7162", _after_login),
+    CapabilityRow("COMPRESS=DEFLATE", "4978", _can_compress),
+)
+
+
+@lru_cache(maxsize=64)
+def render_capabilities(state: State, around: Surroundings) -> bytes:
+    """`IMAP4rev1 LITERAL+ ...`: for `* CAPABILITY ...` and for the response code."""
+    names = [row.name for row in CAPABILITIES if row.shown(state, around)]
+    if state is State.NOT_AUTHENTICATED and around.login_allowed:
+        names += [f"AUTH={mechanism}" for mechanism in around.mechanisms]
+    return " ".join(names).encode("ascii")

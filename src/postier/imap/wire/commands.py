@@ -1,0 +1,176 @@
+"""The commands: one row each. Framing, states, CAPABILITY and the tests read these rows.
+
+Adding a command is adding a row here and a parse function in the file of its group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from postier.base.cursor import ParseError
+from postier.imap.wire import access, fetch, listing, mailboxes, messages, search
+from postier.imap.wire.append import parse_append
+from postier.imap.wire.grammar import Grammar
+from postier.imap.wire.values import (
+    Append,
+    BadCommand,
+    Capability,
+    Check,
+    Close,
+    Command,
+    Delete,
+    Examine,
+    Idle,
+    Logout,
+    Namespace,
+    Noop,
+    Select,
+    StarttlsCommand,
+    State,
+    Subscribe,
+    Unselect,
+    Unsubscribe,
+)
+
+__all__ = ["COMMANDS", "Row", "parse_command"]
+
+Parse = Callable[[Grammar, bytes], Command]
+
+_ANY = State.NOT_AUTHENTICATED | State.AUTHENTICATED | State.SELECTED
+_BEFORE = State.NOT_AUTHENTICATED
+_AFTER = State.AUTHENTICATED | State.SELECTED
+_SELECTED = State.SELECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A command: its verb, how the rest of it is read (from the space behind the verb), where it is allowed
+    and where it is specified.
+
+    `parse_uid` reads the form behind UID. `capability` is the one that announces the command, "" for
+    RFC 3501's own. `parse_streamed` reads the command up to a literal that is to be streamed; None from it
+    means that the literal is an ordinary argument.
+    """
+
+    name: bytes
+    parse: Parse | None
+    states: State
+    rfc: str
+    capability: str = ""
+    parse_uid: Parse | None = None
+    parse_streamed: Callable[[Grammar, bytes], Append | None] | None = None
+
+
+def _append_without_message(g: Grammar, tag: bytes) -> Command:
+    """APPEND whose line ends without a message's literal is always wrong."""
+    g.fail("the literal of a message")
+
+
+COMMANDS = {
+    row.name: row
+    for row in (
+        Row(b"CAPABILITY", access.no_arguments(Capability), _ANY, "3501 6.1.1"),
+        Row(b"NOOP", access.no_arguments(Noop), _ANY, "3501 6.1.2"),
+        Row(b"LOGOUT", access.no_arguments(Logout), _ANY, "3501 6.1.3"),
+        Row(b"ID", access.parse_id, _ANY, "2971 3.1", "ID"),
+        Row(b"STARTTLS", access.no_arguments(StarttlsCommand), _BEFORE, "3501 6.2.1", "STARTTLS"),
+        Row(b"AUTHENTICATE", access.parse_authenticate, _BEFORE, "3501 6.2.2"),
+        Row(b"LOGIN", access.parse_login, _BEFORE, "3501 6.2.3"),
+        Row(b"ENABLE", access.parse_enable, _AFTER, "5161 3.1", "ENABLE"),
+        Row(b"COMPRESS", access.parse_compress, _AFTER, "4978 3", "COMPRESS=DEFLATE"),
+        Row(b"SELECT", mailboxes.select(Select), _AFTER, "3501 6.3.1"),
+        Row(b"EXAMINE", mailboxes.select(Examine), _AFTER, "3501 6.3.2"),
+        Row(b"CREATE", mailboxes.parse_create, _AFTER, "3501 6.3.3"),
+        Row(b"DELETE", mailboxes.one_mailbox(Delete), _AFTER, "3501 6.3.4"),
+        Row(b"RENAME", mailboxes.parse_rename, _AFTER, "3501 6.3.5"),
+        Row(b"SUBSCRIBE", mailboxes.one_mailbox(Subscribe), _AFTER, "3501 6.3.6"),
+        Row(b"UNSUBSCRIBE", mailboxes.one_mailbox(Unsubscribe), _AFTER, "3501 6.3.7"),
+        Row(b"LIST", listing.parse_list, _AFTER, "3501 6.3.8"),
+        Row(b"LSUB", listing.parse_lsub, _AFTER, "3501 6.3.9"),
+        Row(b"NAMESPACE", access.no_arguments(Namespace), _AFTER, "2342 5", "NAMESPACE"),
+        Row(b"STATUS", mailboxes.parse_status, _AFTER, "3501 6.3.10"),
+        Row(b"APPEND", _append_without_message, _AFTER, "3501 6.3.11", parse_streamed=parse_append),
+        Row(b"IDLE", access.no_arguments(Idle), _AFTER, "2177 3", "IDLE"),
+        Row(b"CHECK", access.no_arguments(Check), _SELECTED, "3501 6.4.1"),
+        Row(b"CLOSE", access.no_arguments(Close), _SELECTED, "3501 6.4.2"),
+        Row(b"UNSELECT", access.no_arguments(Unselect), _SELECTED, "3691 2", "UNSELECT"),
+        Row(
+            b"EXPUNGE", messages.parse_expunge, _SELECTED, "3501 6.4.3", parse_uid=messages.parse_uid_expunge
+        ),
+        Row(
+            b"SEARCH",
+            search.parse_search,
+            _SELECTED,
+            "3501 6.4.4",
+            parse_uid=partial(search.parse_search, by_uid=True),
+        ),
+        Row(
+            b"FETCH",
+            fetch.parse_fetch,
+            _SELECTED,
+            "3501 6.4.5",
+            parse_uid=partial(fetch.parse_fetch, by_uid=True),
+        ),
+        Row(
+            b"STORE",
+            messages.parse_store,
+            _SELECTED,
+            "3501 6.4.6",
+            parse_uid=partial(messages.parse_store, by_uid=True),
+        ),
+        Row(
+            b"COPY",
+            messages.parse_copy,
+            _SELECTED,
+            "3501 6.4.7",
+            parse_uid=partial(messages.parse_copy, by_uid=True),
+        ),
+        Row(
+            b"MOVE",
+            messages.parse_move,
+            _SELECTED,
+            "6851 3.1",
+            "MOVE",
+            parse_uid=partial(messages.parse_move, by_uid=True),
+        ),
+    )
+}
+
+
+def parse_command(data: bytes, state: State, *, utf8: bool = False, streamed: bool = False) -> Command | None:
+    """The command that `data` is (see Grammar for its form), or the BadCommand that says why it is none.
+
+    `streamed`: `data` ends in the announcement of a literal. Then the answer is the Append that takes it as a
+    stream, or None if it is an ordinary argument whose octets must be collected first.
+    """
+    g = Grammar(data, utf8=utf8)
+    tag = b"*"
+    try:
+        tag = _tag(g)
+        row, by_uid = _row(g)
+        if row is None:
+            return BadCommand(tag, "Unknown command")
+        if not row.states & state:
+            return BadCommand(tag, "Command not allowed in this state")
+        if streamed:
+            return row.parse_streamed(g, tag) if row.parse_streamed else None
+        parse = row.parse_uid if by_uid else row.parse
+        return BadCommand(tag, "Unknown command") if parse is None else parse(g, tag)
+    except ParseError as error:
+        return BadCommand(tag, f"Syntax: {error}")
+
+
+def _tag(g: Grammar) -> bytes:
+    tag = g.tag()
+    g.space()
+    return tag
+
+
+def _row(g: Grammar) -> tuple[Row | None, bool]:
+    name = g.word()
+    if name != b"UID":
+        return COMMANDS.get(name), False
+    g.space()
+    return COMMANDS.get(g.word()), True

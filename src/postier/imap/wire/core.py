@@ -1,0 +1,461 @@
+"""The server's side of an IMAP connection, without I/O: bytes in, commands out (RFC 3501, RFC 7888).
+
+Goal: frame lines and literals, parse each command when the session asks for it, and keep the connection in
+step whatever comes in. Rules:
+
+- A literal's size is judged before "+" invites it. Arguments are collected, within limits that are much
+  smaller before login; the message of an APPEND streams past in chunks and is never held.
+- A refused literal that was sent without waiting (LITERAL+) is skipped without being kept, with all of its
+  command; where skipping would cost more than the peer is worth, the connection ends (`BadCommand.fatal`).
+- What comes out depends on the bytes, never on how they were cut into packets.
+- Nothing is read past an event whose answer decides what comes next: commands are parsed in `next_event`,
+  in the state that the session has set by then.
+
+Cost: every byte is looked at once, and a line that arrives in pieces is searched from where it was left.
+"""
+
+from __future__ import annotations
+
+import binascii
+import enum
+from collections.abc import Callable
+from typing import TypeVar
+
+from postier.base.cursor import ParseError
+from postier.imap.wire.access import decode_base64
+from postier.imap.wire.append import parse_next_message
+from postier.imap.wire.commands import parse_command
+from postier.imap.wire.grammar import Grammar, Literal, announced_literal
+from postier.imap.wire.values import (
+    Append,
+    AppendMessage,
+    AuthenticateResponse,
+    BadCommand,
+    Command,
+    IdleDone,
+    LiteralChunk,
+    LiteralEnd,
+    State,
+)
+
+__all__ = ["ImapEvent", "ImapServer", "Limits"]
+
+ImapEvent = Command | AuthenticateResponse | LiteralChunk | LiteralEnd | IdleDone
+
+CHUNK = 64 * 1024
+"""Octets of a LiteralChunk; only the last one of a literal is smaller."""
+
+MAX_LINE = 64 * 1024
+MAX_COMMAND = 1024 * 1024
+MAX_ARGUMENT = 64 * 1024
+MAX_ARGUMENTS = 100
+MAX_COMMAND_BEFORE_LOGIN = 8 * 1024
+MAX_RESPONSE = 16 * 1024
+"""A line of AUTHENTICATE: 12,288 octets in base64 (RFC 4422 names no limit)."""
+
+MAX_SKIP = 1024 * 1024 * 1024
+"""A literal for an APPEND that we refuse is skipped up to this size."""
+
+MAX_BAD_COMMANDS = 20
+"""Wrong commands in a row; before login in all."""
+
+T = TypeVar("T")
+
+
+class _Mode(enum.Enum):
+    COMMAND = enum.auto()  # the next line of a command
+    ARGUMENT = enum.auto()  # the octets of a literal that is an argument
+    DECISION = enum.auto()  # the session has an APPEND and decides about its literal
+    MESSAGE = enum.auto()  # the octets of a message
+    TAIL = enum.auto()  # what follows a message: the end of the line or another message
+    SKIP = enum.auto()  # the octets of a refused literal
+    DISCARD = enum.auto()  # the rest of a refused command
+    EXCHANGE = enum.auto()  # a line of AUTHENTICATE
+    IDLE = enum.auto()  # the line that ends IDLE
+    CLOSED = enum.auto()
+
+
+class _Again(enum.Enum):
+    """What a step returns that made progress without an event."""
+
+    AGAIN = 0
+
+
+_AGAIN = _Again.AGAIN
+_Step = ImapEvent | _Again | None
+
+
+class _TooLong(Exception):
+    """A line went past its limit: where the next command starts is not known."""
+
+
+class Limits:
+    """What one command may cost, by whether the peer has logged in."""
+
+    __slots__ = ("argument", "command", "line")
+
+    def __init__(self, line: int, argument: int, command: int) -> None:
+        self.line = line
+        self.argument = argument
+        self.command = command
+
+
+_BEFORE_LOGIN = Limits(MAX_COMMAND_BEFORE_LOGIN, MAX_COMMAND_BEFORE_LOGIN, MAX_COMMAND_BEFORE_LOGIN)
+_AFTER_LOGIN = Limits(MAX_LINE, MAX_ARGUMENT, MAX_COMMAND)
+
+
+class ImapServer:
+    """A net.api.Core whose events are the values of imap.wire.values.
+
+    `state` and `utf8` are set by the session: the state of RFC 3501 3, and True once UTF8=ACCEPT is enabled.
+    """
+
+    __slots__ = (
+        "_arguments",
+        "_bad",
+        "_buffer",
+        "_literal",
+        "_mode",
+        "_out",
+        "_parts",
+        "_scanned",
+        "_size",
+        "_tag",
+        "_verdict",
+        "_wanted",
+        "state",
+        "utf8",
+    )
+
+    def __init__(self) -> None:
+        self.state = State.NOT_AUTHENTICATED
+        self.utf8 = False
+        self._mode = _Mode.COMMAND
+        self._buffer = bytearray()
+        self._scanned = 0  # no line feed before this offset of the buffer
+        self._out: list[bytes] = []
+        self._parts: list[bytes] = []  # of the command so far: lines and literals
+        self._size = 0  # octets in `_parts`
+        self._arguments = 0  # literals in `_parts`
+        self._literal: Literal | None = None  # of the message that waits for DECISION
+        self._wanted = 0  # octets still to come of the literal being read or skipped
+        self._tag = b"*"  # of the APPEND being streamed
+        self._verdict: BadCommand | None = None  # to be told when the refused command has ended
+        self._bad = 0
+
+    # ------------------------------------------------------------------ the driver's side
+
+    def receive(self, data: bytes) -> None:
+        if self._mode is not _Mode.CLOSED:
+            self._buffer += data
+
+    def next_event(self) -> ImapEvent | None:
+        try:
+            while True:
+                event = _STEPS[self._mode](self)
+                if event is not _AGAIN:
+                    return event
+        except _TooLong:
+            return self._close(BadCommand(self._known_tag(), "Line too long", fatal=True))
+
+    def eof(self) -> None:
+        """Nothing ends by the end of input: a command without its CRLF was never given."""
+
+    def outgoing(self) -> bytes:
+        if not self._out:
+            return b""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def has_buffered_input(self) -> bool:
+        return bool(self._buffer or self._parts)
+
+    # ------------------------------------------------------------------ the session's side
+
+    def send(self, data: bytes) -> None:
+        """Queue whole responses, each with its CRLF."""
+        self._out.append(data)
+
+    def accept_literal(self) -> None:
+        """Answer to Append, or to LiteralEnd with a `next`: the message's octets may come."""
+        literal = self._decided()
+        if literal.waits:
+            self._out.append(b"+ OK\r\n")
+        self._wanted = literal.size
+        self._mode = _Mode.MESSAGE
+
+    def refuse_literal(self) -> None:
+        """The other answer; the session gives the tagged response itself. What is sent all the same is
+        skipped, with the rest of the command. May also be called between LiteralChunks."""
+        if self._mode is _Mode.MESSAGE:
+            self._mode = _Mode.SKIP
+            return
+        literal = self._decided()
+        if literal.waits:
+            self._mode = _Mode.COMMAND
+        else:
+            self._skip(literal, None)
+
+    def challenge(self, data: bytes) -> None:
+        """Answer to Authenticate or AuthenticateResponse: go on with `data`; another response follows."""
+        self._out.append(b"+ " + binascii.b2a_base64(data, newline=False) + b"\r\n")
+        self._mode = _Mode.EXCHANGE
+
+    def continue_idle(self) -> None:
+        """Answer to Idle: the next line is its end."""
+        self._out.append(b"+ idling\r\n")
+        self._mode = _Mode.IDLE
+
+    # ------------------------------------------------------------------ lines
+
+    @property
+    def _limits(self) -> Limits:
+        return _BEFORE_LOGIN if self.state is State.NOT_AUTHENTICATED else _AFTER_LOGIN
+
+    def _line(self, limit: int) -> bytes | None:
+        """The next line of at most `limit` octets, its CR but not its LF; None if its end is not here.
+
+        Raises _TooLong.
+        """
+        end = self._buffer.find(b"\n", self._scanned)
+        if (end if end >= 0 else len(self._buffer)) > limit + 1:
+            raise _TooLong
+        if end < 0:
+            self._scanned = len(self._buffer)
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._scanned = 0
+        return line
+
+    def _take(self, count: int) -> bytes:
+        piece = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        self._scanned = 0
+        return piece
+
+    # ------------------------------------------------------------------ commands and their arguments
+
+    def _read_command(self) -> _Step:
+        limits = self._limits
+        line = self._line(min(limits.line, limits.command - self._size))
+        if line is None:
+            return None
+        content = line.removesuffix(b"\r")
+        self._parts.append(content)
+        self._size += len(content) + 2
+        literal = announced_literal(content)
+        if not line.endswith(b"\r"):
+            return self._refuse(literal, self._bad_command("Lines end with CR LF"))
+        if literal is not None:
+            return self._announced(literal)
+        event = parse_command(self._finish_command(), self.state, utf8=self.utf8)
+        if event is None or isinstance(event, BadCommand):
+            return self._judge(event or BadCommand(b"*", "Syntax"))
+        if self.state is not State.NOT_AUTHENTICATED:
+            self._bad = 0
+        return event
+
+    def _finish_command(self) -> bytes:
+        """What was collected; the next command starts with nothing."""
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts = []
+        self._size = self._arguments = 0
+        return data
+
+    def _announced(self, literal: Literal) -> _Step:
+        """A line ends in a literal: a message to be streamed, or an argument to be collected."""
+        if self._is_append():
+            event = parse_command(b"".join(self._parts), self.state, utf8=self.utf8, streamed=True)
+            if isinstance(event, BadCommand):
+                return self._refuse(literal, event, MAX_SKIP)
+            if isinstance(event, Append):
+                self._finish_command()
+                self._tag = event.tag
+                return self._decide(literal, event)
+        limits = self._limits
+        self._arguments += 1
+        if (
+            literal.size > limits.argument
+            or self._size + literal.size > limits.command
+            or self._arguments > MAX_ARGUMENTS
+        ):
+            return self._refuse(literal, self._bad_command("Too many or too long literals"))
+        self._parts.append(b"\r\n")
+        self._wanted = literal.size
+        self._mode = _Mode.ARGUMENT
+        if literal.waits:
+            self._out.append(b"+ OK\r\n")
+        return _AGAIN
+
+    def _is_append(self) -> bool:
+        """Only the first words are looked at; the mailbox's name may have come as a literal before."""
+        return self._arguments <= 1 and self._parts[0][:300].upper().partition(b" ")[2].startswith(b"APPEND ")
+
+    def _read_argument(self) -> _Step:
+        if len(self._buffer) < self._wanted:
+            return None
+        self._parts.append(self._take(self._wanted))
+        self._size += self._wanted
+        self._mode = _Mode.COMMAND
+        return _AGAIN
+
+    # ------------------------------------------------------------------ messages
+
+    def _decide(self, literal: Literal, event: ImapEvent) -> ImapEvent:
+        self._literal = literal
+        self._mode = _Mode.DECISION
+        return event
+
+    def _decided(self) -> Literal:
+        """Raises RuntimeError if no literal waits for a decision: a fault of the session."""
+        literal, self._literal = self._literal, None
+        if literal is None:
+            raise RuntimeError("no literal waits for a decision")
+        return literal
+
+    def _wait(self) -> _Step:
+        return None
+
+    def _read_message(self) -> _Step:
+        if self._wanted == 0:
+            self._mode = _Mode.TAIL
+            return _AGAIN
+        count = min(self._wanted, CHUNK)
+        if len(self._buffer) < count:
+            return None
+        self._wanted -= count
+        return LiteralChunk(self._take(count))
+
+    def _read_tail(self) -> _Step:
+        """The end of the command, or " (flags) date {size}" of another message (RFC 3502)."""
+        line = self._line(MAX_LINE)
+        if line is None:
+            return None
+        self._mode = _Mode.COMMAND
+        if line == b"\r":
+            return LiteralEnd()
+        literal = announced_literal(line[:-1])
+        message = _another_message(line)
+        if message is None or literal is None:
+            verdict = BadCommand(self._tag, "Syntax: expected the end of the line")
+            return self._refuse(literal, verdict, MAX_SKIP)
+        return self._decide(literal, LiteralEnd(message))
+
+    # ------------------------------------------------------------------ refusing
+
+    def _refuse(self, literal: Literal | None, verdict: BadCommand, may_skip: int = 0) -> _Step:
+        """End this command with `verdict`, told after all of it has been skipped.
+
+        A literal larger than a command may be is skipped up to `may_skip`, after login only.
+        """
+        self._finish_command()
+        if literal is None or literal.waits:
+            return self._judge(verdict)
+        if self.state is State.NOT_AUTHENTICATED:
+            may_skip = 0
+        if literal.size > max(may_skip, self._limits.command):
+            return self._close(BadCommand(verdict.tag, verdict.text, fatal=True))
+        self._skip(literal, verdict)
+        return _AGAIN
+
+    def _skip(self, literal: Literal, verdict: BadCommand | None) -> None:
+        self._wanted = literal.size
+        self._verdict = verdict
+        self._mode = _Mode.SKIP
+
+    def _read_skipped(self) -> _Step:
+        if self._wanted > MAX_SKIP:
+            return self._close(BadCommand(self._known_tag(), "Literal too long", fatal=True))
+        count = min(self._wanted, len(self._buffer))
+        del self._buffer[:count]
+        self._scanned = 0
+        self._wanted -= count
+        if self._wanted:
+            return None
+        self._mode = _Mode.DISCARD
+        return _AGAIN
+
+    def _read_discarded(self) -> _Step:
+        """The rest of a refused command, up to its end or a literal that waits: that one will not come."""
+        line = self._line(self._limits.line)
+        if line is None:
+            return None
+        literal = announced_literal(line.removesuffix(b"\r"))
+        if literal is not None and not literal.waits:
+            if literal.size > self._limits.command:
+                return self._close(BadCommand(self._known_tag(), "Literal too long", fatal=True))
+            self._skip(literal, self._verdict)
+            return _AGAIN
+        verdict, self._verdict = self._verdict, None
+        self._mode = _Mode.COMMAND
+        return _AGAIN if verdict is None else self._judge(verdict)
+
+    def _bad_command(self, text: str) -> BadCommand:
+        return BadCommand(self._known_tag(), text)
+
+    def _known_tag(self) -> bytes:
+        """The tag of the command that is being read, b"*" before it can be told."""
+        if self._verdict is not None:
+            return self._verdict.tag
+        start = self._parts[0] if self._parts else bytes(self._buffer[:256])
+        try:
+            g = Grammar(start)
+            tag = g.tag()
+            g.space()
+        except ParseError:
+            return b"*"
+        return tag
+
+    def _judge(self, verdict: BadCommand) -> ImapEvent:
+        """Count it; one too many ends the connection."""
+        self._bad += 1
+        if self._bad < MAX_BAD_COMMANDS:
+            return verdict
+        return self._close(BadCommand(verdict.tag, "Too many bad commands", fatal=True))
+
+    def _close(self, verdict: BadCommand) -> BadCommand:
+        self._mode = _Mode.CLOSED
+        self._buffer = bytearray()
+        self._parts = []
+        return verdict
+
+    # ------------------------------------------------------------------ exchanges
+
+    def _read_response(self) -> _Step:
+        line = self._line(MAX_RESPONSE)
+        if line is None:
+            return None
+        self._mode = _Mode.COMMAND
+        return AuthenticateResponse(decode_base64(line.removesuffix(b"\r")))
+
+    def _read_idle(self) -> _Step:
+        line = self._line(MAX_COMMAND_BEFORE_LOGIN)
+        if line is None:
+            return None
+        self._mode = _Mode.COMMAND
+        return IdleDone(line.upper() == b"DONE\r")
+
+
+def _another_message(line: bytes) -> AppendMessage | None:
+    if not line.endswith(b"\r"):
+        return None
+    try:
+        return parse_next_message(Grammar(line[:-1]))
+    except ParseError:
+        return None
+
+
+_STEPS: dict[_Mode, Callable[[ImapServer], _Step]] = {
+    _Mode.COMMAND: ImapServer._read_command,
+    _Mode.ARGUMENT: ImapServer._read_argument,
+    _Mode.DECISION: ImapServer._wait,
+    _Mode.MESSAGE: ImapServer._read_message,
+    _Mode.TAIL: ImapServer._read_tail,
+    _Mode.SKIP: ImapServer._read_skipped,
+    _Mode.DISCARD: ImapServer._read_discarded,
+    _Mode.EXCHANGE: ImapServer._read_response,
+    _Mode.IDLE: ImapServer._read_idle,
+    _Mode.CLOSED: ImapServer._wait,
+}

@@ -1,0 +1,173 @@
+"""What FETCH asks for: RFC 3501 6.4.5 with the modifiers of RFC 7162.
+
+The labels under which sections are answered are made here, from checked pieces only.
+"""
+
+from __future__ import annotations
+
+import re
+
+from postier.imap.wire.grammar import Grammar
+from postier.imap.wire.values import BodySection, Fetch, FetchItem
+
+__all__ = ["parse_fetch"]
+
+ITEM_LIMIT = 500
+PART_LIMIT = 100
+FIELD_LIMIT = 500
+
+_NAME = re.compile(rb"[A-Za-z0-9.]++")
+_FIELD_NAME = re.compile(rb"[!-9;-~]{1,250}")
+_ATOM = re.compile(rb"[!#$&'+,./0-9;<=>?@A-Z^_`a-z|}~-]++")
+
+_FAST: tuple[FetchItem, ...] = ("FLAGS", "INTERNALDATE", "RFC822.SIZE")
+_MACROS: dict[bytes, tuple[FetchItem, ...]] = {
+    b"FAST": _FAST,
+    b"ALL": (*_FAST, "ENVELOPE"),
+    b"FULL": (*_FAST, "ENVELOPE", "BODY"),
+}
+_ITEMS: dict[bytes, FetchItem] = {
+    name.encode(): name
+    for name in (
+        *("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODYSTRUCTURE", "BODY", "UID"),
+        "MODSEQ",  # RFC 7162 3.1.4
+    )
+}
+_ITEMS |= {
+    b"RFC822": BodySection((), "", (), None, False, b"RFC822"),
+    b"RFC822.HEADER": BodySection((), "HEADER", (), None, True, b"RFC822.HEADER"),
+    b"RFC822.TEXT": BodySection((), "TEXT", (), None, False, b"RFC822.TEXT"),
+}
+_SECTIONS = {b"BODY": False, b"BODY.PEEK": True}
+_WHOLE_SPECIFIERS = {b"HEADER", b"TEXT", b"HEADER.FIELDS", b"HEADER.FIELDS.NOT"}
+_PART_SPECIFIERS = _WHOLE_SPECIFIERS | {b"MIME"}
+
+
+def parse_fetch(g: Grammar, tag: bytes, *, by_uid: bool = False) -> Fetch:
+    """fetch = "FETCH" SP sequence-set SP (macro / fetch-att / "(" fetch-att *(SP fetch-att) ")")
+    [SP fetch-modifiers]."""
+    g.space()
+    sequence = g.sequence_set()
+    g.space()
+    items = _items(g)
+    changed_since, vanished = _modifiers(g) if g.take(b" ") else (None, False)
+    g.end()
+    if vanished and not by_uid:
+        g.fail("VANISHED with UID FETCH only")  # RFC 7162 3.2.6
+    return Fetch(tag, sequence, items, by_uid, changed_since, vanished)
+
+
+def _items(g: Grammar) -> tuple[FetchItem, ...]:
+    if not g.take(b"("):
+        start = g.position
+        macro = _MACROS.get(g.match(_NAME).upper())
+        if macro is not None:
+            return macro
+        g.position = start
+        return (_item(g),)
+    items = [_item(g)]
+    while g.take(b" "):
+        items.append(_item(g))
+        if len(items) > ITEM_LIMIT:
+            g.fail(f"{ITEM_LIMIT} items at most")
+    g.expect(b")")
+    return tuple(dict.fromkeys(items))
+
+
+def _item(g: Grammar) -> FetchItem:
+    start = g.position
+    name = g.match(_NAME).upper()
+    if name in _SECTIONS and g.take(b"["):
+        return _section(g, peek=_SECTIONS[name])
+    item = _ITEMS.get(name)
+    if item is None:
+        g.position = start
+        g.fail("a FETCH item")
+    return item
+
+
+def _section(g: Grammar, *, peek: bool) -> BodySection:
+    """section = "[" [section-spec] "]" ["<" number "." nz-number ">"], behind its bracket."""
+    path, specifier = _section_path(g)
+    fields = _header_list(g) if specifier.startswith(b"HEADER.FIELDS") else ()
+    g.expect(b"]")
+    partial: tuple[int, int] | None = None
+    if g.take(b"<"):
+        first = g.number()
+        g.expect(b".")
+        partial = first, g.nz_number()
+        g.expect(b">")
+    label = b".".join([*(b"%d" % number for number in path), *([specifier] if specifier else [])])
+    if fields:
+        label += b" (" + b" ".join(map(_field_text, fields)) + b")"
+    return BodySection(path, specifier.decode(), fields, partial, peek, b"BODY[" + label + b"]")
+
+
+def _section_path(g: Grammar) -> tuple[tuple[int, ...], bytes]:
+    """Part numbers and what of the part: "1.2.HEADER", "1.2", "TEXT", ""."""
+    path: list[int] = []
+    specifier = b""
+    if g.peek() == 0x5D:  # "]"
+        return (), b""
+    while g.peek() in _DIGIT_BYTES:
+        path.append(g.nz_number())
+        if len(path) > PART_LIMIT:
+            g.fail(f"{PART_LIMIT} levels of parts at most")
+        if not g.take(b"."):
+            return tuple(path), b""
+    specifier = g.match(_NAME).upper()
+    if specifier not in (_PART_SPECIFIERS if path else _WHOLE_SPECIFIERS):
+        g.fail("a section")
+    return tuple(path), specifier
+
+
+_DIGIT_BYTES = frozenset(b"0123456789")
+
+
+def _header_list(g: Grammar) -> tuple[bytes, ...]:
+    """SP "(" header-fld-name *(SP header-fld-name) ")": names of RFC 5322 fields, which hold no colon."""
+    g.space()
+    g.expect(b"(", "a list of header fields")
+    fields = [_field_name(g)]
+    while g.take(b" "):
+        fields.append(_field_name(g))
+        if len(fields) > FIELD_LIMIT:
+            g.fail(f"{FIELD_LIMIT} header fields at most")
+    g.expect(b")")
+    return tuple(fields)
+
+
+def _field_name(g: Grammar) -> bytes:
+    name = g.astring()
+    if _FIELD_NAME.fullmatch(name) is None:
+        g.fail("the name of a header field")
+    return name
+
+
+def _field_text(name: bytes) -> bytes:
+    """A checked field name as an astring."""
+    if _ATOM.fullmatch(name):
+        return name
+    return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def _modifiers(g: Grammar) -> tuple[int | None, bool]:
+    """RFC 7162 7: "(" "CHANGEDSINCE" SP mod-sequence-value [SP "VANISHED"] ")" in any order."""
+    g.expect(b"(", "modifiers")
+    changed_since: int | None = None
+    vanished = False
+    while True:
+        name = g.word()
+        if name == b"CHANGEDSINCE" and changed_since is None:
+            g.space()
+            changed_since = g.number64()
+        elif name == b"VANISHED":
+            vanished = True
+        else:
+            g.fail("CHANGEDSINCE or VANISHED")
+        if g.take(b")"):
+            break
+        g.space()
+    if vanished and changed_since is None:
+        g.fail("CHANGEDSINCE beside VANISHED")
+    return changed_since, vanished

@@ -1,0 +1,83 @@
+"""LIST's patterns (RFC 3501 6.3.8): "*" stands for anything, "%" for anything within a level.
+
+A pattern is a set of positions that advances with each character of a name, all positions at once as the bits
+of one integer. There is nothing to go back to, so a name of n characters costs n steps whatever the pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+__all__ = ["Pattern", "matcher"]
+
+_WILDCARDS = re.compile(r"[*%]{2,}+")
+
+
+def _collapse(found: re.Match[str]) -> str:
+    return "*" if "*" in found.group() else "%"
+
+
+class Pattern:
+    """One pattern, the reference name already in front of it. INBOX matches in any case (RFC 3501 5.1)."""
+
+    __slots__ = ("_any", "_characters", "_end", "_inbox", "_level", "_match", "separator", "text")
+
+    def __init__(self, pattern: str, separator: str = "/") -> None:
+        self.text = _WILDCARDS.sub(_collapse, pattern)
+        self.separator = separator
+        self._characters: dict[str, int] = {}
+        self._any = 0  # positions before a "*"
+        self._level = 0  # positions before a "%"
+        self._end = 1 << len(self.text)
+        self._inbox = pattern.upper() != pattern
+        self._match = self._chosen()
+
+    def __call__(self, name: str) -> bool:
+        if self._match(name):
+            return True
+        if not self._inbox or name[:5].upper() != "INBOX" or name[5:6] not in ("", self.separator):
+            return False
+        head, separator, rest = self.text.partition(self.separator)
+        return Pattern(head.upper() + separator + rest, self.separator)._match("INBOX" + name[5:])
+
+    def _chosen(self) -> Callable[[str], bool]:
+        """The cheapest way to match: most patterns are a text, or a wildcard behind one."""
+        plain = self.text[:-1]
+        if "*" not in plain and "%" not in plain:
+            if self.text.endswith("*"):
+                return lambda name: name.startswith(plain)
+            if self.text.endswith("%"):
+                return lambda name: name.startswith(plain) and self.separator not in name[len(plain) :]
+            return self.text.__eq__
+        self._compile()
+        return self._advance
+
+    def _compile(self) -> None:
+        for position, character in enumerate(self.text):
+            if character == "*":
+                self._any |= 1 << position
+            elif character == "%":
+                self._level |= 1 << position
+            else:
+                self._characters[character] = self._characters.get(character, 0) | 1 << position
+
+    def _advance(self, name: str) -> bool:
+        """Bit i stands for "the first i tokens are matched"; wildcards keep theirs and let it pass on."""
+        wild = self._any | self._level
+        positions = 1 | (1 & wild) << 1
+        for character in name:
+            stays = self._any if character == self.separator else wild
+            positions = (positions & self._characters.get(character, 0)) << 1 | positions & stays
+            positions |= (positions & wild) << 1
+            if not positions:
+                return False
+        return bool(positions & self._end)
+
+
+def matcher(patterns: Iterable[str], separator: str = "/") -> Callable[[str], bool]:
+    """True for names that any of `patterns` matches."""
+    compiled = [Pattern(pattern, separator) for pattern in patterns]
+    if len(compiled) == 1:
+        return compiled[0]
+    return lambda name: any(pattern(name) for pattern in compiled)

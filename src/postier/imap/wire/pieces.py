@@ -1,0 +1,150 @@
+"""The pieces that responses are made of.
+
+Whatever a person or a message made goes through one of these: none of them lets a CR, LF or NUL through
+outside a literal, so nothing stored can forge a response. (`string` and `nstring` are message.imap_string's.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import lru_cache
+
+from postier.imap.wire import utf7
+from postier.message.imap_string import nstring, string
+
+__all__ = [
+    "RECENT",
+    "SYSTEM_FLAG_NAMES",
+    "FlagTexts",
+    "astring",
+    "flag_list",
+    "flag_text",
+    "internal_date",
+    "literal",
+    "literal_header",
+    "mailbox_name",
+    "nstring",
+    "string",
+    "text",
+]
+
+SYSTEM_FLAG_NAMES = (b"\\Seen", b"\\Answered", b"\\Flagged", b"\\Deleted", b"\\Draft")
+"""By bit, lowest first; keyword i of a mailbox is bit 5 + i."""
+
+RECENT = 1 << 63
+"""The bit that stands for \\Recent in a FlagTexts key: no stored flag is that high."""
+
+_ATOM = re.compile(rb"[!#$&'+,./0-9:;<=>?@A-Z\[\]^_`a-z|}~-]++")
+_NOT_TEXT = re.compile(r"[^\x20-\x7e]")
+_NOT_ATOM = re.compile(rb"[^!#$&'+,./0-9:;<=>?@A-Z\[^_`a-z|}~-]")
+
+
+def text(value: str) -> bytes:
+    """resp-text for people: printable ASCII, anything else as "?"; never empty and never taken for a
+    response code."""
+    plain = _NOT_TEXT.sub("?", value) or "Done"
+    return (" " + plain if plain.startswith("[") else plain).encode()
+
+
+def astring(value: str | bytes) -> bytes:
+    """As an atom where that is possible, else as a string."""
+    octets = value.encode() if isinstance(value, str) else value
+    return octets if _ATOM.fullmatch(octets) and octets.upper() != b"NIL" else string(octets)
+
+
+def literal(octets: bytes) -> bytes:
+    """Octets of a message. RFC 3501 4.3 has no NUL in literals, so NUL becomes 0x80, which keeps the size."""
+    return b"{%d}\r\n%b" % (len(octets), octets.replace(b"\0", b"\x80"))
+
+
+def literal_header(size: int) -> bytes:
+    """The announcement of `size` octets that are then written piece by piece."""
+    return b"{%d}\r\n" % size
+
+
+@lru_cache(maxsize=4096)
+def mailbox_name(name: str, utf8: bool = False) -> bytes:
+    """`name` in modified UTF-7, or in UTF-8 for a client with UTF8=ACCEPT (RFC 9755), quoted unless it is
+    INBOX. Control characters, which no valid name has, become spaces in UTF-8."""
+    if name == "INBOX":
+        return b"INBOX"
+    octets = name.encode("utf-8", "replace") if utf8 else _utf7(name)
+    escaped = octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return b'"' + escaped.translate(_NO_CONTROLS) + b'"'
+
+
+_NO_CONTROLS = bytes.maketrans(bytes(range(32)) + b"\x7f", b" " * 33)
+
+
+def _utf7(name: str) -> bytes:
+    try:
+        return utf7.encode(name)
+    except UnicodeEncodeError:  # a lone surrogate: no client can have made such a name
+        return utf7.encode(name.encode("utf-8", "replace").decode())
+
+
+# ---------------------------------------------------------------------- flags
+
+
+def flag_text(name: str) -> bytes:
+    """A flag or keyword as an atom (with its backslash); characters no atom has become "_"."""
+    octets = name.encode("ascii", "replace")
+    if octets.startswith(b"\\"):
+        return octets if octets == b"\\*" else b"\\" + _NOT_ATOM.sub(b"_", octets[1:])
+    return _NOT_ATOM.sub(b"_", octets)
+
+
+def flag_list(names: Iterable[str]) -> bytes:
+    """`(\\Seen $Forwarded)`"""
+    return b"(" + b" ".join(map(flag_text, names)) + b")"
+
+
+class FlagTexts(dict[int, bytes]):
+    """Flag lists of one mailbox by the flags' integer: `texts[flags | RECENT]` is `(\\Seen \\Recent)`.
+
+    `keywords[i]` names bit 5 + i. Make a new one when the mailbox has a new keyword. Holds the combinations
+    that were asked for, at most `LIMIT`.
+    """
+
+    LIMIT = 4096
+
+    __slots__ = ("_names",)
+
+    def __init__(self, keywords: Sequence[str]) -> None:
+        super().__init__()
+        self._names = (*SYSTEM_FLAG_NAMES, *map(flag_text, keywords))
+
+    def __missing__(self, flags: int) -> bytes:
+        names = [name for bit, name in enumerate(self._names) if flags >> bit & 1]
+        if flags & RECENT:
+            names.append(b"\\Recent")
+        if len(self) >= self.LIMIT:
+            self.clear()
+        found = self[flags] = b"(" + b" ".join(names) + b")"
+        return found
+
+
+# ---------------------------------------------------------------------- dates
+
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+_MINUTES = tuple(b"%02d:%02d:" % divmod(minute, 60) for minute in range(24 * 60))
+_SECONDS = tuple(b'%02d +0000"' % second for second in range(60))
+_LAST_DAY = 2932896  # 31-Dec-9999
+_FIRST_DAY = -719162  # 1-Jan-0001
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+
+def internal_date(epoch: int) -> bytes:
+    """Seconds since 1970 as `"17-Jul-1996 09:44:25 +0000"`, quoted; clamped to the years 1 to 9999."""
+    minutes, second = divmod(epoch, 60)
+    day, minute = divmod(minutes, 1440)
+    return _day(day) + _MINUTES[minute] + _SECONDS[second]
+
+
+@lru_cache(maxsize=8192)
+def _day(day: int) -> bytes:
+    """`"17-Jul-1996 ` of the days since 1970-01-01."""
+    at = date.fromordinal(_EPOCH_DAY + min(max(day, _FIRST_DAY), _LAST_DAY))
+    return b'"%2d-%b-%04d ' % (at.day, _MONTHS[at.month - 1], at.year)

@@ -1,0 +1,270 @@
+"""Writing responses (RFC 3501 section 7 and the extensions), as whole lines with their CRLF.
+
+The lines of a long FETCH are made by one template for each set of items: `fetch_template(items) % row` costs
+half a microsecond, because every value comes ready (FlagTexts, internal_date, the stored ENVELOPE).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from postier.imap.wire.numbers import sequence_set_text
+from postier.imap.wire.pieces import (
+    RECENT,
+    SYSTEM_FLAG_NAMES,
+    FlagTexts,
+    astring,
+    flag_list,
+    flag_text,
+    internal_date,
+    literal,
+    literal_header,
+    mailbox_name,
+    nstring,
+    string,
+    text,
+)
+from postier.imap.wire.search import CHARSETS
+from postier.imap.wire.values import FetchItem
+
+__all__ = [
+    "RECENT",
+    "SYSTEM_FLAG_NAMES",
+    "FlagTexts",
+    "append_uid_code",
+    "astring",
+    "bad_charset_code",
+    "copy_uid_code",
+    "enabled",
+    "esearch",
+    "exists",
+    "expunge",
+    "fetch_line",
+    "fetch_lines",
+    "fetch_template",
+    "flag_list",
+    "flag_text",
+    "flags",
+    "id_response",
+    "internal_date",
+    "list_line",
+    "literal",
+    "literal_header",
+    "mailbox_name",
+    "modified_code",
+    "namespace",
+    "nstring",
+    "permanent_flags_code",
+    "recent",
+    "search",
+    "section_label",
+    "sequence_set_text",
+    "status_line",
+    "string",
+    "tagged",
+    "text",
+    "untagged",
+    "vanished",
+]
+
+
+def tagged(tag: bytes, status: bytes, message: str, code: bytes = b"") -> bytes:
+    """`A1 OK [CODE] message`. `status`: b"OK", b"NO" or b"BAD". `code`: without brackets, made by a function
+    of this file or a constant; `tag`: as the core gave it."""
+    if code:
+        return b"%b %b [%b] %b\r\n" % (tag, status, code, text(message))
+    return b"%b %b %b\r\n" % (tag, status, text(message))
+
+
+def untagged(status: bytes, message: str, code: bytes = b"") -> bytes:
+    """`* OK [CODE] message`; also with BYE and PREAUTH."""
+    return tagged(b"*", status, message, code)
+
+
+# ---------------------------------------------------------------------- response codes
+
+
+def append_uid_code(uidvalidity: int, uids: Iterable[int]) -> bytes:
+    """RFC 4315 3."""
+    return b"APPENDUID %d %b" % (uidvalidity, sequence_set_text(uids))
+
+
+def copy_uid_code(uidvalidity: int, source: Iterable[int], target: Iterable[int]) -> bytes:
+    """RFC 4315 3: the two sets name the same messages in the same order."""
+    return b"COPYUID %d %b %b" % (uidvalidity, sequence_set_text(source), sequence_set_text(target))
+
+
+def modified_code(numbers: Iterable[int]) -> bytes:
+    """RFC 7162 3.1.3."""
+    return b"MODIFIED " + sequence_set_text(numbers)
+
+
+def bad_charset_code() -> bytes:
+    """RFC 3501 7.1, for the answer to BadCharset."""
+    return b"BADCHARSET (" + " ".join(CHARSETS).encode() + b")"
+
+
+def permanent_flags_code(names: Iterable[str], *, more: bool) -> bytes:
+    """`more`: the client may make new keywords."""
+    return b"PERMANENTFLAGS " + flag_list([*names, "\\*"] if more else names)
+
+
+# ---------------------------------------------------------------------- mailboxes
+
+
+def exists(count: int) -> bytes:
+    return b"* %d EXISTS\r\n" % count
+
+
+def recent(count: int) -> bytes:
+    return b"* %d RECENT\r\n" % count
+
+
+def expunge(number: int) -> bytes:
+    return b"* %d EXPUNGE\r\n" % number
+
+
+def vanished(uids: Iterable[int], *, earlier: bool = False) -> bytes:
+    """RFC 7162 3.2.10."""
+    return b"* VANISHED %b%b\r\n" % (b"(EARLIER) " if earlier else b"", sequence_set_text(uids))
+
+
+def flags(names: Iterable[str]) -> bytes:
+    return b"* FLAGS " + flag_list(names) + b"\r\n"
+
+
+def list_line(
+    name: str,
+    attributes: Iterable[bytes],
+    *,
+    separator: bytes = b"/",
+    command: bytes = b"LIST",
+    child_info: Sequence[bytes] = (),
+    utf8: bool = False,
+) -> bytes:
+    """`* LIST (\\HasNoChildren) "/" "name"`. `attributes`: names of RFC 3501 7.2.2, 5258, 6154. `child_info`:
+    the selection options for a CHILDINFO item (RFC 5258 4), such as b"SUBSCRIBED"."""
+    extended = b""
+    if child_info:
+        extended = b' ("CHILDINFO" (' + b" ".join(b'"%b"' % option for option in child_info) + b"))"
+    return b'* %b (%b) "%b" %b%b\r\n' % (
+        command,
+        b" ".join(attributes),
+        separator,
+        mailbox_name(name, utf8),
+        extended,
+    )
+
+
+def status_line(name: str, items: Iterable[tuple[str, int]], *, utf8: bool = False) -> bytes:
+    """`* STATUS "name" (MESSAGES 3 UNSEEN 1)`"""
+    pairs = b" ".join([b"%b %d" % (item.encode("ascii"), value) for item, value in items])
+    return b"* STATUS %b (%b)\r\n" % (mailbox_name(name, utf8), pairs)
+
+
+def namespace(personal: str = "", shared: str | None = None, separator: str = "/") -> bytes:
+    """RFC 2342 5: one personal namespace, others' none, at most one shared."""
+    return b"* NAMESPACE %b NIL %b\r\n" % (
+        _namespace(personal, separator),
+        b"NIL" if shared is None else _namespace(shared, separator),
+    )
+
+
+def _namespace(prefix: str, separator: str) -> bytes:
+    return b"((%b %b))" % (string(prefix.encode()), string(separator.encode()))
+
+
+# ---------------------------------------------------------------------- who we are
+
+
+def id_response(fields: Iterable[tuple[str, str]]) -> bytes:
+    """RFC 2971 3.2; NIL for no fields."""
+    pairs = b" ".join([string(name.encode()) + b" " + string(value.encode()) for name, value in fields])
+    return b"* ID (%b)\r\n" % pairs if pairs else b"* ID NIL\r\n"
+
+
+def enabled(capabilities: Iterable[str]) -> bytes:
+    """RFC 5161 3.2, of names that this server knows."""
+    return b" ".join([b"* ENABLED", *(astring(name) for name in capabilities)]) + b"\r\n"
+
+
+# ---------------------------------------------------------------------- SEARCH
+
+
+def search(numbers: Iterable[int], modseq: int | None = None) -> bytes:
+    """RFC 3501 7.2.5; with the highest MODSEQ found where MODSEQ was searched for (RFC 7162 3.1.5)."""
+    found = " ".join(map(str, numbers)).encode()
+    if not found:
+        return b"* SEARCH\r\n"
+    return b"* SEARCH %b%b\r\n" % (found, b"" if modseq is None else b" (MODSEQ %d)" % modseq)
+
+
+def esearch(
+    tag: bytes,
+    *,
+    by_uid: bool,
+    lowest: int | None = None,
+    highest: int | None = None,
+    count: int | None = None,
+    found: Iterable[int] | None = None,
+    modseq: int | None = None,
+) -> bytes:
+    """RFC 4731 3.1: what was asked for, None for the rest. MIN, MAX and ALL are left out where nothing
+    was found."""
+    numbers = b"" if found is None else sequence_set_text(found)
+    return b"".join(
+        (
+            b'* ESEARCH (TAG "%b")' % tag,  # a tag holds neither quotes nor backslashes
+            b" UID" if by_uid else b"",
+            b"" if lowest is None else b" MIN %d" % lowest,
+            b"" if highest is None else b" MAX %d" % highest,
+            b" ALL " + numbers if numbers else b"",
+            b"" if count is None else b" COUNT %d" % count,
+            b"" if modseq is None else b" MODSEQ %d" % modseq,
+            b"\r\n",
+        )
+    )
+
+
+# ---------------------------------------------------------------------- FETCH
+
+_FETCH_FORMS = {
+    "UID": b"UID %d",
+    "FLAGS": b"FLAGS %b",
+    "INTERNALDATE": b"INTERNALDATE %b",
+    "RFC822.SIZE": b"RFC822.SIZE %d",
+    "ENVELOPE": b"ENVELOPE %b",
+    "BODY": b"BODY %b",
+    "BODYSTRUCTURE": b"BODYSTRUCTURE %b",
+    "MODSEQ": b"MODSEQ (%d)",
+}
+
+
+@lru_cache(maxsize=256)
+def fetch_template(items: tuple[FetchItem, ...]) -> bytes:
+    """What makes a line by `template % (sequence number, value, value, ...)`, one value for each item in
+    order: int for UID, RFC822.SIZE and MODSEQ, ready bytes for the others; a section's value is a literal or
+    nstring of what it holds."""
+    return b"* %d FETCH (" + b" ".join(map(_form, items)) + b")\r\n"
+
+
+def _form(item: FetchItem) -> bytes:
+    if isinstance(item, str):
+        return _FETCH_FORMS[item]
+    return section_label(item.label, item.partial).replace(b"%", b"%%") + b" %b"
+
+
+def section_label(label: bytes, partial: tuple[int, int] | None) -> bytes:
+    """`BODY[TEXT]<0>`: the answer names the first octet of a part, not its length (RFC 3501 7.4.2)."""
+    return label if partial is None else b"%b<%d>" % (label, partial[0])
+
+
+def fetch_lines(template: bytes, rows: Iterable[tuple[int | bytes, ...]]) -> bytes:
+    """One line for each row; keep to some hundred rows at a time so that memory stays bounded."""
+    return b"".join([template % row for row in rows])
+
+
+def fetch_line(number: int, pieces: Iterable[bytes]) -> bytes:
+    """`* n FETCH (...)` of pieces such as b"FLAGS (...)", whichever a message needs."""
+    return b"* %d FETCH (%b)\r\n" % (number, b" ".join(pieces))
