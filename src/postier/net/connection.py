@@ -285,6 +285,28 @@ class StreamConnection(asyncio.Protocol):
         self._read_paused = self._write_paused = False
         self._secured = _describe_tls(upgraded)
 
+    async def start_client_tls(
+        self,
+        core: Core[Any],
+        context: ssl.SSLContext,
+        server_name: str | None,
+        timeout: float = HANDSHAKE_TIMEOUT,
+    ) -> None:
+        """Shake hands as the client, after the server's go-ahead.
+
+        Raises ConnectionLost, also if the server sent more than its go-ahead: text that came in clear
+        must not be taken for an answer given under TLS.
+        """
+        if self._transport is not None:
+            self._transport.pause_reading()
+        if self._inbox or core.has_buffered_input():
+            raise self._break("the server sent text behind its go-ahead for TLS")
+        await self.secure(context, server_side=False, server_name=server_name, timeout=timeout)
+
+    def has_input(self) -> bool:
+        """True if something has come that no event has covered: bytes, the end of input, or a break."""
+        return bool(self._inbox) or self._eof or self._lost is not None
+
     def retire(self) -> None:
         """The server is stopping: say goodbye as soon as the session waits for the peer."""
         self._retiring = True

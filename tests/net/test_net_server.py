@@ -1,0 +1,234 @@
+"""Binding, limits, refusing, draining, and the border around sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+import uvloop
+
+from postier.base import log
+from postier.net.api import Connection
+from postier.net.server import BindError, Endpoint, Limits, Listener, Server, _limit_key, bind_sockets
+
+Runner = Callable[[Coroutine[Any, Any, Any]], Any]
+LOCAL = Endpoint("test", "127.0.0.1", 0)
+MANY = Limits(100, 0)
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def run(request: pytest.FixtureRequest) -> Runner:
+    return uvloop.run if request.param == "uvloop" else asyncio.run
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    log.set_stream(stream)
+    yield stream
+    log.set_stream(None)
+
+
+class Silent:
+    """A core without events."""
+
+    def __init__(self, *, halfway: bool = False) -> None:
+        self.halfway = halfway
+
+    def receive(self, data: bytes) -> None: ...
+
+    def next_event(self) -> bytes | None:
+        return None
+
+    def eof(self) -> None: ...
+
+    def outgoing(self) -> bytes:
+        return b""
+
+    def has_buffered_input(self) -> bool:
+        return self.halfway
+
+
+async def waiting(connection: Connection) -> None:
+    connection.write(b"hello\n")
+    await connection.event(Silent(), 60)
+
+
+async def start(listener: Listener, limits: Limits = MANY) -> tuple[Server, int]:
+    server = Server([listener], limits)
+    return server, next(iter((await server.start()).values()))
+
+
+def test_a_port_in_use_is_a_clear_error() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(BindError) as caught:
+            bind_sockets([Endpoint("smtp", "127.0.0.1", port)])
+    assert str(caught.value) == f"cannot listen on 127.0.0.1:{port}: address already in use"
+
+
+def test_a_second_server_does_not_share_our_port() -> None:
+    """SO_REUSEPORT would let it in without a word."""
+    (bound,) = bind_sockets([LOCAL])
+    port = bound[LOCAL].getsockname()[1]
+    with pytest.raises(BindError, match="already in use"):
+        bind_sockets([Endpoint("test", "127.0.0.1", port)])
+    bound[LOCAL].close()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "message"),
+    [
+        (Endpoint("t", "192.0.2.1", 0), "cannot listen on 192.0.2.1:0: cannot assign requested address"),
+        (Endpoint("t", "127.0.0.1", 99999), "cannot listen on 127.0.0.1:99999: bind(): port must be"),
+    ],
+)
+def test_what_cannot_be_bound(endpoint: Endpoint, message: str) -> None:
+    with pytest.raises(BindError) as caught:
+        bind_sockets([LOCAL, endpoint])
+    assert str(caught.value).startswith(message)
+
+
+def test_each_worker_has_its_own_socket_on_the_same_port() -> None:
+    sets = bind_sockets([LOCAL], workers=3)
+    names = {own[LOCAL].getsockname() for own in sets}
+    assert len(names) == 1
+    assert len({own[LOCAL].fileno() for own in sets}) == 3
+    for own in sets:
+        own[LOCAL].close()
+
+
+def test_all_addresses_take_ipv4_as_plain_ipv4(run: Runner) -> None:
+    seen: list[str] = []
+
+    async def session(connection: Connection) -> None:
+        seen.append(connection.peer[0])
+
+    async def main() -> None:
+        server, port = await start(Listener(Endpoint("t", "", 0), session))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b""
+        writer.close()
+        await server.drain(1)
+
+    run(main())
+    assert seen == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("limits", [Limits(2, 0), Limits(0, 2)], ids=["in all", "per address"])
+def test_the_connection_past_the_limit_is_told_so(run: Runner, limits: Limits) -> None:
+    async def main() -> None:
+        server, port = await start(Listener(LOCAL, waiting, busy=b"421 busy\r\n"), limits)
+        kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for reader, _ in kept:
+            assert await reader.readline() == b"hello\n"
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b"421 busy\r\n"
+        writer.close()
+        kept[0][1].close()
+        while server.connections > 1:
+            await asyncio.sleep(0.001)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.readline() == b"hello\n"
+        for _, open_writer in [*kept, (reader, writer)]:
+            open_writer.close()
+        await server.drain(1)
+        assert not server._by_peer
+
+    run(main())
+
+
+def test_ipv6_counts_by_64() -> None:
+    assert _limit_key("2001:db8:1:2::1") == _limit_key("2001:db8:1:2:ffff::9")
+    assert _limit_key("2001:db8:1:2::1") != _limit_key("2001:db8:1:3::1")
+    assert _limit_key("192.0.2.1") == "192.0.2.1"
+
+
+def test_a_session_that_fails_ends_only_itself(run: Runner, logged: io.StringIO) -> None:
+    async def broken(connection: Connection) -> None:
+        raise ZeroDivisionError("secret /path")
+
+    async def main() -> None:
+        server, port = await start(Listener(LOCAL, broken, goodbye=b"421 sorry\r\n"))
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert await reader.read() == b"421 sorry\r\n"
+            writer.close()
+        await server.drain(1)
+
+    run(main())
+    assert logged.getvalue().count("session failed") == 2
+
+
+def test_draining_says_goodbye_to_those_who_wait(run: Runner) -> None:
+    async def main() -> None:
+        server, port = await start(Listener(LOCAL, waiting, goodbye=b"bye\n"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.readline() == b"hello\n"
+        await server.drain(5)
+        assert await reader.read() == b"bye\n"
+        writer.close()
+        with pytest.raises(OSError):
+            await asyncio.open_connection("127.0.0.1", port)
+
+    run(main())
+
+
+def test_draining_lets_a_busy_session_finish(run: Runner) -> None:
+    async def busy(connection: Connection) -> None:
+        connection.write(b"hello\n")
+        await asyncio.sleep(0.05)
+        connection.write(b"done\n")
+
+    async def main() -> None:
+        server, port = await start(Listener(LOCAL, busy, goodbye=b"bye\n"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.readline() == b"hello\n"
+        await server.drain(5)
+        assert await reader.read() == b"done\n"
+        writer.close()
+
+    run(main())
+
+
+def test_draining_aborts_who_does_not_finish(run: Runner) -> None:
+    ended: list[str] = []
+
+    async def halfway(connection: Connection) -> None:
+        connection.write(b"hello\n")
+        try:
+            await connection.event(Silent(halfway=True), 60)
+        finally:
+            ended.append("event")
+
+    async def deaf(connection: Connection) -> None:
+        connection.write(b"hello\n")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("deaf")
+
+    async def main() -> None:
+        listeners = [Listener(LOCAL, halfway), Listener(LOCAL._replace(name="deaf"), deaf)]
+        server = Server(listeners)
+        peers = [await asyncio.open_connection("127.0.0.1", p) for p in (await server.start()).values()]
+        for reader, _ in peers:
+            assert await reader.readline() == b"hello\n"
+        await server.drain(0.05)
+        assert server.connections == 0
+        for _, writer in peers:
+            writer.close()
+
+    run(main())
+    assert sorted(ended) == ["deaf", "event"]
+
+
+def test_a_listener_with_implicit_tls_needs_a_certificate() -> None:
+    with pytest.raises(ValueError, match="without a certificate"):
+        Listener(LOCAL, waiting, implicit_tls=True)
