@@ -1,0 +1,1 @@
+"""Mail that leaves us: where it goes, over which connection, and what the other side said."""

@@ -1,0 +1,179 @@
+"""One message over one session: MAIL, RCPTs, DATA (RFC 5321 3.3), and what became of each recipient.
+
+Everything up to DATA is given to the core at once; it pipelines what the host lets it. So a refusal of
+MAIL or of every recipient is known only after DATA went out: then the host's 354 is answered with an empty
+message, as RFC 2920 3.1 says, and its verdict on that counts for nobody.
+
+A message with 8-bit lines goes as it is to a host that does not offer 8BITMIME. RFC 6152 3 would have it
+converted or returned: converting breaks its signatures, returning it helps nobody, and hosts that can't
+pass eight bits are not found any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from postier.queue.api import DeliveryResult, Envelope, Outcome, OutgoingMessage
+from postier.smtp.outbound.connection import Peer, PeerFault
+from postier.smtp.wire.client import PeerReply, Verb
+
+__all__ = ["MAX_RECIPIENTS", "PASSED_ON", "Recipient", "Report", "send_message"]
+
+MAX_RECIPIENTS = 100
+"""In one transaction: what every host must take (RFC 5321 4.5.3.1.8)."""
+
+PASSED_ON = {"dsn": "passed on"}
+"""Fact of a result: the host reports by itself what the sender asked to be told (RFC 3461 5.2.1)."""
+
+_WRITE_SIZE = 64 * 1024
+_TAKEN = (250, 251)  # 251: the host forwards it (RFC 5321 3.4)
+_TOO_MANY = (452, 552)  # RFC 5321 4.5.3.1.10: both mean "no more recipients" once one was accepted
+
+
+class Recipient(NamedTuple):
+    """One forward-path of the envelope, by its position there."""
+
+    position: int
+    path: str
+    notify: str
+    orcpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`results`: by position. `final`: no other host should be tried for these, even if TEMPORARY.
+
+    `again`: recipients that this host would take in another transaction.
+    """
+
+    results: dict[int, DeliveryResult]
+    final: frozenset[int]
+    again: tuple[Recipient, ...] = ()
+
+
+async def send_message(
+    peer: Peer, envelope: Envelope, recipients: Sequence[Recipient], message: OutgoingMessage
+) -> Report:
+    """Hand the message on for `recipients` (at most MAX_RECIPIENTS).
+
+    Raises PeerFault if the session broke before the host had any of the message; later faults are
+    TEMPORARY results, since the host may have it. Raises what `message` raises; the session is of no
+    use after either.
+    """
+    refused = _refused_by_us(peer, envelope, recipients, message)
+    if refused is not None:
+        return refused
+    reset = peer.core.in_transaction  # the one before got no further than RCPT
+    _ask(peer, envelope, recipients, message)
+    if reset:
+        await peer.reply(Verb.RSET, peer.timeouts.command)
+    mail = await peer.reply(Verb.MAIL, peer.timeouts.command)
+    answers = [await peer.reply(Verb.RCPT, peer.timeouts.command) for _ in recipients]
+    data = await peer.reply(Verb.DATA, peer.timeouts.data_start)
+    if mail.code != 250:
+        answers = [mail] * len(recipients)
+    asked = list(zip(recipients, answers, strict=True))
+    taken = [r for r, answer in asked if answer.code in _TAKEN]
+    results = {r.position: _result(peer, r, answer) for r, answer in asked if answer.code not in _TAKEN}
+    if not taken:
+        if data.code == 354:
+            await _send_nothing(peer)
+        return Report(results, _permanent(results))
+    again = tuple(r for r, answer in asked if answer.code in _TOO_MANY)
+    for recipient in again:
+        results[recipient.position] = replace(results[recipient.position], outcome=Outcome.TEMPORARY)
+    verdict = await _send_body(peer, message) if data.code == 354 else data
+    passed_on = PASSED_ON if peer.core.capabilities.dsn else {}
+    for recipient in taken:
+        results[recipient.position] = _result(peer, recipient, verdict, facts=passed_on)
+    return Report(results, _permanent(results) | {r.position for r in taken}, again)
+
+
+def _permanent(results: dict[int, DeliveryResult]) -> frozenset[int]:
+    return frozenset(p for p, result in results.items() if result.outcome is Outcome.PERMANENT)
+
+
+def _refused_by_us(
+    peer: Peer, envelope: Envelope, recipients: Sequence[Recipient], message: OutgoingMessage
+) -> Report | None:
+    """What the host's capabilities rule out needs no question."""
+    able = peer.core.capabilities
+    needs_utf8 = envelope.smtputf8 or not all(
+        path.isascii() for path in (envelope.reverse_path, *envelope.forward_paths)
+    )
+    if needs_utf8 and not able.smtputf8:
+        status, text = "5.6.7", "the host does not offer SMTPUTF8, which this message needs"
+    elif able.size and message.size > able.size:
+        status, text = "5.3.4", f"the host takes at most {able.size} octets, the message has {message.size}"
+    else:
+        return None
+    results = {
+        r.position: DeliveryResult(r.path, Outcome.PERMANENT, status, text, str(peer.host), peer.tls)
+        for r in recipients
+    }
+    return Report(results, frozenset(results))
+
+
+def _ask(peer: Peer, envelope: Envelope, recipients: Sequence[Recipient], message: OutgoingMessage) -> None:
+    core = peer.core
+    if core.in_transaction:
+        core.rset()
+    core.mail(
+        envelope.reverse_path,
+        size=message.size,
+        body8bit=envelope.body8bit,
+        smtputf8=envelope.smtputf8,
+        ret=envelope.ret,
+        envid=envelope.envid,
+    )
+    for recipient in recipients:
+        core.rcpt(recipient.path, notify=recipient.notify, orcpt=recipient.orcpt)
+    core.data()
+
+
+async def _send_nothing(peer: Peer) -> None:
+    peer.core.end_data()
+    try:
+        await peer.reply(Verb.END_OF_DATA, peer.timeouts.command)
+    except PeerFault:
+        peer.abort()  # the recipients have their answers already
+
+
+async def _send_body(peer: Peer, message: OutgoingMessage) -> PeerReply | PeerFault:
+    """The host's answer to the end of data, or the fault that took its place."""
+    core = peer.core
+    waiting = 0
+    try:
+        async for chunk in message.chunks():
+            core.send_data(chunk)
+            waiting += len(chunk)
+            if waiting >= _WRITE_SIZE:
+                waiting = 0
+                await peer.send()
+        core.end_data()
+        return await peer.reply(Verb.END_OF_DATA, peer.timeouts.end_of_data)
+    except PeerFault as fault:
+        peer.abort()
+        return fault
+
+
+def _result(
+    peer: Peer, recipient: Recipient, answer: PeerReply | PeerFault, *, facts: dict[str, str] | None = None
+) -> DeliveryResult:
+    if isinstance(answer, PeerFault):
+        outcome, status, text = Outcome.TEMPORARY, answer.status, str(answer)
+        if status.startswith("5"):
+            outcome = Outcome.PERMANENT
+    else:
+        outcome, status, text = _outcome(answer), answer.status, answer.text
+        if outcome is Outcome.TEMPORARY and not status.startswith("4"):
+            status = "4.5.0"  # an answer that has no meaning here
+    return DeliveryResult(recipient.path, outcome, status, text, str(peer.host), peer.tls, facts or {})
+
+
+def _outcome(reply: PeerReply) -> Outcome:
+    if 200 <= reply.code < 300:
+        return Outcome.DELIVERED
+    return Outcome.PERMANENT if reply.code >= 500 else Outcome.TEMPORARY

@@ -1,0 +1,209 @@
+"""Delivery to other hosts (RFC 5321 5.1): from a destination to one result for each recipient.
+
+    deliver -> a session that waits for this destination, or the hosts of the destination in order
+            -> for each: connect, TLS as the policy says, transactions of up to 100 recipients
+
+What ends the search: a recipient that was accepted or refused for good, or whose message may have reached
+a host, is done; whoever got a 4yz before the data is tried at the next host. At most MAX_HOSTS hosts and
+`Settings.total` seconds go into one attempt; the queue makes the next one. Doubt is TEMPORARY.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from postier.base.log import Log
+from postier.queue.api import DeliveryResult, Envelope, Outcome, OutgoingMessage
+from postier.smtp.outbound.connection import Peer, PeerFault, Timeouts, TlsFault, open_peer
+from postier.smtp.outbound.pool import PeerPool
+from postier.smtp.outbound.routes import Host, Routes, Unroutable
+from postier.smtp.outbound.tls_policy import TlsPolicies
+from postier.smtp.outbound.transaction import MAX_RECIPIENTS, Recipient, send_message
+
+__all__ = ["MAX_HOSTS", "OutboundSettings", "SmtpTransport"]
+
+MAX_HOSTS = 5
+"""Addresses tried in one attempt (RFC 5321 5.1 asks for at least two)."""
+
+log = Log("outbound")
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundSettings:
+    """`hostname`: our name in EHLO. `source_addresses`: to bind, at most one of each family is used.
+
+    `keep`: seconds that a session waits for the next message. `total`: seconds for a whole attempt.
+    """
+
+    hostname: str
+    source_addresses: tuple[str, ...] = ()
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    keep: float = 5.0
+    total: float = 1800.0
+
+
+class SmtpTransport:
+    """Implements queue.api.Transport. One for a process: it owns the pool of sessions."""
+
+    def __init__(self, routes: Routes, policies: TlsPolicies, settings: OutboundSettings) -> None:
+        self._routes = routes
+        self._policies = policies
+        self._settings = settings
+        self._pool = PeerPool(settings.keep)
+
+    async def deliver(self, envelope: Envelope, message: OutgoingMessage) -> tuple[DeliveryResult, ...]:
+        """See queue.api. Cancelling it before the final dot leaves nothing delivered."""
+        attempt = _Attempt(envelope, message)
+        try:
+            async with asyncio.timeout(self._settings.total):
+                await self._run(attempt)
+        except Unroutable as error:
+            attempt.give_up(error.permanent, error.status, str(error))
+        except TimeoutError:
+            attempt.give_up(False, "4.4.7", f"not done within {self._settings.total:g} s")
+        except Exception as error:  # the border that Transport promises: a fault of ours is TEMPORARY
+            log.error("attempt failed", exception=error, trace=envelope.trace_id, to=envelope.destination)
+            attempt.give_up(False, "4.3.0", "a fault in the sending system")
+        return attempt.all_results()
+
+    def close(self) -> None:
+        """Close the sessions that wait. Deliveries that run are not touched."""
+        self._pool.close()
+
+    async def _run(self, attempt: _Attempt) -> None:
+        destination = attempt.envelope.destination
+        while attempt.pending and (peer := self._pool.take(destination)) is not None:
+            if await self._use(peer, attempt):
+                break
+        if not attempt.pending:
+            return
+        for exchange in await self._routes.exchanges(destination):
+            try:
+                hosts = await self._routes.hosts(exchange)
+            except Unroutable as error:
+                attempt.note_unroutable(error)
+                if error.status == "5.4.6":
+                    return
+                continue
+            for host in hosts:
+                if host not in attempt.tried:
+                    await self._try(host, attempt)
+                if not attempt.pending or len(attempt.tried) >= MAX_HOSTS:
+                    return
+
+    async def _try(self, host: Host, attempt: _Attempt) -> None:
+        attempt.tried.add(host)
+        try:
+            peer = await self._open(host, attempt.envelope.destination)
+        except Unroutable as error:
+            attempt.note_unroutable(error)
+        except PeerFault as fault:
+            attempt.note_fault(fault)
+        else:
+            await self._use(peer, attempt)
+
+    async def _open(self, host: Host, destination: str) -> Peer:
+        """A session; in clear on a second connection where TLS failed and is not required."""
+        settings = self._settings
+        policy = await self._policies.policy_for(destination, host)
+        connect = functools.partial(
+            open_peer,
+            host,
+            settings.hostname,
+            policy,
+            settings.timeouts,
+            source_addresses=settings.source_addresses,
+        )
+        try:
+            return await connect()
+        except TlsFault as fault:
+            if policy.required:
+                raise
+            log.info("TLS failed, going on in clear", remote=fault.remote, why=str(fault))
+            return await connect(clear=True)
+
+    async def _use(self, peer: Peer, attempt: _Attempt) -> bool:
+        """Transactions over `peer` until each pending recipient was asked for; it ends closed or pooled.
+
+        False if it had closed while it waited in the pool, which says nothing about the host.
+        """
+        destination = attempt.envelope.destination
+        reused = peer.transactions > 0
+        todo = list(attempt.pending.values())
+        limit = min(peer.core.capabilities.rcpt_max or MAX_RECIPIENTS, MAX_RECIPIENTS)
+        try:
+            while todo:
+                group, todo = todo[:limit], todo[limit:]
+                peer.transactions += 1
+                report = await send_message(peer, attempt.envelope, group, attempt.message)
+                attempt.record(report.results, report.final)
+                if len(report.again) < len(group):
+                    todo = [*report.again, *todo]
+        except PeerFault as fault:
+            peer.abort()
+            if reused and attempt.is_untouched:
+                return False
+            attempt.tried.add(peer.host)
+            attempt.note_fault(fault)
+            return True
+        except BaseException:
+            peer.abort()
+            raise
+        attempt.tried.add(peer.host)
+        self._pool.put(destination, peer)
+        return True
+
+
+class _Attempt:
+    """What is known of each recipient so far.
+
+    `pending`: those that another host may still take, by position; a TEMPORARY result may stand for them.
+    """
+
+    def __init__(self, envelope: Envelope, message: OutgoingMessage) -> None:
+        self.envelope = envelope
+        self.message = message
+        self.tried: set[Host] = set()
+        self.pending = {r.position: r for r in _recipients(envelope)}
+        self._results: dict[int, DeliveryResult] = {}
+
+    @property
+    def is_untouched(self) -> bool:
+        return not self._results
+
+    def record(self, results: Mapping[int, DeliveryResult], final: frozenset[int]) -> None:
+        self._results.update(results)
+        for position in final:
+            self.pending.pop(position, None)
+
+    def note_fault(self, fault: PeerFault) -> None:
+        """A host that could not be used: the pending recipients keep what a host said about them."""
+        self._note(fault.status.startswith("5"), fault.status, str(fault), fault.remote, fault.tls)
+
+    def note_unroutable(self, error: Unroutable) -> None:
+        self._note(error.permanent, error.status, str(error))
+
+    def give_up(self, permanent: bool, status: str, text: str) -> None:
+        self._note(permanent, status, text)
+        self.pending.clear()
+
+    def all_results(self) -> tuple[DeliveryResult, ...]:
+        return tuple(self._results[position] for position in range(len(self.envelope.forward_paths)))
+
+    def _note(self, permanent: bool, status: str, text: str, remote: str = "", tls: str = "") -> None:
+        """For each pending recipient, unless a host is temporarily unable: that one may take it yet."""
+        outcome = Outcome.PERMANENT if permanent else Outcome.TEMPORARY
+        for position, recipient in self.pending.items():
+            known = self._results.get(position)
+            if known is None or known.outcome is Outcome.PERMANENT:
+                self._results[position] = DeliveryResult(recipient.path, outcome, status, text, remote, tls)
+
+
+def _recipients(envelope: Envelope) -> list[Recipient]:
+    paths = envelope.forward_paths
+    notify = envelope.notify or ("",) * len(paths)
+    orcpt = envelope.orcpt or ("",) * len(paths)
+    return [Recipient(i, *each) for i, each in enumerate(zip(paths, notify, orcpt, strict=True))]
