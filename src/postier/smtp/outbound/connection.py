@@ -106,9 +106,8 @@ class Peer:
     def is_idle(self) -> bool:
         """True if the session can take another message: open, nothing unread, nothing unanswered."""
         core = self.core
-        return self._connection.is_quiet and not (
-            core.has_buffered_input() or core.is_waiting or core.in_data
-        )
+        busy = core.has_buffered_input() or core.is_waiting or core.in_data
+        return not (busy or self._connection.has_input())
 
     def close(self) -> None:
         """Say QUIT, where that is still possible, and close without waiting for the answer.
