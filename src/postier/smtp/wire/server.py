@@ -150,6 +150,11 @@ class SmtpServer:
     def has_buffered_input(self) -> bool:
         return bool(self._received) or self._position < len(self._buffer)
 
+    @property
+    def is_closed(self) -> bool:
+        """True when nothing more will be read: send `outgoing`, then close."""
+        return self.state is State.CLOSED
+
     # ------------------------------------------------------------------ what the session says
 
     def greet(self, text: str) -> None:
@@ -350,6 +355,8 @@ class SmtpServer:
         command = COMMANDS.get(verb.upper())
         self._look_at(line, verb, command)
         if command is None or (command.extension and command.extension not in self._offered):
+            if command is not None and self.requires_tls:
+                raise CommandError(530, "5.7.0", "Send STARTTLS first")
             raise CommandError(500, "5.5.1", "Command not known here")
         if command.name == BDAT:
             self._begin_chunk(_parsed_chunk(argument), command)

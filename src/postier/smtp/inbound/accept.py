@@ -1,0 +1,181 @@
+"""The end of DATA: one transaction of the store makes us responsible, and only then the client reads 250.
+
+One blob serves everybody: its prefix begins with Return-Path, which the queue leaves out when it sends
+(RFC 5321 4.4), then come our results or signatures, then Received, then the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from postier.accounts.delivery import deliver, new_message
+from postier.base.log import Log
+from postier.base.status import Reply
+from postier.mailauth.dkim.canonical import BodyHasher
+from postier.mailauth.verdict import Action
+from postier.message.analysis import Analysis
+from postier.smtp.inbound.dialogue import Dialogue, Recipient, Role, Transaction
+from postier.smtp.inbound.incoming import Incoming
+from postier.smtp.inbound.judge import UNJUDGED, Judgement, judge
+from postier.smtp.inbound.policy import check_message
+from postier.smtp.inbound.received import protocol, received, return_path
+from postier.smtp.inbound.submission import signatures
+from postier.store.api import AccountId, QueueRecipient, RecipientState, Tx
+
+__all__ = ["accept"]
+
+JUNK = "Junk"
+
+log = Log("smtp")
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """What the store is to take."""
+
+    analysis: Analysis
+    prefix: bytes
+    mailbox: str
+    now: int
+
+
+async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incoming) -> Reply:
+    """The reply to the end of the message; positive only after the commit. Raises StoreError, OSError."""
+    if incoming.fault is None:
+        analysis = await incoming.finish()
+    if incoming.fault is not None:
+        return _refused(dialogue, transaction, incoming.fault, "message")
+    refusal = await check_message(dialogue, transaction, analysis)
+    if refusal is not None:
+        return _refused(dialogue, transaction, refusal.reply, refusal.reason)
+    judgement = await judge(dialogue, transaction, incoming) if dialogue.is_strict else UNJUDGED
+    if judgement.verdict.reply is not None:
+        return _refused(dialogue, transaction, judgement.verdict.reply, judgement.verdict.reason)
+    now = dialogue.services.clock.now()
+    prefix = await _prefix(dialogue, transaction, incoming, analysis, judgement, now)
+    mailbox = JUNK if judgement.verdict.action is Action.QUARANTINE else "INBOX"
+    await _store(dialogue, transaction, incoming, _Accepted(analysis, prefix, mailbox, int(now)))
+    log.info(
+        "accepted",
+        session=dialogue.connection.id,
+        trace=transaction.trace_id,
+        peer=dialogue.connection.peer[0],
+        sender=transaction.reverse_path or "<>",
+        recipients=len(transaction.recipients),
+        size=incoming.size,
+        mailbox=mailbox,
+    )
+    return Reply(250, "2.0.0", f"accepted {transaction.trace_id}")
+
+
+def _refused(dialogue: Dialogue, transaction: Transaction, reply: Reply, reason: str) -> Reply:
+    log.info(
+        "refused",
+        session=dialogue.connection.id,
+        trace=transaction.trace_id,
+        peer=dialogue.connection.peer[0],
+        sender=transaction.reverse_path or "<>",
+        reply=reply,
+        reason=reason,
+    )
+    return reply
+
+
+async def _prefix(
+    dialogue: Dialogue,
+    transaction: Transaction,
+    incoming: Incoming,
+    analysis: Analysis,
+    judgement: Judgement,
+    now: float,
+) -> bytes:
+    """What we add before the message, fixed from now on."""
+    only = transaction.recipients[0].path if len(transaction.recipients) == 1 else ""
+    tls = dialogue.connection.tls
+    trace = received(
+        helo=dialogue.helo,
+        ip=dialogue.connection.peer[0],
+        hostname=dialogue.settings.hostname,
+        protocol=protocol(
+            extended=dialogue.extended,
+            tls=tls is not None,
+            authenticated=dialogue.account is not None,
+            smtputf8=transaction.mail.smtputf8,
+        ),
+        tls=tls,
+        trace_id=transaction.trace_id,
+        forward_path=only,
+        when=now,
+    )
+    signed = await _sign(dialogue, incoming, analysis, now)
+    return b"".join((return_path(transaction.reverse_path), judgement.results, signed, trace))
+
+
+async def _sign(dialogue: Dialogue, incoming: Incoming, analysis: Analysis, now: float) -> bytes:
+    """Signatures of the author's domain, on what our people send."""
+    if dialogue.role is not Role.SUBMISSION or not isinstance(incoming.body_reader, BodyHasher):
+        return b""
+    signers = await dialogue.services.signers_for(analysis.author_mailboxes[0].domain)
+    return signatures(signers, incoming.header, incoming.body_reader, now=now)
+
+
+async def _store(
+    dialogue: Dialogue, transaction: Transaction, incoming: Incoming, accepted: _Accepted
+) -> None:
+    """All recipients or none. Raises StoreError, OSError."""
+    accounts = _accounts(transaction.recipients)
+    outgoing = _by_destination(transaction.recipients)
+
+    async def work(tx: Tx) -> None:
+        blob_id, _ = await tx.add_blob(accepted.prefix, incoming.spool)
+        message = new_message(accepted.analysis, blob_id, prefix=accepted.prefix, internal_date=accepted.now)
+        for account_id in accounts:
+            await deliver(tx, account_id, message, mailbox=accepted.mailbox)
+        for destination, recipients in outgoing.items():
+            await tx.add_queue_entry(
+                trace_id=transaction.trace_id,
+                account_id=dialogue.account.account_id if dialogue.account else None,
+                reverse_path=transaction.reverse_path,
+                destination=destination,
+                blob_id=blob_id,
+                recipients=recipients,
+                arrived=accepted.now,
+                next_attempt=accepted.now,
+                body8bit=accepted.analysis.eight_bit,
+                smtputf8=_needs_smtputf8(transaction, accepted.analysis, recipients),
+                envid=transaction.mail.envid,
+                ret=transaction.mail.ret,
+            )
+
+    await dialogue.services.store.transact(work)
+
+
+def _accounts(recipients: Sequence[Recipient]) -> tuple[AccountId, ...]:
+    """Everybody once, however many of the recipients lead there."""
+    return tuple(dict.fromkeys(account for recipient in recipients for account in recipient.accounts))
+
+
+def _by_destination(recipients: Sequence[Recipient]) -> dict[str, list[QueueRecipient]]:
+    """Foreign recipients, each once, by the domain or literal they share."""
+    from_path: dict[str, tuple[str, Recipient]] = {}
+    for recipient in recipients:
+        for address in recipient.forwards:
+            from_path.setdefault(str(address), (str(address.domain), recipient))
+    found: dict[str, list[QueueRecipient]] = {}
+    for path, (destination, recipient) in from_path.items():
+        same = found.setdefault(destination, [])
+        same.append(
+            QueueRecipient(
+                len(same), path, RecipientState.PENDING, notify=recipient.notify, orcpt=recipient.orcpt
+            )
+        )
+    return found
+
+
+def _needs_smtputf8(
+    transaction: Transaction, analysis: Analysis, recipients: Sequence[QueueRecipient]
+) -> bool:
+    """Asked for only where something is not ASCII: many hosts still lack the extension (RFC 6531 3.4)."""
+    paths = (transaction.reverse_path, *(recipient.forward_path for recipient in recipients))
+    return analysis.utf8_headers or not all(path.isascii() for path in paths)

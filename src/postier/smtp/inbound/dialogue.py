@@ -1,0 +1,118 @@
+"""What the parts of an inbound session share: who we are, who talks to us, and the mail under way."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from postier.accounts.directory import Directory
+from postier.accounts.login import Login
+from postier.base.address import Address
+from postier.base.clock import Clock
+from postier.base.ids import new_id
+from postier.blobs.api import Blobs
+from postier.dns.api import Resolver
+from postier.mailauth.dkim.sign import Signer
+from postier.net.api import Connection
+from postier.smtp.inbound.incoming import Incoming
+from postier.smtp.wire.events import MailFrom
+from postier.store.api import Account, AccountId, Store
+
+__all__ = ["Dialogue", "InboundServices", "InboundSettings", "Recipient", "Role", "Transaction"]
+
+
+class Role(enum.Enum):
+    """MX takes mail for our own addresses from anybody; SUBMISSION takes mail for anybody from our people."""
+
+    MX = "mx"
+    SUBMISSION = "submission"
+
+
+@dataclass(frozen=True, slots=True)
+class InboundSettings:
+    """`hostname`: our name in greeting, trace and Authentication-Results. `max_message_size` in octets.
+
+    `starttls`: a certificate is there. `trust_loopback`: this server serves the loopback alone, so logging
+    in needs no TLS, and neither DNS nor manners are checked. `timeout`: seconds without input (RFC 5321
+    4.5.3.2.7). `max_refused_recipients`: unknown or foreign addresses before we hang up (address harvest).
+    """
+
+    hostname: str
+    max_message_size: int = 50_000_000
+    max_recipients: int = 1000
+    starttls: bool = True
+    trust_loopback: bool = False
+    timeout: float = 300.0
+    max_errors: int = 20
+    max_login_failures: int = 5
+    max_refused_recipients: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class InboundServices:
+    """`signers_for`: who signs for a domain (A-labels), empty where it is not ours."""
+
+    store: Store
+    blobs: Blobs
+    directory: Directory
+    login: Login
+    resolver: Resolver
+    clock: Clock
+    signers_for: Callable[[str], Awaitable[Sequence[Signer]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """An accepted forward-path: the accounts of ours it reaches, and the foreign addresses.
+
+    `path`: as on the wire, without <>. `notify`, `orcpt`: RFC 3461.
+    """
+
+    path: str
+    accounts: tuple[AccountId, ...]
+    forwards: tuple[Address, ...]
+    notify: str = ""
+    orcpt: str = ""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One mail transaction; the next one, also after a failure, is another object."""
+
+    mail: MailFrom
+    trace_id: str = field(default_factory=new_id)
+    recipients: list[Recipient] = field(default_factory=list)
+    incoming: Incoming | None = None
+
+    @property
+    def reverse_path(self) -> str:
+        """As on the wire without <>; "" is the null path."""
+        return "" if self.mail.reverse_path is None else str(self.mail.reverse_path)
+
+
+@dataclass(slots=True)
+class Dialogue:
+    """One connection: `helo` and `extended` from EHLO or HELO, `account` once logged in."""
+
+    role: Role
+    settings: InboundSettings
+    services: InboundServices
+    connection: Connection
+    helo: str = ""
+    extended: bool = True
+    account: Account | None = None
+    login_failures: int = 0
+    refused_recipients: int = 0
+    transaction: Transaction | None = None
+
+    @property
+    def is_strict(self) -> bool:
+        """Manners, DNS and reputation are checked: mail from strangers, on a server for the world."""
+        return self.role is Role.MX and not self.settings.trust_loopback
+
+    def abandon(self) -> None:
+        """The transaction is over; what it held is given back."""
+        if self.transaction is not None and self.transaction.incoming is not None:
+            self.transaction.incoming.discard()
+        self.transaction = None

@@ -1,0 +1,61 @@
+"""The trace we leave (RFC 5321 4.4)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from postier.message.dates import format_date_time
+from postier.net.api import TlsInfo
+
+__all__ = ["protocol", "received", "return_path"]
+
+_TLS_WORD = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def protocol(*, extended: bool, tls: bool, authenticated: bool, smtputf8: bool) -> str:
+    """The `with` keyword: SMTP, or ESMTP with S for TLS and A for AUTH (RFC 3848), or UTF8SMTP (RFC 6531)."""
+    if not extended:
+        return "SMTP"
+    return ("UTF8SMTP" if smtputf8 else "ESMTP") + "S" * tls + "A" * authenticated
+
+
+def received(
+    *,
+    helo: str,
+    ip: str,
+    hostname: str,
+    protocol: str,
+    tls: TlsInfo | None,
+    trace_id: str,
+    forward_path: str,
+    when: float,
+) -> bytes:
+    """The Received field with its CRLF. `helo` as SmtpServer checked it; `when` in seconds since 1970.
+
+    `forward_path`: the only recipient, "" where there are several (nobody learns of the others).
+    """
+    secured = f" ({_words(tls.version)} {_words(tls.cipher)})" if tls is not None else ""
+    lines = [
+        f"Received: from {helo or 'unknown'} ({_literal(ip)})",
+        f"by {hostname} with {protocol}{secured} id {trace_id}",
+        f"for <{forward_path}>; {format_date_time(when)}" if forward_path else f"; {format_date_time(when)}",
+    ]
+    return ("\r\n\t".join(lines) + "\r\n").encode()
+
+
+def return_path(reverse_path: str) -> bytes:
+    """RFC 5321 4.4: the last thing added, on top. `reverse_path` "" is the null path."""
+    return f"Return-Path: <{reverse_path}>\r\n".encode()
+
+
+def _literal(ip: str) -> str:
+    """address-literal (RFC 5321 4.1.3)."""
+    try:
+        return f"[IPv6:{ip}]" if ipaddress.ip_address(ip).version == 6 else f"[{ip}]"
+    except ValueError:
+        return "[]"  # a Unix socket has no address
+
+
+def _words(text: str) -> str:
+    return "-".join(_TLS_WORD.findall(text))

@@ -1,0 +1,309 @@
+"""One inbound connection, from greeting to close: each event of the core to the function that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from postier.accounts.directory import RecipientKind, Resolution
+from postier.base.address import Address
+from postier.base.log import Log
+from postier.base.status import Reply
+from postier.mailauth.dkim.canonical import BodyHasher
+from postier.mailauth.dkim.verify import DkimVerifier
+from postier.net.api import Connection, IdleTimeout, Session, Wake
+from postier.smtp.inbound.accept import accept
+from postier.smtp.inbound.authenticate import authenticate, mechanisms
+from postier.smtp.inbound.dialogue import (
+    Dialogue,
+    InboundServices,
+    InboundSettings,
+    Recipient,
+    Role,
+    Transaction,
+)
+from postier.smtp.inbound.incoming import BodyReader, Incoming
+from postier.smtp.inbound.judge import without_forged_results
+from postier.smtp.inbound.policy import check_mail, check_recipient
+from postier.smtp.inbound.submission import mend_header
+from postier.smtp.wire.events import (
+    Auth,
+    ChunkEnd,
+    Data,
+    DataChunk,
+    DataEnd,
+    Ehlo,
+    Event,
+    MailFrom,
+    Quit,
+    RcptTo,
+    Rset,
+    StartTls,
+    Violation,
+)
+from postier.smtp.wire.server import SmtpServer
+from postier.store.api import OverQuota, StoreError
+
+__all__ = ["inbound_session"]
+
+log = Log("smtp")
+
+_OK = Reply(250, "2.0.0", "OK")
+_SENDER_OK = Reply(250, "2.1.0", "Sender OK")
+_RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
+_GO_AHEAD = Reply(354, "", "Send the message, then a line that is a single dot")
+_START_TLS = Reply(220, "2.0.0", "Ready to start TLS")
+_BYE = Reply(221, "2.0.0", "Bye")
+_IDLE = Reply(421, "4.4.2", "Nothing came for too long, closing")
+_EARLY = Reply(554, "5.5.0", "Wait for the greeting")
+_HARVEST = Reply(421, "4.7.0", "Too many unknown recipients, closing")
+_UNAVAILABLE = Reply(451, "4.3.0", "Not possible at the moment, try again later")
+_NO_SPACE = Reply(452, "4.3.1", "Not enough storage at the moment, try again later")
+_FULL = Reply(452, "4.2.2", "A mailbox is full")
+
+
+def inbound_session(settings: InboundSettings, services: InboundServices, role: Role) -> Session:
+    """What a listener of port 25 (MX), or of 587 and 465 (SUBMISSION), runs for each connection."""
+
+    async def session(connection: Connection) -> None:
+        await _InboundSession(Dialogue(role, settings, services, connection)).run()
+
+    return session
+
+
+class _InboundSession:
+    """The coroutine of one connection and its core."""
+
+    __slots__ = ("_connection", "_core", "_dialogue")
+
+    def __init__(self, dialogue: Dialogue) -> None:
+        self._dialogue = dialogue
+        self._connection = dialogue.connection
+        settings = dialogue.settings
+        is_submission = dialogue.role is Role.SUBMISSION
+        self._core = SmtpServer(
+            settings.hostname,
+            requires_tls=is_submission and dialogue.connection.tls is None and not settings.trust_loopback,
+            requires_auth=is_submission,
+            strict_pipelining=dialogue.is_strict,
+            max_errors=settings.max_errors,
+        )
+
+    async def run(self) -> None:
+        """Until either side closes. Raises ConnectionLost."""
+        if self._dialogue.is_strict and self._connection.bytes_in:
+            self._core.hang_up(_EARLY)
+        else:
+            self._core.offer(_capabilities(self._dialogue))
+            self._core.greet("ESMTP Postier")
+        try:
+            await self._converse()
+        except IdleTimeout:
+            self._core.hang_up(_IDLE)
+        finally:
+            self._dialogue.abandon()
+        await self._connection.flush(self._core)
+        self._connection.close()
+
+    async def _converse(self) -> None:
+        core, timeout = self._core, self._dialogue.settings.timeout
+        while not core.is_closed:
+            event: Event | Wake | None = await self._connection.event(core, timeout)
+            if event is None:
+                return
+            if isinstance(event, Wake):
+                continue
+            try:
+                await _HANDLERS[type(event)](self, event)
+            except (StoreError, OSError) as error:
+                self._fail(event, error)
+
+    def _fail(self, event: Event, error: Exception) -> None:
+        """Whatever can't be done for the moment: the transaction is over, and nothing is lost or doubled."""
+        dialogue = self._dialogue
+        log.error("failed", exception=error, session=self._connection.id, during=type(event).__name__)
+        reply = _reply_for(error)
+        transaction = dialogue.transaction
+        if isinstance(event, DataChunk):  # the answer waits for the end of the message
+            if transaction is not None and transaction.incoming is not None:
+                transaction.incoming.fail(reply)
+            return
+        if not isinstance(event, RcptTo):
+            dialogue.abandon()
+        self._core.reply(reply)
+
+    # ------------------------------------------------------------------ greeting, TLS, login
+
+    async def _ehlo(self, event: Ehlo) -> None:
+        self._dialogue.abandon()
+        self._dialogue.helo = event.domain
+        self._dialogue.extended = event.extended
+        self._core.welcome()
+
+    async def _start_tls(self, event: StartTls) -> None:
+        self._core.reply(_START_TLS)
+        await self._connection.start_tls(self._core)
+        self._core.forget()
+        dialogue = self._dialogue
+        dialogue.abandon()
+        dialogue.helo = ""
+        dialogue.account = None
+        self._core.offer(_capabilities(dialogue))
+
+    async def _auth(self, event: Auth) -> None:
+        await authenticate(self._dialogue, self._core, event)
+
+    async def _rset(self, event: Rset) -> None:
+        self._dialogue.abandon()
+        self._core.reply(_OK)
+
+    async def _quit(self, event: Quit) -> None:
+        self._core.reply(_BYE)
+
+    async def _violation(self, event: Violation) -> None:
+        log.warning(
+            "violation", session=self._connection.id, peer=self._connection.peer[0], reason=event.reason
+        )
+        self._dialogue.abandon()
+
+    # ------------------------------------------------------------------ the envelope
+
+    async def _mail(self, event: MailFrom) -> None:
+        self._dialogue.abandon()
+        refusal = await check_mail(self._dialogue, event)
+        if refusal is not None:
+            self._refuse(refusal.reply, refusal.reason, event.reverse_path)
+            return
+        self._dialogue.transaction = Transaction(event)
+        self._core.reply(_SENDER_OK)
+
+    async def _rcpt(self, event: RcptTo) -> None:
+        dialogue, transaction = self._dialogue, self._transaction
+        resolution = await self._resolve(event.forward_path)
+        refusal = check_recipient(dialogue, transaction, event, resolution)
+        if refusal is not None:
+            dialogue.refused_recipients += refusal.reply.is_permanent
+            if dialogue.refused_recipients > dialogue.settings.max_refused_recipients:
+                self._core.hang_up(_HARVEST)
+                return
+            self._refuse(refusal.reply, refusal.reason, event.forward_path)
+            return
+        path = "postmaster" if event.forward_path is None else str(event.forward_path)
+        is_foreign = resolution.kind is RecipientKind.FOREIGN and event.forward_path is not None
+        forwards = (event.forward_path,) if is_foreign and event.forward_path else resolution.forwards
+        transaction.recipients.append(
+            Recipient(path, resolution.accounts, forwards, event.notify, event.orcpt)
+        )
+        self._core.reply(_RECIPIENT_OK)
+
+    async def _resolve(self, path: Address | None) -> Resolution:
+        """Postmaster without a domain is ours, always (RFC 5321 4.5.1)."""
+        directory = self._dialogue.services.directory
+        if path is not None:
+            return await directory.resolve(path)
+        account_id = await directory.postmaster()
+        if account_id is None:
+            return Resolution(RecipientKind.UNKNOWN)
+        return Resolution(RecipientKind.LOCAL, (account_id,))
+
+    def _refuse(self, reply: Reply, reason: str, address: Address | None) -> None:
+        log.info(
+            "refused",
+            session=self._connection.id,
+            peer=self._connection.peer[0],
+            address=address or "<>",
+            reply=reply,
+            reason=reason,
+        )
+        self._core.reply(reply)
+
+    # ------------------------------------------------------------------ the message
+
+    async def _data(self, event: Data) -> None:
+        self._begin_message()
+        self._core.reply(_GO_AHEAD)
+
+    async def _chunk(self, event: DataChunk) -> None:
+        await (self._transaction.incoming or self._begin_message()).write(event.data)
+
+    async def _chunk_end(self, event: ChunkEnd) -> None:
+        incoming = self._transaction.incoming or self._begin_message()
+        if incoming.fault is None:
+            self._core.reply(Reply(250, "2.0.0", f"{event.size} octets received"))
+            return
+        self._dialogue.abandon()
+        self._core.reply(incoming.fault)
+
+    async def _data_end(self, event: DataEnd) -> None:
+        transaction = self._transaction
+        incoming = transaction.incoming or self._begin_message()
+        reply = await accept(self._dialogue, transaction, incoming)
+        self._dialogue.abandon()
+        self._core.reply(reply)
+
+    @property
+    def _transaction(self) -> Transaction:
+        transaction = self._dialogue.transaction
+        assert transaction is not None  # the core lets nothing of a message through before MAIL
+        return transaction
+
+    def _begin_message(self) -> Incoming:
+        dialogue, transaction = self._dialogue, self._transaction
+        begin = self._begin_submitted if dialogue.role is Role.SUBMISSION else self._begin_foreign
+        spool = dialogue.services.blobs.spool()
+        transaction.incoming = Incoming(spool, begin, dialogue.settings.max_message_size)
+        return transaction.incoming
+
+    def _begin_foreign(self, header: bytes) -> tuple[bytes, BodyReader | None]:
+        verifier = None
+        if self._dialogue.is_strict and b"dkim-signature" in header.lower():
+            verifier = DkimVerifier(header)
+        return without_forged_results(header, self._dialogue.settings.hostname), verifier
+
+    def _begin_submitted(self, header: bytes) -> tuple[bytes, BodyReader | None]:
+        sender = self._transaction.mail.reverse_path
+        domain = str(sender.domain) if sender is not None else self._dialogue.settings.hostname
+        header = without_forged_results(header, self._dialogue.settings.hostname)
+        return mend_header(header, domain=domain, now=self._dialogue.services.clock.now()), BodyHasher()
+
+
+def _capabilities(dialogue: Dialogue) -> list[str]:
+    """What EHLO lists (a new extension is a line here and a row in wire.commands or wire.params)."""
+    settings = dialogue.settings
+    offers = [
+        "PIPELINING",
+        f"SIZE {settings.max_message_size}",
+        "8BITMIME",
+        "SMTPUTF8",
+        "ENHANCEDSTATUSCODES",
+        "CHUNKING",
+        "DSN",
+        f"LIMITS RCPTMAX={settings.max_recipients}",
+    ]
+    if settings.starttls and dialogue.connection.tls is None:
+        offers.append("STARTTLS")
+    if dialogue.role is Role.SUBMISSION and (names := mechanisms(dialogue)):
+        offers.append(f"AUTH {' '.join(names)}")
+    return offers
+
+
+def _reply_for(error: Exception) -> Reply:
+    if isinstance(error, OverQuota):
+        return _FULL
+    return _NO_SPACE if isinstance(error, OSError) else _UNAVAILABLE
+
+
+_HANDLERS: dict[type[Event], Callable[[_InboundSession, Any], Awaitable[None]]] = {
+    Ehlo: _InboundSession._ehlo,
+    StartTls: _InboundSession._start_tls,
+    Auth: _InboundSession._auth,
+    Rset: _InboundSession._rset,
+    Quit: _InboundSession._quit,
+    Violation: _InboundSession._violation,
+    MailFrom: _InboundSession._mail,
+    RcptTo: _InboundSession._rcpt,
+    Data: _InboundSession._data,
+    DataChunk: _InboundSession._chunk,
+    ChunkEnd: _InboundSession._chunk_end,
+    DataEnd: _InboundSession._data_end,
+}
