@@ -19,7 +19,8 @@ from postier.mailauth.dkim.keys import (
     private_key_to_pem,
 )
 from postier.mailauth.dkim.sign import Signer
-from postier.store import api as store_api
+from postier.store.api import Domain as DomainRecord
+from postier.store.api import Reader, Tx
 
 __all__ = ["DkimKey", "DomainSettings", "add_domain", "settings_of", "signers_for"]
 
@@ -40,12 +41,12 @@ class DomainSettings(msgspec.Struct, frozen=True):
     dkim: tuple[DkimKey, ...] = ()
 
 
-def settings_of(domain: store_api.Domain) -> DomainSettings:
+def settings_of(domain: DomainRecord) -> DomainSettings:
     """Raises msgspec.ValidationError if the stored object is damaged."""
     return msgspec.json.decode(domain.settings, type=DomainSettings)
 
 
-async def add_domain(tx: store_api.Tx, domain: Domain, clock: Clock) -> store_api.Domain:
+async def add_domain(tx: Tx, domain: Domain, clock: Clock) -> DomainRecord:
     """Register a domain and make its two signing keys. Raises AlreadyExists."""
     year = time.gmtime(clock.now()).tm_year
     keys = (
@@ -53,12 +54,12 @@ async def add_domain(tx: store_api.Tx, domain: Domain, clock: Clock) -> store_ap
         DkimKey(f"postier{year}e", "ed25519", private_key_to_pem(generate_ed25519()).decode()),
     )
     settings = msgspec.json.encode(DomainSettings(dkim=keys)).decode()
-    record = store_api.Domain(domain.ascii, None, settings)
+    record = DomainRecord(domain.ascii, None, settings)
     await tx.add_domain(record)
     return record
 
 
-async def signers_for(reader: store_api.Reader, domain: str) -> tuple[Signer, ...]:
+async def signers_for(reader: Reader, domain: str) -> tuple[Signer, ...]:
     """Who signs for `domain` (A-labels): none if it is not ours."""
     record = await reader.domain(domain)
     return _signers(record.name, record.settings) if record is not None else ()

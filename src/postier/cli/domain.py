@@ -19,7 +19,8 @@ from postier.cli.common import (
     print_table,
     with_backend,
 )
-from postier.store import api as store_api
+from postier.store.api import Domain as DomainRecord
+from postier.store.api import Tx
 
 
 @click.group("domain")
@@ -35,7 +36,7 @@ def add(domain: Domain, json_: bool, data: Path) -> None:
     """Add a domain and make its DKIM keys."""
 
     async def work(backend: Backend) -> None:
-        async def change(tx: store_api.Tx) -> None:
+        async def change(tx: Tx) -> None:
             await domains.add_domain(tx, domain, SystemClock())
 
         await backend.store.transact(change)
@@ -53,7 +54,7 @@ def add(domain: Domain, json_: bool, data: Path) -> None:
 def list_(json_: bool, data: Path) -> None:
     """List the domains."""
 
-    async def work(backend: Backend) -> list[store_api.Domain]:
+    async def work(backend: Backend) -> list[DomainRecord]:
         return await backend.store.reader.domains()
 
     found = with_backend(data, work)

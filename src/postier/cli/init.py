@@ -1,0 +1,163 @@
+"""`postier init`: a new server in a folder of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import pwd
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from postier.accounts import domains, people
+from postier.accounts.directory import POSTMASTER_META
+from postier.accounts.password import hash_password
+from postier.app import Backend, dns_records
+from postier.base.address import Address
+from postier.base.clock import SystemClock
+from postier.base.domain import Domain
+from postier.cli.common import ADDRESS, DOMAIN, Failure, data_option, take_password, with_backend
+from postier.cli.dns import print_records
+from postier.config.settings import FILE_NAME, ConfigError, load_settings, parse_value, render_settings
+from postier.net.tls import create_authority, issue_certificate
+from postier.store.api import Tx
+
+LOOPBACK = "127.0.0.1"
+
+
+@click.command("init")
+@data_option
+@click.option("--domain", type=DOMAIN, required=True, help="The first domain whose mail ends here.")
+@click.option("--hostname", type=DOMAIN, help="The server's own name.  [default: mail.DOMAIN]")
+@click.option("--admin", type=ADDRESS, help="The first person, who also gets postmaster's mail.")
+@click.option("--password-stdin", is_flag=True, help="Read the admin's password from the standard input.")
+@click.option("--port-base", default=0, type=click.IntRange(0, 61000), help="Added to every standard port.")
+@click.option("--bind", multiple=True, help="An address to listen on; may be given again.  [default: all]")
+@click.option(
+    "--trust-loopback", is_flag=True, help="For tests and benchmarks: the loopback only, and no TLS asked."
+)
+@click.option(
+    "--set", "chosen", multiple=True, metavar="NAME=VALUE", help="Any setting, its value as in TOML."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def command(
+    data: Path,
+    domain: Domain,
+    hostname: Domain | None,
+    admin: Address | None,
+    password_stdin: bool,
+    port_base: int,
+    bind: tuple[str, ...],
+    trust_loopback: bool,
+    chosen: tuple[str, ...],
+    yes: bool,
+) -> None:
+    """Write settings, certificate and keys, and print the DNS records to publish."""
+    hostname = hostname or Domain.parse(f"mail.{domain}")
+    if admin is not None and admin.domain != domain:
+        raise click.UsageError(f"--admin must be an address of {domain}")
+    if trust_loopback:
+        bind = bind or (LOOPBACK,)
+    values: dict[str, Any] = {"server.hostname": hostname.ascii, "server.bind": list(bind)}
+    values |= {"server.port_base": port_base} if port_base else {}
+    values |= {"server.trust_loopback": True} if trust_loopback else {}
+    values |= _chosen(chosen)
+    for name, value in values.items():
+        _check(name, value)
+    _refuse_taken(data)
+    if not yes:
+        click.confirm(f"Make a server for {domain} in {data}?", default=True, abort=True)
+    password_hash = _admin_password(admin, password_stdin)
+    _write(data, values, hostname)
+    _fill(data, domain, admin, password_hash)
+    click.echo(f"A server for {domain} is ready in {data}.\n")
+    click.echo("Publish these records in the DNS (print them again with: postier dns records):\n")
+    print_records(with_backend(data, lambda backend: dns_records(backend, domain)))
+    click.echo(f"\nStart it with: postier serve --data {data}")
+
+
+def _chosen(pairs: tuple[str, ...]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        try:
+            values[name.strip()] = tomllib.loads(f"value = {text}")["value"] if equals else None
+        except tomllib.TOMLDecodeError:
+            raise click.UsageError(f"--set {name}: not a TOML value: {text}") from None
+    return values
+
+
+def _check(name: str, value: Any) -> None:
+    try:
+        parse_value(name, value, "the command line")
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _refuse_taken(data: Path) -> None:
+    if data.exists() and any(data.iterdir()):
+        raise Failure(f"{data} is not empty; name a new folder with --data")
+
+
+def _admin_password(admin: Address | None, from_stdin: bool) -> str:
+    if admin is None:
+        return ""
+    try:
+        return hash_password(take_password(from_stdin))
+    except ValueError as error:
+        raise Failure(str(error)) from None
+
+
+def _write(data: Path, values: dict[str, Any], hostname: Domain) -> None:
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data.chmod(0o700)
+        (data / FILE_NAME).write_text(render_settings(values), encoding="utf-8")
+        settings = load_settings(data)
+        folder = data / "tls"
+        folder.mkdir(mode=0o700)
+        addresses = [address for address in settings.server.bind if _is_specific(address)]
+        authority = create_authority(folder, f"Postier on {hostname}")
+        issue_certificate(authority, folder, [hostname.ascii], addresses)
+        _give_away(data, settings.server.user)
+    except ConfigError as error:
+        (data / FILE_NAME).unlink()
+        raise Failure(str(error)) from None
+    except OSError as error:
+        raise Failure(f"cannot write to {data}: {error.strerror}") from None
+
+
+def _is_specific(address: str) -> bool:
+    return not ipaddress.ip_address(address).is_unspecified
+
+
+def _give_away(data: Path, user: str) -> None:
+    """The data belongs to whom the server becomes, where that user exists and we may say so."""
+    if os.geteuid() != 0 or not user:
+        return
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        return  # the server stays who it is, and doctor says so
+    for path in (data, *data.rglob("*")):
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+def _fill(data: Path, domain: Domain, admin: Address | None, password_hash: str) -> None:
+    async def work(backend: Backend) -> None:
+        async def change(tx: Tx) -> None:
+            await domains.add_domain(tx, domain, SystemClock())
+
+        await backend.store.transact(change)
+        if admin is None:
+            return
+        account_id = await people.add_person(backend.store, admin, password_hash)
+
+        async def name_postmaster(tx: Tx) -> None:
+            await tx.set_meta(POSTMASTER_META, str(account_id))
+
+        await backend.store.transact(name_postmaster)
+
+    with_backend(data, work)

@@ -1,0 +1,50 @@
+"""What watchers ask: is it alive, is it ready, what are its figures.
+
+GET /health/live   200 while the process answers at all
+GET /health/ready  200 while the store can be read, 503 with one word why otherwise
+GET /metrics       Prometheus text format, all workers of this host together
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from postier.base.log import Log
+
+__all__ = ["health_application"]
+
+log = Log("http")
+
+
+def health_application(probe: Callable[[], Awaitable[object]], registry: CollectorRegistry) -> Starlette:
+    """`probe` reads something from the store; what it raises means "not ready"."""
+
+    async def live(_: Request) -> Response:
+        return JSONResponse({"status": "live"})
+
+    async def ready(_: Request) -> Response:
+        try:
+            await probe()
+        except Exception as error:  # whatever it is, the answer is "not ready" and the log knows why
+            log.error("not ready", exception=error)
+            return JSONResponse({"status": "unavailable"}, status_code=503)
+        return JSONResponse({"status": "ready"})
+
+    async def metrics(_: Request) -> Response:
+        text = await run_in_threadpool(generate_latest, registry)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[
+            Route("/health/live", live),
+            Route("/health/ready", ready),
+            Route("/metrics", metrics),
+        ]
+    )
