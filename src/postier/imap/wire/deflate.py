@@ -30,7 +30,7 @@ class Deflate:
         self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
 
     def decode(self, data: bytes) -> bytes:
-        """Raises ValueError for what is not DEFLATE, for more than MAX_GROWTH octets out of one piece, and for
+        """Raises ValueError for what is not DEFLATE, for MAX_GROWTH octets or more out of one piece, and for
         anything behind the end of the stream."""
         if self._inflate.eof:
             raise ValueError("input behind the end of the compressed stream")

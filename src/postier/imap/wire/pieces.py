@@ -20,7 +20,7 @@ __all__ = [
     "FlagTexts",
     "astring",
     "flag_list",
-    "flag_text",
+    "flag_name",
     "internal_date",
     "literal",
     "literal_header",
@@ -88,7 +88,7 @@ def _utf7(name: str) -> bytes:
 # ---------------------------------------------------------------------- flags
 
 
-def flag_text(name: str) -> bytes:
+def flag_name(name: str) -> bytes:
     """A flag or keyword as an atom (with its backslash); characters no atom has become "_"."""
     octets = name.encode("ascii", "replace")
     if octets.startswith(b"\\"):
@@ -98,7 +98,7 @@ def flag_text(name: str) -> bytes:
 
 def flag_list(names: Iterable[str]) -> bytes:
     """`(\\Seen $Forwarded)`"""
-    return b"(" + b" ".join(map(flag_text, names)) + b")"
+    return b"(" + b" ".join(map(flag_name, names)) + b")"
 
 
 class FlagTexts(dict[int, bytes]):
@@ -114,7 +114,7 @@ class FlagTexts(dict[int, bytes]):
 
     def __init__(self, keywords: Sequence[str]) -> None:
         super().__init__()
-        self._names = (*SYSTEM_FLAG_NAMES, *map(flag_text, keywords))
+        self._names = (*SYSTEM_FLAG_NAMES, *map(flag_name, keywords))
 
     def __missing__(self, flags: int) -> bytes:
         names = [name for bit, name in enumerate(self._names) if flags >> bit & 1]
