@@ -154,6 +154,7 @@ def test_remade() -> None:
         ({"c": "relaxed"}, Dkim.FAIL),  # the body is then in the simple form
         ({"q": "dns/txt : http"}, Dkim.PASS),
         ({"h": "to"}, Dkim.PERMERROR),
+        ({"h": "from:: "}, Dkim.PASS),
         ({"h": "from : dkim-signature"}, Dkim.PASS),  # it never signs itself
         ({"d": "a..test"}, Dkim.PERMERROR),
         ({"bh": "!!!"}, Dkim.PERMERROR),
@@ -232,3 +233,17 @@ def test_sections_that_are_no_header() -> None:
         verifier.feed(b"x")
         found = asyncio.run(verifier.finish(ZoneResolver({}), SystemClock()))
         assert [each.result for each in found] in ([], [Dkim.PERMERROR])
+
+
+PIECES = [b"DKIM-Signature:", b"From: a@a.test", b"\r\n", b"\r\n ", b"\n", b"\r", b"\xff", b"\xc3\xa9", b"\0"]
+TAGS = b"; = : v=1; b=; b=AAAA a=rsa-sha256; bh=AAAA; d=a.test; s=r1; h=from; h= l=9; i=@a.test; c=simple/relaxed; x=9;"
+SECTIONS = st.lists(st.sampled_from(PIECES + TAGS.split()), max_size=60).map(b"".join)
+
+
+@given(SECTIONS, st.binary(max_size=40))
+def test_no_section_breaks_the_verifier(section: bytes, body: bytes) -> None:
+    for header in (section, b"DKIM-Signature:" + section + b"\r\nFrom: a@a.test\r\n"):
+        verifier = DkimVerifier(header)
+        verifier.feed(body)
+        found = asyncio.run(verifier.finish(ZoneResolver(ZONE), SystemClock()))
+        assert all(each.result is not Dkim.PASS and each.reason for each in found)

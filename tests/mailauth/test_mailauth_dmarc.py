@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postier.base.domain import Domain
 from postier.mailauth.dkim.result import Dkim, DkimResult
 from postier.mailauth.dmarc import Dmarc, DmarcResult, Policy, evaluate
 from postier.mailauth.dmarc_record import parse_dmarc_record
@@ -24,7 +25,7 @@ def zone(**records: str) -> dict[str, list[object]]:
 
 def run(
     records: dict[str, list[object]],
-    *author_domains: str,
+    *author_domains: Domain | str,
     spf: SpfResult | None = None,
     dkim: tuple[DkimResult, ...] = (),
 ) -> DmarcResult:
@@ -113,6 +114,7 @@ def test_not_exactly_one_author_domain(domains: tuple[str, ...]) -> None:
 
 def test_authors_of_one_domain_are_one() -> None:
     assert run(zone(a__test=REJECT), "a.test", "A.test").result is Dmarc.FAIL
+    assert run(zone(a__test=REJECT), Domain("a.test")).result is Dmarc.FAIL
 
 
 def test_only_an_aligned_temperror_makes_a_temperror() -> None:

@@ -90,6 +90,13 @@ def test_a_fan_of_includes_stops_at_the_cap() -> None:
     assert len(resolver.questions) == 11
 
 
+def test_void_lookups_are_the_domain_s_own() -> None:
+    """Neither a client without a name nor an MX host without an address of the client's family is one."""
+    text = "v=spf1 ptr exists:x.a.test mx exists:y.a.test ~all"
+    assert check(record(text), ip="2001:db8::5").result is Spf.SOFTFAIL
+    assert check(record(text.replace("ptr", "exists:z.a.test"))).result is Spf.PERMERROR
+
+
 def test_no_explanation_with_controls() -> None:
     zone = record("v=spf1 -all exp=why.a.test") | {"why.a.test": [("TXT", "line\nline")]}
     assert check(zone).explanation is None
@@ -123,6 +130,7 @@ WORLD: dict[str, list[object]] = {
     "1.2.0.192.in-addr.c.test": [("A", "127.0.0.2")],
     "1.2.0.192.in-addr.arpa": [("PTR", "mx.a.test")],
     "7.100.51.198.in-addr.arpa": [("PTR", "b.test")],
+    "1.113.0.203.in-addr.arpa": [("PTR", "b.test")],  # a client without a name is a void lookup to the other
 }
 
 

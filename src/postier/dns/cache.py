@@ -97,9 +97,10 @@ class CachingResolver:
             outcome = await question(subject)
             ttl = min(outcome.ttl, MAX_TTL if outcome.records else MAX_NEGATIVE_TTL)
         except NotFound as absent:
-            outcome, ttl = absent.with_traceback(None), min(absent.ttl, MAX_NEGATIVE_TTL)
+            outcome = NotFound(str(absent), secure=absent.secure, ttl=absent.ttl)  # without its frames
+            ttl = min(absent.ttl, MAX_NEGATIVE_TTL)
         except TemporaryFailure as failure:
-            outcome, ttl = failure.with_traceback(None), FAILURE_TTL
+            outcome, ttl = TemporaryFailure(str(failure)), FAILURE_TTL
         if ttl > 0:
             self._entries[key] = (self._monotonic() + ttl, outcome)
             self._entries.move_to_end(key)

@@ -9,7 +9,7 @@ only the last 7. It serves twice: to find the record, and to find the organizati
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from postier.base.domain import Domain
@@ -65,14 +65,14 @@ class DmarcResult:
 
 
 async def evaluate(
-    resolver: Resolver, author_domains: Sequence[str], spf: SpfResult, dkim: Sequence[DkimResult]
+    resolver: Resolver, author_domains: Iterable[Domain | str], spf: SpfResult, dkim: Sequence[DkimResult]
 ) -> DmarcResult:
-    """The DMARC result of a message whose From has addresses in `author_domains` (U-labels are fine).
+    """The DMARC result of a message whose From has addresses in `author_domains` (as text U-labels are fine).
 
     None or several of them, or one that is no domain name, can't be evaluated: permerror (RFC 9989 5.3.1).
     A failing DNS question makes it temperror: neither pass nor fail.
     """
-    domains = {_a_labels(domain) for domain in author_domains}
+    domains = {_a_labels(str(domain)) for domain in author_domains}
     if len(domains) != 1 or "" in domains:
         return DmarcResult(Dmarc.PERMERROR, author_domains=len(domains), reason="not one author domain")
     (domain,) = domains

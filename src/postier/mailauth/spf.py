@@ -213,7 +213,10 @@ class _Check:
         return text[:MAX_EXPLANATION] if text.isprintable() else None
 
     async def validated_names(self) -> tuple[str, ...]:
-        """The client's names that point back at it, at most 10 of them tried (RFC 7208 5.5)."""
+        """The client's names that point back at it, at most 10 of them tried (RFC 7208 5.5).
+
+        A client without a name is no void lookup: the domain being checked has no say in it.
+        """
         if self.ptr_names is None:
             try:
                 names = (await self.resolver.ptr(self.ip)).records[:MAX_NAMES]

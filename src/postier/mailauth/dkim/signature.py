@@ -53,7 +53,7 @@ def parse_signature(tags: dict[str, str]) -> Signature:
         raise TagError("algorithm not accepted")
     if "q" in tags and "dns/txt" not in (q.lower() for q in split_colon_list(tags["q"])):
         raise TagError("unknown query method")
-    headers = tuple([name.lower().encode() for name in split_colon_list(tags["h"])])
+    headers = tuple([name.lower().encode() for name in split_colon_list(tags["h"]) if name])
     if b"from" not in headers:
         raise TagError("From is not signed")
     domain = _domain(tags["d"], "d")
