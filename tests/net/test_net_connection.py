@@ -186,6 +186,37 @@ def test_a_peer_that_reads_slowly_is_kept(run: Runner) -> None:
     run(with_server(session, client))
 
 
+def test_close_sends_everything_to_a_slow_peer(run: Runner) -> None:
+    async def session(connection: StreamConnection) -> None:
+        connection.write(b"x" * 20_000_000)
+        connection.close()
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        got = 0
+        while data := await reader.read(1_000_000):
+            got += len(data)
+            await asyncio.sleep(0.001)
+        assert got == 20_000_000
+
+    run(with_server(session, client))
+
+
+def test_close_gives_up_on_a_peer_that_reads_nothing(run: Runner) -> None:
+    made: list[StreamConnection] = []
+
+    async def session(connection: StreamConnection) -> None:
+        made.append(connection)
+        connection.write(b"x" * 20_000_000)
+        connection.close()
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not made or made[0]._lost is None:
+            await asyncio.sleep(0.01)
+
+    run(with_server(session, client, write_timeout=0.05))
+    assert "took nothing" in str(made[0]._lost)
+
+
 def test_a_reset_is_a_lost_connection_after_its_input(run: Runner) -> None:
     seen: list[object] = []
 

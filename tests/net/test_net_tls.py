@@ -127,6 +127,30 @@ def test_implicit_tls(run: Runner, folder: Path) -> None:
     run(main())
 
 
+def test_close_under_tls_sends_everything(run: Runner, folder: Path) -> None:
+    async def download(connection: Connection) -> None:
+        connection.write(b"x" * 5_000_000 + b"\n")
+        connection.close()
+
+    async def main() -> None:
+        listener = Listener(Endpoint("t", "127.0.0.1", 0), download, store(folder), implicit_tls=True)
+        server = Server([listener])
+        (port,) = (await server.start()).values()
+        context = verifying_client_context(folder / "ca.pem")
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, server_hostname="mx.example"
+        )
+        got = b""
+        while data := await reader.read(100_000):
+            got += data
+            await asyncio.sleep(0.0005)
+        assert len(got) == 5_000_001
+        writer.close()
+        await server.drain(5)
+
+    run(main())
+
+
 def test_start_tls_on_both_sides(run: Runner, folder: Path) -> None:
     async def main() -> None:
         server, port = await serving(folder, implicit_tls=False)

@@ -45,8 +45,10 @@ WRITE_LIMIT = 256 * 1024
 """Bytes that may wait for the peer before `drain` waits."""
 
 HANDSHAKE_TIMEOUT = 30.0
-TLS_SHUTDOWN_TIMEOUT = 5.0
 LINGER_TIMEOUT = 2.0
+TLS_SHUTDOWN_TIMEOUT = 10.0
+TLS_TAIL = 64 * 1024
+"""With more than this unsent, `close` waits for the peer before TLS's own shutdown (and its clock) begins."""
 
 
 def plain_address(name: object) -> tuple[str, int]:
@@ -204,9 +206,7 @@ class StreamConnection(asyncio.Protocol):
         while self._write_paused and self._lost is None:
             if self._drained is None:
                 self._drained = self._loop.create_future()
-                self._sent_mark = self._sent()
-                self._write_deadline = self._loop.time() + self._write_timeout
-                self._arm(self._write_deadline)
+                self._watch_progress()
             await asyncio.shield(self._drained)
         if self._lost is not None:
             raise self._lost
@@ -234,16 +234,19 @@ class StreamConnection(asyncio.Protocol):
         self._filter = filter
 
     def close(self) -> None:
-        if self._closing or self._lost is not None or self._transport is None:
-            self._closing = True
+        transport = self._transport
+        already, self._closing = self._closing, True
+        if already or self._lost is not None or transport is None:
             return
-        self._closing = True
         self._stop_waiting()
         if (self._inbox or self._read_paused) and self._secured is None:
-            self._linger(self._transport)
+            self._linger(transport)
+            return
+        if self._secured is not None and transport.get_write_buffer_size() > TLS_TAIL:
+            transport.set_write_buffer_limits(high=TLS_TAIL)  # resume_writing closes
         else:
-            self._transport.close()
-            self._arm(self._loop.time() + self._write_timeout)
+            transport.close()
+        self._watch_progress()
 
     def abort(self) -> None:
         self._break("aborted")
@@ -353,6 +356,8 @@ class StreamConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._write_paused = False
         self._stop_draining()
+        if self._closing and self._transport is not None:
+            self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is None:
@@ -412,16 +417,19 @@ class StreamConnection(asyncio.Protocol):
     def _ring(self) -> None:
         self._timer = None
         now = self._loop.time() + 0.002  # the loop's timers count in milliseconds
-        if self._closing:
-            self._break("the peer did not take our last words")
-            return
-        if self._drained is not None:
+        if self._drained is not None or self._closing:
             self._check_progress(now)
         if self._waiter is not None and not self._waiter.done():
             if now >= self._deadline:
                 self._waiter.set_exception(IdleTimeout())
             else:
                 self._arm(self._deadline)
+
+    def _watch_progress(self) -> None:
+        """From now on the peer must take something every `write_timeout` seconds."""
+        self._sent_mark = self._sent()
+        self._write_deadline = self._loop.time() + self._write_timeout
+        self._arm(self._write_deadline)
 
     def _check_progress(self, now: float) -> None:
         sent = self._sent()
@@ -440,7 +448,9 @@ class StreamConnection(asyncio.Protocol):
         drop the reply that says why.
         """
         self._inbox.clear()
-        self._arm(self._loop.time() + LINGER_TIMEOUT)
+        self._sent_mark = self._sent()
+        self._write_deadline = self._loop.time() + LINGER_TIMEOUT
+        self._arm(self._write_deadline)
         if transport.can_write_eof() and not transport.is_closing():
             transport.write_eof()
             transport.resume_reading()

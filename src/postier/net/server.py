@@ -14,6 +14,7 @@ import asyncio
 import errno
 import functools
 import ipaddress
+import resource
 import socket
 import ssl
 from collections import Counter
@@ -25,9 +26,13 @@ from postier.base.log import Log
 from postier.net.api import ConnectionLost, IdleTimeout, Session, SslContextSource
 from postier.net.connection import HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT, StreamConnection, plain_address
 
-__all__ = ["BindError", "Endpoint", "Limits", "Listener", "Server", "bind_sockets"]
+__all__ = ["BindError", "Endpoint", "Limits", "Listener", "Server", "bind_sockets", "raise_descriptor_limit"]
 
 BACKLOG = 1024
+RESERVED_DESCRIPTORS = 256
+"""Kept for files, databases and outgoing connections."""
+ENDLESS_DESCRIPTORS = 1 << 20
+"""What "no limit" of open files is taken for."""
 IPV4_ANY = str(ipaddress.IPv4Address(0))
 CONCURRENT_HANDSHAKES = 500
 ACCEPT_BATCH = 64
@@ -73,7 +78,10 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Connections of one worker at a time, in all and from one address; 0 means no limit."""
+    """Connections of one worker at a time, in all and from one address; 0 means no limit.
+
+    In all there are never more than the process may have open files (less some for itself).
+    """
 
     connections: int = 10_000
     per_address: int = 50
@@ -144,6 +152,21 @@ def _bind_error(endpoint: Endpoint, error: Exception) -> BindError:
 # ---------------------------------------------------------------------- serving
 
 
+def raise_descriptor_limit() -> int:
+    """Let this process open as many files as it may; how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY in (soft, hard):
+        hard = ENDLESS_DESCRIPTORS
+    if soft == hard:
+        return soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError) as error:
+        log.warning("cannot raise the limit of open files", soft=soft, hard=hard, why=error)
+        return soft
+    return hard
+
+
 def _limit_key(address: str) -> str:
     """What is counted as one peer: an IPv4 address, or the /64 of an IPv6 address."""
     if ":" not in address:
@@ -158,7 +181,10 @@ class Server:
         self, listeners: Iterable[Listener], limits: Limits = Limits(), *, write_timeout: float = 60.0
     ) -> None:
         self._listeners = tuple(listeners)
-        self._limits = limits
+        self._per_address = limits.per_address
+        self._most = max(1, raise_descriptor_limit() - RESERVED_DESCRIPTORS)
+        if limits.connections:
+            self._most = min(self._most, limits.connections)
         self._write_timeout = write_timeout
         self._handshakes = asyncio.Semaphore(CONCURRENT_HANDSHAKES)
         self._running: dict[asyncio.Task[None], StreamConnection] = {}
@@ -277,14 +303,13 @@ class Server:
             asyncio.get_running_loop().add_reader(bound, self._accept_tls, listener, bound)
 
     def _admit(self, address: str, listener: Listener) -> bool:
-        limits = self._limits
         if self._retiring:
             return False
-        if limits.connections and len(self._running) >= limits.connections:
+        if len(self._running) >= self._most:
             log.warning("too many connections", listener=listener.endpoint.name, peer=address)
             return False
         key = _limit_key(address)
-        if limits.per_address and self._by_peer[key] >= limits.per_address:
+        if self._per_address and self._by_peer[key] >= self._per_address:
             log.info("too many connections from one address", listener=listener.endpoint.name, peer=address)
             return False
         self._by_peer[key] += 1
