@@ -48,7 +48,7 @@ _COMMENT_MARK = re.compile(rb"[()]|\\.", re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _NOT_ATOM = re.compile(rb"[\x00-\x20\x7f()<>\[\]:;@\\,\"]")
 _FORBIDDEN = re.compile(rb"[\x00\r\n]")
-_LITERAL = re.compile(rb"\[[^\x00\r\n\[\]]*+\]")
+_LITERAL = re.compile(rb"\[(?:[^\x00\r\n\[\]\\]++|\\.)*+\]")
 _DOMAIN_SEEN = re.compile(rb"@[ \t]*+([^\x00-\x20<>@,:;()\[\]\\\"]++)")
 
 

@@ -17,7 +17,7 @@ _GAP = re.compile(rb"[ \t]*")
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 )
-_WORD_OCTETS = 45  # of text, before base64: 45 become 60 characters, 72 with "=?utf-8?b?" and "?="
+_WORD_OCTETS = 39  # of text: base64 makes 52 of them, and 64 with its frame, so that "Subject: " fits before
 _Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _Q_FORM = tuple(
     "_" if octet == 32 else chr(octet) if octet in _Q_PLAIN else f"={octet:02X}" for octet in range(256)

@@ -20,7 +20,7 @@ _SHORT = 80
 
 _VALUE = re.compile(rb"[ \t]*+([^\x00-\x20;\"]*+)")
 _PARAMETER = re.compile(
-    rb";[; \t]*+([^\x00-\x20;=\"]++)[ \t]*+=[ \t]*+(?:\"((?:[^\"\\]++|\\.)*+)\"?|([^;]*+))", re.DOTALL
+    rb";[ \t]*+([^\x00-\x20;=\"]++)[ \t]*+=[ \t]*+(?:\"((?:[^\"\\]++|\\.)*+)\"?|([^;]*+))", re.DOTALL
 )
 _SEMICOLON_MISSING = re.compile(rb"(?<![ \t])[ \t]++[A-Za-z-]++=")
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
