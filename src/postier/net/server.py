@@ -155,8 +155,10 @@ def _bind_error(endpoint: Endpoint, error: Exception) -> BindError:
 def raise_descriptor_limit() -> int:
     """Let this process open as many files as it may; how many that is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if resource.RLIM_INFINITY in (soft, hard):
-        hard = ENDLESS_DESCRIPTORS
+    if soft == resource.RLIM_INFINITY:
+        return ENDLESS_DESCRIPTORS
+    if hard == resource.RLIM_INFINITY:
+        hard = max(soft, ENDLESS_DESCRIPTORS)
     if soft == hard:
         return soft
     try:

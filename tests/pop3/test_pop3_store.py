@@ -1,0 +1,102 @@
+"""The POP3 door on the real store: what UIDL promises, and what DELE really deletes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from postier.accounts import people
+from postier.accounts.login import Login
+from postier.accounts.password import PasswordVerifier, hash_password
+from postier.base.address import Address
+from postier.base.clock import SystemClock
+from postier.blobs.local import LocalBlobs
+from postier.bus.memory import MemoryBus
+from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
+from postier.store.api import Domain, NewMessage, Store, Tx, Uid
+from postier.store.sqlite import open_sqlite
+from postier.testing.connection import MemoryConnection
+
+TIM = Address.parse("tim@a.example")
+LONG = b"Subject: long\r\n\r\n" + b"..dots\r\n.\r\nno dot\r\n" * 100_000
+
+
+@asynccontextmanager
+async def pop3_on(folder: Path) -> AsyncIterator[tuple[Store, Callable[[bytes], Awaitable[bytes]]]]:
+    """A store with one account, and a function that plays bytes to a new connection."""
+    clock, bus, blobs = SystemClock(), MemoryBus(), LocalBlobs(folder, "test")
+    store = await open_sqlite(folder / "postier.db", blobs=blobs, bus=bus, clock=clock, owner="test")
+    verifier = PasswordVerifier()
+    services = Pop3Services(store, blobs, Login(store, clock, verifier, limited=False))
+
+    async def talk(said: bytes) -> bytes:
+        connection = MemoryConnection(tls=True)
+        connection.start(pop3_session(services, Pop3Settings()))
+        connection.feed(b"USER Tim@a.example\r\nPASS secret\r\n" + said)
+        return await connection.finish()
+
+    try:
+        yield store, talk
+    finally:
+        verifier.close()
+        await store.close()
+
+
+async def deliver(store: Store, body: bytes) -> Uid:
+    async def work(tx: Tx) -> Uid:
+        account = await tx.account_named(TIM.lookup_key)
+        assert account is not None
+        inbox = await tx.mailbox_named(account.account_id, "INBOX")
+        assert inbox is not None
+        blob_id, ref = await tx.add_blob(b"Return-Path: <>\r\n", body)
+        new = NewMessage(blob_id, ref.size, 1_700_000_000, 1_700_000_000, b"", b"", b"", b"", "", "", "")
+        (uid,) = await tx.append(account.account_id, inbox.mailbox_id, [new])
+        return uid
+
+    return await store.transact(work)
+
+
+async def add_tim(store: Store) -> None:
+    async def work(tx: Tx) -> None:
+        await tx.add_domain(Domain("a.example", None))
+
+    await store.transact(work)
+    await people.add_person(store, TIM, hash_password("secret"))
+
+
+def test_messages_come_whole_and_dele_lasts(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with pop3_on(tmp_path) as (store, talk):
+            await add_tim(store)
+            for body in (b"Subject: one\r\n\r\n.\r\n", LONG, b"Subject: three\r\n\r\nx"):
+                await deliver(store, body)
+            output = await talk(b"STAT\r\nRETR 1\r\nRETR 2\r\nDELE 2\r\nQUIT\r\n")
+            size = len(LONG) + 17 + 36 + 36
+            assert b"+OK 3 %d\r\n" % size in output
+            assert b"octets\r\nReturn-Path: <>\r\nSubject: one\r\n\r\n..\r\n.\r\n" in output
+            stuffed = LONG.replace(b"\r\n.", b"\r\n..")
+            assert b"octets\r\nReturn-Path: <>\r\n" + stuffed + b".\r\n" in output
+            assert output.endswith(b"+OK Goodbye\r\n")
+            assert b"+OK 2 72\r\n" in await talk(b"STAT\r\n")
+
+    asyncio.run(main())
+
+
+def test_uidl_is_the_same_after_a_restart(tmp_path: Path) -> None:
+    async def listing(prepare: bool) -> list[bytes]:
+        async with pop3_on(tmp_path) as (store, talk):
+            if prepare:
+                await add_tim(store)
+                for number in range(3):
+                    await deliver(store, b"Subject: %d\r\n\r\n" % number)
+                await talk(b"DELE 2\r\nQUIT\r\n")
+            return (await talk(b"UIDL\r\n")).split(b"\r\n")[4:-2]
+
+    before = asyncio.run(listing(True))
+    after = asyncio.run(listing(False))
+    assert before == after
+    assert len(before) == 2
+    assert len({line.split()[1] for line in before}) == 2
+    assert before[0].startswith(b"1 ")
