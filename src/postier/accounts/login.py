@@ -44,7 +44,7 @@ class TooManyFailures(Exception):
 
 def failure_delay(failures: int) -> float:
     """Seconds to wait before the answer to failure number `failures`: a quarter, doubling up to eight."""
-    return min(0.25 * 2.0 ** (failures - 1), LONGEST_DELAY) if failures > 0 else 0.0
+    return min(0.25 * 2.0 ** min(failures - 1, 10), LONGEST_DELAY) if failures > 0 else 0.0
 
 
 def refusal(known: LoginFailures | None, now: float) -> float:

@@ -55,7 +55,7 @@ class PasswordVerifier:
 
     async def verify(self, password_hash: str, password: str) -> bool:
         """True if the password is the right one. An empty hash takes as long as any and is never right."""
-        octets = password.encode(errors="surrogateescape")
+        octets = password.encode(errors="surrogatepass")
         if len(octets) > MAX_PASSWORD_OCTETS:
             octets = b""
         if password_hash and self.is_remembered(password_hash, password):
@@ -73,7 +73,7 @@ class PasswordVerifier:
 
     def _proof(self, password_hash: str, password: str) -> bytes:
         digest = hashlib.blake2b(key=self._key, digest_size=32)
-        digest.update(password_hash.encode() + b"\0" + password.encode(errors="surrogateescape"))
+        digest.update(password_hash.encode() + b"\0" + password.encode(errors="surrogatepass"))
         return digest.digest()
 
 

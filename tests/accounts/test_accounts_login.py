@@ -1,0 +1,158 @@
+"""Logging in: right, wrong, and too often wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from postier.accounts.login import (
+    FREE_FAILURES,
+    InvalidCredentials,
+    Login,
+    TooManyFailures,
+    failure_delay,
+    refusal,
+)
+from postier.accounts.password import PasswordVerifier, hash_password
+from postier.base.clock import SystemClock
+from postier.blobs.local import LocalBlobs
+from postier.bus.memory import MemoryBus
+from postier.store.api import AccountKind, LoginFailures, Store, Tx
+from postier.store.sqlite import open_sqlite
+
+PEER = "192.0.2.7"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 1_000_000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+
+def with_login(tmp_path: Path, work: Callable[[Store, Login, Clock], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        clock = Clock()
+        store = await open_sqlite(
+            tmp_path / "postier.db",
+            blobs=LocalBlobs(tmp_path, "test"),
+            bus=MemoryBus(),
+            clock=SystemClock(),
+            owner="test",
+        )
+        verifier = PasswordVerifier(threads=1)
+        try:
+
+            async def make(tx: Tx) -> None:
+                await tx.add_account("a@b.example", AccountKind.PERSON, hash_password("right"))
+                await tx.add_account("shared@b.example", AccountKind.SHARED, "")
+
+            await store.transact(make)
+            await work(store, Login(store, clock, verifier), clock)
+        finally:
+            verifier.close()
+            await store.close()
+
+    asyncio.run(whole())
+
+
+def test_the_right_password_in_any_case_of_the_name(tmp_path: Path) -> None:
+    async def work(_: Store, login: Login, clock: Clock) -> None:
+        for _ in range(2):  # proved, then remembered
+            account = await login.authenticate("A@B.example", "right", peer=PEER, protocol="imap")
+            assert account.name == "a@b.example"
+
+    with_login(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("a@b.example", "wrong"),
+        ("a@b.example", ""),
+        ("a@b.example", "x" * 100_000),
+        ("a@b.example", "\ud800"),
+        ("nobody@b.example", "right"),
+        ("shared@b.example", ""),
+        ("x" * 100_000, "right"),
+        ("", ""),
+    ],
+)
+def test_everything_else_is_the_same_refusal(tmp_path: Path, name: str, password: str) -> None:
+    async def work(_: Store, login: Login, clock: Clock) -> None:
+        with pytest.raises(InvalidCredentials) as refused:
+            await login.authenticate(name, password, peer=PEER, protocol="imap")
+        assert refused.value.delay > 0
+
+    with_login(tmp_path, work)
+
+
+def test_a_changed_password_ends_the_memory_of_the_old_one(tmp_path: Path) -> None:
+    async def work(store: Store, login: Login, clock: Clock) -> None:
+        account = await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap")
+
+        async def change(tx: Tx) -> None:
+            await tx.set_password_hash(account.account_id, hash_password("new"))
+
+        await store.transact(change)
+        with pytest.raises(InvalidCredentials):
+            await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap")
+
+    with_login(tmp_path, work)
+
+
+def test_a_guesser_is_slowed_then_refused_then_forgotten(tmp_path: Path) -> None:
+    async def work(_: Store, login: Login, clock: Clock) -> None:
+        delays = []
+        for _ in range(FREE_FAILURES):
+            with pytest.raises(InvalidCredentials) as refused:
+                await login.authenticate("a@b.example", "wrong", peer=PEER, protocol="imap")
+            delays.append(refused.value.delay)
+        assert delays == sorted(delays)
+        assert delays[0] < 1 < delays[-1]
+        with pytest.raises(TooManyFailures):  # the right password comes too late
+            await login.authenticate("a@b.example", "right", peer=PEER, protocol="pop3")
+        await login.authenticate("a@b.example", "right", peer="192.0.2.8", protocol="imap")
+        clock.time += 3601
+        await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap")
+        with pytest.raises(InvalidCredentials) as refused:
+            await login.authenticate("a@b.example", "wrong", peer=PEER, protocol="imap")
+        assert refused.value.delay == failure_delay(1)
+
+    with_login(tmp_path, work)
+
+
+def test_an_ipv6_guesser_is_known_by_the_network(tmp_path: Path) -> None:
+    async def work(_: Store, login: Login, clock: Clock) -> None:
+        for number in range(FREE_FAILURES):
+            with pytest.raises(InvalidCredentials):
+                await login.authenticate("a", "b", peer=f"2001:db8:1:2::{number}", protocol="imap")
+        with pytest.raises(TooManyFailures):
+            await login.authenticate("a", "b", peer="2001:db8:1:2:ffff::1", protocol="imap")
+        with pytest.raises(InvalidCredentials):
+            await login.authenticate("a", "b", peer="2001:db8:1:3::1", protocol="imap")
+
+    with_login(tmp_path, work)
+
+
+def test_the_arithmetic_at_its_limits() -> None:
+    assert refusal(None, 0) == 0
+    assert refusal(LoginFailures(FREE_FAILURES - 1, 100), 100) == 0
+    assert refusal(LoginFailures(FREE_FAILURES, 100), 100) == 60
+    assert refusal(LoginFailures(FREE_FAILURES, 100), 160) == 0
+    assert refusal(LoginFailures(10_000, 100), 100) == 3600
+    assert failure_delay(10_000) == 8
+
+
+def test_passwords_that_are_not_taken() -> None:
+    for password in ("", "x" * 1025):
+        with pytest.raises(ValueError, match="password"):
+            hash_password(password)
+    assert hash_password("x" * 1024) != hash_password("x" * 1024)
