@@ -46,6 +46,9 @@ WRITE_LIMIT = 256 * 1024
 
 HANDSHAKE_TIMEOUT = 30.0
 LINGER_TIMEOUT = 2.0
+RETIRE_AFTER = 1.0
+"""Seconds of silence after which a peer is told goodbye when the server stops."""
+
 TLS_SHUTDOWN_TIMEOUT = 10.0
 TLS_TAIL = 64 * 1024
 """With more than this unsent, `close` waits for the peer before TLS's own shutdown (and its clock) begins."""
@@ -68,8 +71,7 @@ class StreamConnection(asyncio.Protocol):
     """A Connection (see net.api) over a transport of the running loop.
 
     `on_made` is called once, when the transport is there; it may start the session. `tls_source` gives
-    the context of `start_tls`. `goodbye` is sent when the server is stopping and the session asks for
-    an event that is not there.
+    the context of `start_tls`. `goodbye` is sent when the server is stopping and the peer pauses.
     """
 
     __slots__ = (
@@ -84,6 +86,7 @@ class StreamConnection(asyncio.Protocol):
         "_id",
         "_inbox",
         "_inbox_size",
+        "_last_input",
         "_loop",
         "_lost",
         "_on_made",
@@ -134,6 +137,7 @@ class StreamConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._deadline = 0.0
+        self._last_input = 0.0
         self._write_deadline = 0.0
         self._sent_mark = 0
         self._lost: ConnectionLost | None = None
@@ -184,11 +188,10 @@ class StreamConnection(asyncio.Protocol):
                 continue
             if self._lost is not None:
                 raise self._lost
-            if self._retiring and not core.has_buffered_input():
-                self.write(self._goodbye)
-                self.close()
-                return None
-            await self._wait(timeout)
+            if self._retiring:
+                await self._last_wait()
+            else:
+                await self._wait(timeout)
 
     def wake(self) -> None:
         self._woken = True
@@ -311,7 +314,7 @@ class StreamConnection(asyncio.Protocol):
         return bool(self._inbox) or self._eof or self._lost is not None
 
     def retire(self) -> None:
-        """The server is stopping: say goodbye as soon as the session waits for the peer."""
+        """The server is stopping: say goodbye as soon as the session waits for a peer that pauses."""
         self._retiring = True
         self._stop_waiting()
 
@@ -368,6 +371,7 @@ class StreamConnection(asyncio.Protocol):
 
     def _feed(self, core: Core[Any]) -> None:
         inbox, self._inbox, self._inbox_size = self._inbox, [], 0
+        self._last_input = self._loop.time()
         if self._read_paused and self._transport is not None and self._lost is None:
             self._read_paused = False
             self._transport.resume_reading()
@@ -389,6 +393,18 @@ class StreamConnection(asyncio.Protocol):
             await waiter
         finally:
             self._waiter = None
+
+    async def _last_wait(self) -> None:
+        """Wait for a peer in the middle of something; one that has said nothing for a while is dismissed."""
+        patience = self._last_input + RETIRE_AFTER - self._loop.time()
+        try:
+            if patience > 0:
+                await self._wait(patience)
+                return
+        except IdleTimeout:
+            pass  # it has paused long enough; nobody is told that it was idle
+        self.write(self._goodbye)
+        self.close()
 
     def _stop_waiting(self) -> None:
         if self._waiter is not None and not self._waiter.done():
