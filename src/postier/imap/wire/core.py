@@ -336,7 +336,7 @@ class ImapServer:
         self._mode = _Mode.COMMAND
         if line == b"\r":
             return LiteralEnd()
-        literal = announced_literal(line[:-1])
+        literal = announced_literal(line.removesuffix(b"\r"))
         message = _another_message(line)
         if message is None or literal is None:
             verdict = BadCommand(self._tag, "Syntax: expected the end of the line")

@@ -21,7 +21,7 @@ def _collapse(found: re.Match[str]) -> str:
 class Pattern:
     """One pattern, the reference name already in front of it. INBOX matches in any case (RFC 3501 5.1)."""
 
-    __slots__ = ("_any", "_characters", "_end", "_inbox", "_level", "_match", "separator", "text")
+    __slots__ = ("_any", "_characters", "_end", "_level", "_match", "separator", "text")
 
     def __init__(self, pattern: str, separator: str = "/") -> None:
         self.text = _WILDCARDS.sub(_collapse, pattern)
@@ -30,28 +30,24 @@ class Pattern:
         self._any = 0  # positions before a "*"
         self._level = 0  # positions before a "%"
         self._end = 1 << len(self.text)
-        self._inbox = pattern.upper() != pattern
         self._match = self._chosen()
 
     def __call__(self, name: str) -> bool:
-        if self._match(name):
-            return True
-        if not self._inbox or name[:5].upper() != "INBOX" or name[5:6] not in ("", self.separator):
-            return False
-        head, separator, rest = self.text.partition(self.separator)
-        return Pattern(head.upper() + separator + rest, self.separator)._match("INBOX" + name[5:])
+        if name[:5] == "INBOX" and name[5:6] in ("", self.separator):
+            return self._advance(name, len("INBOX"))
+        return self._match(name)
 
     def _chosen(self) -> Callable[[str], bool]:
         """The cheapest way to match: most patterns are a text, or a wildcard behind one."""
-        plain = self.text[:-1]
-        if "*" not in plain and "%" not in plain:
-            if self.text.endswith("*"):
-                return lambda name: name.startswith(plain)
-            if self.text.endswith("%"):
-                return lambda name: name.startswith(plain) and self.separator not in name[len(plain) :]
-            return self.text.__eq__
         self._compile()
-        return self._advance
+        plain = self.text[:-1]
+        if "*" in plain or "%" in plain:
+            return self._advance
+        if self.text.endswith("*"):
+            return lambda name: name.startswith(plain)
+        if self.text.endswith("%"):
+            return lambda name: name.startswith(plain) and self.separator not in name[len(plain) :]
+        return self.text.__eq__
 
     def _compile(self) -> None:
         for position, character in enumerate(self.text):
@@ -62,13 +58,19 @@ class Pattern:
             else:
                 self._characters[character] = self._characters.get(character, 0) | 1 << position
 
-    def _advance(self, name: str) -> bool:
-        """Bit i stands for "the first i tokens are matched"; wildcards keep theirs and let it pass on."""
+    def _advance(self, name: str, any_case: int = 0) -> bool:
+        """Bit i stands for "the first i tokens are matched"; wildcards keep theirs and let it pass on.
+
+        The first `any_case` characters of `name`, capitals, also match their small letters.
+        """
         wild = self._any | self._level
         positions = 1 | (1 & wild) << 1
-        for character in name:
+        for index, character in enumerate(name):
+            steps = self._characters.get(character, 0)
+            if index < any_case:
+                steps |= self._characters.get(character.lower(), 0)
             stays = self._any if character == self.separator else wild
-            positions = (positions & self._characters.get(character, 0)) << 1 | positions & stays
+            positions = (positions & steps) << 1 | positions & stays
             positions |= (positions & wild) << 1
             if not positions:
                 return False

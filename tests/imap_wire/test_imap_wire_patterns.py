@@ -1,0 +1,67 @@
+"""LIST's wildcards against a slow and obvious matcher, and at their worst."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postier.imap.wire.patterns import Pattern, matcher
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "others"),
+    [
+        ("*", ["", "a", "a/b", "INBOX"], []),
+        ("%", ["", "a", "INBOX"], ["a/b", "/"]),
+        ("", [""], ["a"]),
+        ("a/%", ["a/", "a/b"], ["a", "a/b/c", "b/b"]),
+        ("a*", ["a", "ab", "a/b/c"], ["b", "ba"]),
+        ("%/b", ["a/b", "/b"], ["b", "a/c/b"]),
+        ("*/b", ["a/b", "a/c/b"], ["b", "a/bc"]),
+        ("a%c*e", ["ace", "abcde", "acbe", "abc/de"], ["a/ce", "abcd"]),
+        ("%*", ["a/b", ""], []),
+        ("a%%%b", ["ab", "axb"], ["a/b"]),
+        ("inbox", ["INBOX"], ["inbox2", "INBOX/a"]),
+        ("iNb%", ["INBOX"], ["INBOX/a"]),
+        ("inbox/A%", ["INBOX/A", "INBOX/Ab"], ["INBOX/a"]),
+        ("i*a", ["INBOX/a"], ["INBOX", "inbox2"]),
+        ("Übung%", ["Übung", "Übungen"], ["übung"]),
+        ("a.c", ["a.c"], ["abc"]),
+    ],
+)
+def test_pattern(pattern: str, matching: list[str], others: list[str]) -> None:
+    compiled = Pattern(pattern)
+    assert [name for name in matching if not compiled(name)] == []
+    assert [name for name in others if compiled(name)] == []
+
+
+def test_another_separator() -> None:
+    assert Pattern("a.%", ".")("a.b/c")
+    assert not Pattern("a.%", ".")("a.b.c")
+
+
+def test_several_patterns() -> None:
+    matches = matcher(["a", "b*"])
+    assert [name for name in ("a", "ab", "b", "bc", "c") if matches(name)] == ["a", "b", "bc"]
+
+
+def obvious(pattern: str, name: str) -> bool:
+    if not pattern:
+        return not name
+    if pattern[0] in "*%":
+        reach = len(name) if pattern[0] == "*" or "/" not in name else name.index("/")
+        return any(obvious(pattern[1:], name[i:]) for i in range(reach + 1))
+    return name[:1] == pattern[0] and obvious(pattern[1:], name[1:])
+
+
+@given(st.text("ab/*%", max_size=8), st.text("ab/", max_size=8))
+def test_agrees_with_the_obvious(pattern: str, name: str) -> None:
+    assert Pattern(pattern)(name) == obvious(pattern, name)
+
+
+def test_the_worst_pattern_is_walked_once() -> None:
+    """A matcher that goes back would never end here."""
+    assert not Pattern("*a" * 500 + "b")("a" * 5000)
+    assert not Pattern("%a" * 500 + "b")("a" * 5000)
+    assert Pattern("*a%" * 500)("a" * 5000)

@@ -1,0 +1,197 @@
+"""SEARCH: every key of RFC 3501 6.4.4, what the extensions add, and trees that stay shallow."""
+
+from __future__ import annotations
+
+import pytest
+
+from postier.imap.wire.commands import parse_command
+from postier.imap.wire.values import (
+    BadCharset,
+    BadCommand,
+    Search,
+    SearchKey,
+    SearchReturn,
+    SequenceSet,
+    State,
+)
+
+
+def parse(arguments: bytes) -> object:
+    return parse_command(b"a SEARCH " + arguments, State.SELECTED)
+
+
+def key(arguments: bytes) -> SearchKey:
+    command = parse(arguments)
+    assert isinstance(command, Search), command
+    return command.key
+
+
+def k(name: str, *arguments: SearchKey | SequenceSet | str | int) -> SearchKey:
+    return SearchKey(name, arguments)
+
+
+A, B, C = k("SEEN"), k("DRAFT"), k("NEW")
+PLAIN = "ALL ANSWERED DELETED DRAFT FLAGGED NEW OLD RECENT SEEN UNANSWERED UNDELETED UNDRAFT UNFLAGGED UNSEEN"
+
+
+@pytest.mark.parametrize("name", PLAIN.split())
+def test_keys_without_arguments(name: str) -> None:
+    assert key(name.lower().encode()) == k(name)
+
+
+@pytest.mark.parametrize("name", ["BCC", "BODY", "CC", "FROM", "SUBJECT", "TEXT", "TO"])
+def test_keys_of_text(name: str) -> None:
+    assert key(name.encode() + b' "a b"') == k(name, "a b")
+
+
+@pytest.mark.parametrize("name", ["BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE"])
+def test_keys_of_dates(name: str) -> None:
+    assert key(name.encode() + b" 1-Feb-1994") == k(name, 8797)
+    assert key(name.encode() + b' "31-dec-1969"') == k(name, -1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (b"1:3,*", k("SEQUENCE", SequenceSet(((1, 3), (0, 0))))),
+        (b"$", k("SEQUENCE", SequenceSet((), saved=True))),
+        (b"UID 7:*", k("UID", SequenceSet(((7, 0),)))),
+        (b"HEADER Message-ID <x@y>", k("HEADER", "MESSAGE-ID", "<x@y>")),
+        (b'HEADER date ""', k("HEADER", "DATE", "")),
+        (b"KEYWORD $Junk", k("KEYWORD", "$Junk")),
+        (b"UNKEYWORD a", k("UNKEYWORD", "a")),
+        (b"LARGER 10", k("LARGER", 10)),
+        (b"SMALLER 0", k("SMALLER", 0)),
+        (b"OLDER 259200", k("OLDER", 259200)),
+        (b"YOUNGER 1", k("YOUNGER", 1)),
+        (b"MODSEQ 620162338", k("MODSEQ", 620162338)),
+        (b'MODSEQ "/flags/\\\\draft" all 620162338', k("MODSEQ", 620162338)),
+        (b"SEEN DRAFT", k("AND", A, B)),
+        (b"OR SEEN DRAFT", k("OR", A, B)),
+        (b"NOT SEEN", k("NOT", A)),
+        (b"(SEEN)", A),
+        (b"((SEEN DRAFT) NEW)", k("AND", A, B, C)),
+        (b"NOT (SEEN DRAFT) NEW", k("AND", k("NOT", k("AND", A, B)), C)),
+        (b"NOT NOT NOT SEEN", k("NOT", A)),
+        (b"OR (SEEN DRAFT) NOT NEW", k("OR", k("AND", A, B), k("NOT", C))),
+        (b"OR SEEN (OR DRAFT NEW) ALL", k("AND", k("OR", k("OR", A, B), C), k("ALL"))),
+        (b"NOT OR SEEN DRAFT", k("NOT", k("OR", A, B))),
+    ],
+    ids=repr,
+)
+def test_keys(arguments: bytes, expected: SearchKey) -> None:
+    assert key(arguments) == expected
+
+
+def test_examples_of_rfc_3501() -> None:
+    assert key(b'FLAGGED SINCE 1-Feb-1994 NOT FROM "Smith"') == k(
+        "AND", k("FLAGGED"), k("SINCE", 8797), k("NOT", k("FROM", "Smith"))
+    )
+    assert key(b'TEXT "string not in mailbox"') == k("TEXT", "string not in mailbox")
+    assert key(b"CHARSET UTF-8 TEXT {6}\r\n\xd0\x96\xd0\x96\xd0\x96") == k("TEXT", "ЖЖЖ")
+
+
+def test_by_uid() -> None:
+    command = parse_command(b"a UID SEARCH 1", State.SELECTED)
+    assert command == Search(b"a", k("SEQUENCE", SequenceSet(((1, 1),))), by_uid=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "returns"),
+    [
+        (b"", SearchReturn.NONE),
+        (b"RETURN () ", SearchReturn.ALL),
+        (b"RETURN (MIN COUNT) ", SearchReturn.MIN | SearchReturn.COUNT),
+        (b"return (all max save) ", SearchReturn.ALL | SearchReturn.MAX | SearchReturn.SAVE),
+        (b"RETURN (MIN) CHARSET us-ascii ", SearchReturn.MIN),
+    ],
+)
+def test_return_options(options: bytes, returns: SearchReturn) -> None:
+    assert parse(options + b"SEEN") == Search(b"a", A, returns=returns)
+
+
+@pytest.mark.parametrize(
+    ("charset", "octets"),
+    [
+        (b"utf-8", "Grün".encode()),
+        (b'"ISO-8859-1"', "Grün".encode("latin-1")),
+        (b"windows-1252", "Grün".encode("cp1252")),
+        (b"UTF-16", "Grün".encode("utf-16")),
+    ],
+)
+def test_charsets(charset: bytes, octets: bytes) -> None:
+    if b"\0" in octets:
+        assert isinstance(parse(b"CHARSET %b FROM {%d}\r\n%b" % (charset, len(octets), octets)), BadCommand)
+    else:
+        assert key(b"CHARSET %b FROM {%d}\r\n%b" % (charset, len(octets), octets)) == k("FROM", "Grün")
+
+
+def test_text_without_charset_is_utf8() -> None:
+    assert key(b"FROM {2}\r\n\xc3\xa4") == k("FROM", "ä")
+    assert isinstance(parse(b"FROM {1}\r\n\xe4"), BadCommand)
+
+
+def test_unknown_charset() -> None:
+    assert parse(b"CHARSET x-unknown FROM a") == BadCharset(b"a")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(b"", b"(", b")", b"()", b"(SEEN", b"SEEN)", b"SEEN  DRAFT", b"OR SEEN", b"OR (SEEN DRAFT)", b"NOT"),
+        *(b"NOT)", b"(OR SEEN) DRAFT", b"(NOT) SEEN", b"SHOES", b"UID", b"UID x", b"FROM", b"HEADER a"),
+        *(b"BEFORE 30-Feb-2020", b"BEFORE x", b"ON 1-Jan-99", b'ON "1-Jan-2000', b"LARGER x", b"YOUNGER 0"),
+        *(
+            b"LARGER 99999999999999999999",
+            b"KEYWORD (",
+            b'MODSEQ "x" none 1',
+            b"MODSEQ",
+            b"RETURN (SHOES) SEEN",
+        ),
+        *(b"RETURN (MIN)", b"CHARSET UTF-8", b"SEEN ", b"(SEEN )", b"OR SEEN DRAFT)"),
+    ],
+)
+def test_wrong_searches_are_bad(arguments: bytes) -> None:
+    assert isinstance(parse(arguments), BadCommand)
+
+
+def depth(tree: SearchKey) -> int:
+    return 1 + max((depth(part) for part in tree.arguments if isinstance(part, SearchKey)), default=0)
+
+
+def leaves(tree: SearchKey) -> list[SearchKey]:
+    parts = [part for part in tree.arguments if isinstance(part, SearchKey)]
+    return [leaf for part in parts for leaf in leaves(part)] if parts else [tree]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 1000, 9999])
+def test_a_long_chain_of_ors_is_a_shallow_tree(count: int) -> None:
+    uids = [b"UID %d" % n for n in range(1, count + 2)]
+    to_the_right = key(b"OR " + b" OR ".join(uids[:-1]) + b" " + uids[-1])
+    to_the_left = key(b"OR " * count + b" ".join(uids))
+    for tree in (to_the_right, to_the_left):
+        assert len(leaves(tree)) == count + 1
+        assert depth(tree) <= count.bit_length() + 2
+    assert set(leaves(to_the_right)) == set(leaves(to_the_left))
+
+
+def test_number_of_keys() -> None:
+    assert len(leaves(key(b" ".join([b"SEEN"] * 20_000)))) == 20_000
+    for count in (20_001, 150_000):
+        assert isinstance(parse(b" ".join([b"SEEN"] * count)), BadCommand)
+        assert isinstance(parse(b"NOT " * count + b"SEEN"), BadCommand)
+        assert isinstance(parse(b"OR " * count + b"SEEN"), BadCommand)
+
+
+def test_nesting() -> None:
+    assert key(b"(" * 25 + b"SEEN" + b")" * 25) == A
+    for count in (26, 25_000):
+        assert isinstance(parse(b"(" * count + b"SEEN" + b")" * count), BadCommand)
+    worst = b"SEEN"
+    for _ in range(25):
+        worst = b"(" + b"OR SEEN NOT (SEEN DRAFT) " * 5 + b"OR NOT " + worst + b" SEEN NEW)"
+    assert isinstance(parse(worst), BadCommand)  # 26 levels
+    worst = b"SEEN"
+    for _ in range(24):
+        worst = b"(NEW " + b"OR SEEN " * 400 + b"NOT " + worst + b")"
+    assert depth(key(worst)) < 500
