@@ -10,7 +10,7 @@ import pytest
 from postier.base.address import Address
 from postier.message.addresses import Mailbox
 from postier.message.analysis import analyse
-from postier.message.compose import DataPart, MultiPart, TextPart, compose, format_mailbox
+from postier.message.compose import DataPart, HeaderValue, MultiPart, TextPart, compose, format_mailbox
 from postier.message.dsn import (
     Action,
     MessageStatus,
@@ -36,7 +36,7 @@ def test_text_comes_back() -> None:
     assert max(map(len, data.split(b"\r\n"))) <= 78
     read = email.message_from_bytes(data, policy=email.policy.default)
     assert read["Subject"].strip() == ("Über " * 40).strip()
-    assert read.get_content() == text.replace("\r\n", "\n").replace("\r", "\n")
+    assert read.get_content().splitlines() == text.splitlines()
 
 
 def test_parts_come_back() -> None:
@@ -86,9 +86,10 @@ def test_no_value_brings_a_field(value: str) -> None:
 
 
 def test_what_cannot_be_written_is_refused() -> None:
-    for fields in ([("From", [])], [("Sub ject", "x")], [("", "x")], [("Message-ID", "é")]):
+    refused: list[tuple[str, HeaderValue]] = [("From", []), ("Sub ject", "x"), ("", "x"), ("Message-ID", "é")]
+    for field in refused:
         with pytest.raises(ValueError):
-            compose(fields, TextPart(""))
+            compose([field], TextPart(""))
     with pytest.raises(ValueError):
         compose([("To", [Mailbox("", "é", "x.test")])], TextPart(""))
     with pytest.raises(ValueError):
@@ -136,7 +137,7 @@ ORIGINAL = b"From: a@b.test\r\nSubject: x\r\n\r\n--body\r\n"
     ],
 )
 def test_delivery_report(original: bytes, whole: bool, types: list[str]) -> None:
-    fields = [
+    fields: list[tuple[str, HeaderValue]] = [
         ("From", [Mailbox("Mail Delivery", "mailer-daemon", "orchard.test")]),
         ("Subject", "Not delivered"),
     ]

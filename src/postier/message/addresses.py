@@ -195,7 +195,7 @@ class _ListReader:
         self._begin()
 
     def _begin(self) -> None:
-        self.words: list[bytes] = []  # of the phrase, quotes removed
+        self.words: list[bytes] = []  # of the phrase, quotes removed, with the spaces between
         self.local: list[bytes] = []  # of the local-part: words and dots, quotes kept
         self.domain: list[bytes] = []
         self.route: bytes | None = None
@@ -221,7 +221,7 @@ class _ListReader:
                     yield GroupEnd()
             elif text == b":" and not (self.in_angle or self.at or self.in_group):
                 self.in_group = True
-                yield GroupStart(b" ".join(self.words))
+                yield GroupStart(b"".join(self.words))
                 self._begin()
             elif text == b"<" and self.angle and not self.in_angle:
                 limit -= 1
@@ -260,6 +260,8 @@ class _ListReader:
             self._join(self.local, text)
         else:
             self._join(self.local, text)
+            if self.words and (self.gap or self.words[-1] != b"."):
+                self.words.append(b" ")
             self.words.append(_unquote(text))
         self.gap = False
 
@@ -275,16 +277,9 @@ class _ListReader:
             self.domain.append(b".")
         else:
             self.local.append(b".")
-            if not self.in_angle:
-                self._dot_in_phrase()
+            if not self.in_angle:  # `John Q. Public` (RFC 5322 4.1: obs-phrase)
+                self.words += (b" ", b".") if self.words and self.gap else (b".",)
         self.gap = False
-
-    def _dot_in_phrase(self) -> None:
-        """`John Q. Public` (RFC 5322 4.1: obs-phrase)."""
-        if self.words and not self.gap:
-            self.words[-1] += b"."
-        else:
-            self.words.append(b".")
 
     def _at(self) -> None:
         if self.in_angle and not self.at and not self.local:
@@ -355,13 +350,13 @@ class _ListReader:
     }
 
     def _finish(self) -> RawMailbox:
-        name: bytes | None = b" ".join(self.words)
+        name: bytes | None = b"".join(self.words)
         local_part, domain = _shown(self.local), b"".join(self.domain)
         valid = self.valid and not self.in_angle and _valid_local(self.local) and _valid_domain(self.domain)
         if self.at and not self.angle:
             name = None
         elif not self.angle:  # words only: one may be a local name, more are somebody's
-            name, local_part = (name, b"") if len(self.words) > 1 else (None, b"".join(self.words))
+            name, local_part = (name, b"") if b" " in self.words else (None, b"".join(self.words))
         found = RawMailbox(name or self.comment or None, self.route, local_part, domain, valid)
         self._begin()
         return found

@@ -127,8 +127,10 @@ class _List:
     def _item_of_single(self, token: bytes, start: int, index: int) -> bool:
         if index == 0 and token == b'"text"':
             self.wanted = _FIELDS + 1
-        elif index == 1 and token in (b'"rfc822"', b'"global"'):
+        elif index == 0 and token == b'"message"':
             self.wanted = _FIELDS + 3
+        elif index == 1 and self.wanted == _FIELDS + 3 and token not in (b'"rfc822"', b'"global"'):
+            self.wanted = _FIELDS
         elif index == self.wanted:
             return self._cut(start)
         return index == _EMBEDDED_BODY and token == b"("
