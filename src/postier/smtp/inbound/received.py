@@ -39,8 +39,11 @@ def received(
     lines = [
         f"Received: from {helo or 'unknown'} ({_literal(ip)})",
         f"by {hostname} with {protocol}{secured} id {trace_id}",
-        f"for <{forward_path}>; {format_date_time(when)}" if forward_path else f"; {format_date_time(when)}",
     ]
+    if forward_path:
+        lines.append(f"for <{forward_path}>")
+    lines[-1] += ";"
+    lines.append(format_date_time(when))
     return ("\r\n\t".join(lines) + "\r\n").encode()
 
 
