@@ -1,0 +1,355 @@
+"""The composition root: builds every object from the settings, starts, drains, stops. The only file that knows all.
+
+    serve -> Supervisor -> one _Worker for each core -> listeners, queue worker, HTTP
+
+A Backend is what every process needs of the data (store, blobs, bus); the command line opens one, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import ipaddress
+import os
+import pwd
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+from prometheus_client import REGISTRY
+
+from postier.accounts.directory import Directory
+from postier.accounts.domains import settings_of, signers_for
+from postier.accounts.login import Login
+from postier.accounts.password import PasswordVerifier
+from postier.admin.records import DnsRecord, domain_records
+from postier.admin.routes import read_routes
+from postier.base import log as base_log
+from postier.base.clock import Clock, SystemClock
+from postier.base.domain import Domain
+from postier.base.log import Log
+from postier.blobs.local import LocalBlobs
+from postier.bus.api import SETTINGS_TOPIC, Bus
+from postier.bus.local import LocalBus
+from postier.config.settings import Settings
+from postier.dns.api import Resolver
+from postier.dns.cache import CachingResolver
+from postier.dns.client import DnsClient
+from postier.http.health import health_application
+from postier.http.server import HttpServer
+from postier.imap.session.services import ImapServices, ImapSettings
+from postier.imap.session.session import ImapSession
+from postier.imap.wire.core import ImapServer
+from postier.mailauth.dkim.keys import private_key_from_pem, txt_record
+from postier.net.api import Connection, Session
+from postier.net.server import BindError, Endpoint, Limits, Listener, Server, bind_sockets
+from postier.net.tls import CertificateError, CertificateStore
+from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
+from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
+from postier.smtp.inbound.session import inbound_session
+from postier.store.api import Reader, Store
+from postier.store.sqlite import open_sqlite
+from postier.supervisor import Supervisor, WorkerChannel, notify_systemd
+
+__all__ = ["Backend", "ServeError", "dns_records", "open_backend", "open_resolver", "serve"]
+
+log = Log("app")
+
+DRAIN_SECONDS = 15.0
+
+
+class ServeError(Exception):
+    """Why the server can't start, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A row of the services: its port (RFC 6335 names), and whether TLS comes first (RFC 8314)."""
+
+    name: str
+    port: int
+    implicit_tls: bool = False
+    busy: bytes = b""
+    goodbye: bytes = b""
+
+
+_SMTP_BUSY = b"421 4.3.2 Too many connections, try later\r\n"
+_SMTP_GOODBYE = b"421 4.3.2 Service closing, try later\r\n"
+_IMAP_BUSY = b"* BYE [UNAVAILABLE] Too many connections, try later\r\n"
+_IMAP_GOODBYE = b"* BYE [UNAVAILABLE] Server closing\r\n"
+_POP3_BUSY = b"-ERR [SYS/TEMP] Too many connections, try later\r\n"
+
+SERVICES = (
+    Service("smtp", 25, busy=_SMTP_BUSY, goodbye=_SMTP_GOODBYE),
+    Service("submission", 587, busy=_SMTP_BUSY, goodbye=_SMTP_GOODBYE),
+    Service("submissions", 465, True, _SMTP_BUSY, _SMTP_GOODBYE),
+    Service("imap", 143, busy=_IMAP_BUSY, goodbye=_IMAP_GOODBYE),
+    Service("imaps", 993, True, _IMAP_BUSY, _IMAP_GOODBYE),
+    Service("pop3", 110, busy=_POP3_BUSY),
+    Service("pop3s", 995, True, _POP3_BUSY),
+)
+HTTP = Service("http", 80)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The data of one server, open."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    blobs: LocalBlobs
+    bus: Bus
+
+
+@contextlib.asynccontextmanager
+async def open_backend(settings: Settings, name: str) -> AsyncIterator[Backend]:
+    """`name` is this process's own among those that have the data open. Raises StoreUnavailable."""
+    clock = SystemClock()
+    blobs = LocalBlobs(settings.data, name)
+    bus = LocalBus(settings.data / "run" / "bus", name)
+    try:
+        store = await open_sqlite(settings.data / "postier.db", blobs=blobs, bus=bus, clock=clock, owner=name)
+        try:
+            yield Backend(settings, clock, store, blobs, bus)
+        finally:
+            await store.close()
+    finally:
+        bus.close()
+
+
+def open_resolver(settings: Settings) -> Resolver:
+    clock = SystemClock()
+    client = DnsClient(settings.dns.servers, clock=clock, timeout=settings.dns.timeout)
+    return CachingResolver(client, clock)
+
+
+async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
+    """What the world should find about one of our domains; none if it is not ours."""
+    record = await backend.store.reader.domain(domain.ascii)
+    if record is None:
+        return []
+    keys = [
+        (key.selector, txt_record(private_key_from_pem(key.private_key.encode())))
+        for key in settings_of(record).dkim
+    ]
+    settings = backend.settings.server
+    addresses = [one for one in settings.bind if not ipaddress.ip_address(one).is_unspecified]
+    return domain_records(domain, Domain(settings.hostname), addresses, keys)
+
+
+def serve(settings: Settings) -> int:
+    """Until SIGTERM; returns the exit code. Raises ServeError where it can't start."""
+    base_log.set_level(settings.log.level)
+    count = settings.server.workers or os.cpu_count() or 1
+    with _alone(settings.data):
+        certificates = _certificates(settings)
+        try:
+            sockets = bind_sockets(_endpoints(settings), count)
+        except BindError as error:
+            raise ServeError(str(error)) from None
+        _become(settings.server.user)
+        asyncio.run(_prepare(settings))
+
+        def run_worker(channel: WorkerChannel) -> int:
+            for number, unused in enumerate(sockets):
+                if number != channel.number:
+                    for one in unused.values():
+                        one.close()
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_Worker(settings, certificates, channel).run(sockets[channel.number]))
+            return 0
+
+        return Supervisor(count, run_worker, _announce).run()
+
+
+def _announce() -> None:
+    print("postier ready", flush=True)
+    notify_systemd("READY=1")
+
+
+@contextlib.contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """One server for one data directory. Raises ServeError."""
+    try:
+        descriptor = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ServeError(f"cannot write to {data}: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ServeError(f"a server already runs on {data}") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _certificates(settings: Settings) -> CertificateStore:
+    try:
+        return CertificateStore(settings.data / settings.tls.certificate, settings.data / settings.tls.key)
+    except CertificateError as error:
+        raise ServeError(str(error)) from None
+
+
+def _endpoint(settings: Settings, service: Service, host: str) -> Endpoint:
+    return Endpoint(service.name, host, service.port + settings.server.port_base)
+
+
+def _endpoints(settings: Settings) -> list[Endpoint]:
+    services = (*SERVICES, HTTP) if settings.http.enabled else SERVICES
+    return [
+        _endpoint(settings, service, host) for service in services for host in settings.server.bind or ("",)
+    ]
+
+
+def _become(user: str) -> None:
+    """Give root up, now that the ports are bound."""
+    if os.geteuid() != 0 or not user:
+        return
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        log.warning("running as root: there is no such user", user=user)
+        return
+    os.initgroups(user, entry.pw_gid)
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
+
+
+async def _prepare(settings: Settings) -> None:
+    """Bring the schema up to date once, before several workers open it."""
+    async with open_backend(settings, "supervisor"):
+        pass
+
+
+class _Worker:
+    """One process that serves every listener on its own loop, with its share of the connections."""
+
+    def __init__(self, settings: Settings, certificates: CertificateStore, channel: WorkerChannel) -> None:
+        self._settings = settings
+        self._certificates = certificates
+        self._channel = channel
+        self._stopping = asyncio.Event()
+
+    async def run(self, sockets: Mapping[Endpoint, socket.socket]) -> None:
+        """Until SIGTERM, or until the supervisor is gone."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_reader(self._channel.lifeline, self._stopping.set)
+        async with open_backend(self._settings, f"worker-{self._channel.number}") as backend:
+            verifier = PasswordVerifier()
+            try:
+                await self._serve(backend, verifier, sockets)
+            finally:
+                verifier.close()
+                loop.remove_reader(self._channel.lifeline)
+
+    async def _serve(
+        self, backend: Backend, verifier: PasswordVerifier, sockets: Mapping[Endpoint, socket.socket]
+    ) -> None:
+        limits = self._settings.connections
+        trusted = self._settings.server.trust_loopback
+        server = Server(
+            self._listeners(backend, verifier),
+            Limits(0 if trusted else limits.per_worker, 0 if trusted else limits.per_address),
+        )
+        http = HttpServer(health_application(backend.store.reader.domains, REGISTRY))
+        await server.start({end: one for end, one in sockets.items() if end.name != HTTP.name})
+        if self._settings.http.enabled:
+            await http.start([one for end, one in sockets.items() if end.name == HTTP.name])
+        gc.freeze()
+        self._channel.tell_ready()
+        await self._stopping.wait()
+        log.info("draining", worker=self._channel.number, connections=server.connections)
+        await asyncio.gather(server.drain(DRAIN_SECONDS), http.close())
+
+    def _listeners(self, backend: Backend, verifier: PasswordVerifier) -> list[Listener]:
+        sessions = _sessions(backend, verifier)
+        return [
+            Listener(
+                _endpoint(self._settings, service, host),
+                sessions[service.name],
+                tls=self._certificates,
+                implicit_tls=service.implicit_tls,
+                busy=service.busy,
+                goodbye=service.goodbye,
+            )
+            for service in SERVICES
+            for host in self._settings.server.bind or ("",)
+        ]
+
+    def _reload(self) -> None:
+        """SIGHUP: the certificate anew; the old one stays if the new one is no good."""
+        try:
+            self._certificates.reload()
+            log.info("certificate reloaded", worker=self._channel.number)
+        except CertificateError as error:
+            log.error("certificate not reloaded", worker=self._channel.number, detail=error)
+
+
+def _sessions(backend: Backend, verifier: PasswordVerifier) -> dict[str, Session]:
+    """What each service runs for a connection."""
+    settings = backend.settings
+    trusted = settings.server.trust_loopback
+    login = Login(backend.store, backend.clock, verifier, limited=not trusted)
+    inbound_settings = InboundSettings(
+        hostname=settings.server.hostname,
+        max_message_size=settings.smtp.max_message_size,
+        max_recipients=settings.smtp.max_recipients,
+        trust_loopback=trusted,
+        timeout=settings.smtp.idle_timeout,
+    )
+    inbound = InboundServices(
+        store=backend.store,
+        blobs=backend.blobs,
+        directory=Directory(backend.store),
+        login=login,
+        resolver=open_resolver(settings),
+        clock=backend.clock,
+        signers_for=lambda domain: signers_for(backend.store.reader, domain),
+    )
+    smtp = inbound_session(inbound_settings, inbound, Role.MX)
+    submission = inbound_session(inbound_settings, inbound, Role.SUBMISSION)
+    imap = _imap_session(
+        ImapServices(backend.store, backend.blobs, backend.bus, login, backend.clock),
+        ImapSettings(
+            hostname=settings.server.hostname,
+            allow_plaintext=trusted,
+            idle_timeout=settings.imap.idle_timeout,
+            max_message_size=settings.smtp.max_message_size,
+        ),
+    )
+    pop3 = pop3_session(
+        Pop3Services(backend.store, backend.blobs, login),
+        Pop3Settings(
+            hostname=settings.server.hostname,
+            allow_plaintext=trusted,
+            idle_timeout=settings.pop3.idle_timeout,
+        ),
+    )
+    return {
+        "smtp": smtp,
+        "submission": submission,
+        "submissions": submission,
+        "imap": imap,
+        "imaps": imap,
+        "pop3": pop3,
+        "pop3s": pop3,
+    }
+
+
+def _imap_session(services: ImapServices, settings: ImapSettings) -> Session:
+    async def session(connection: Connection) -> None:
+        await ImapSession(connection, ImapServer(), services, settings).run()
+
+    return session
