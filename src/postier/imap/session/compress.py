@@ -1,0 +1,23 @@
+"""COMPRESS=DEFLATE (RFC 4978)."""
+
+from __future__ import annotations
+
+from postier.imap.session.context import Context
+from postier.imap.session.errors import No
+from postier.imap.wire.deflate import Deflate
+from postier.imap.wire.values import Compress
+
+__all__ = ["compress"]
+
+
+async def compress(context: Context, command: Compress) -> bytes:
+    """The OK is the last thing said uncompressed; every write is flushed, so the client never waits."""
+    if command.mechanism != "DEFLATE":
+        raise No("CANNOT", "Only DEFLATE is offered")
+    if context.compressed:
+        raise No("COMPRESSIONACTIVE", "Compression is active")
+    context.say(b"%b OK DEFLATE active\r\n" % command.tag)
+    await context.connection.flush(context.core)
+    context.connection.install_filter(Deflate())
+    context.compressed = True
+    return b""

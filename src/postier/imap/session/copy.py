@@ -1,0 +1,89 @@
+"""COPY, MOVE and EXPUNGE with their UID forms (RFC 3501 6.4.3, 6.4.7; RFC 4315; RFC 6851)."""
+
+from __future__ import annotations
+
+from postier.accounts.mailboxes import find
+from postier.imap.session.context import Context
+from postier.imap.session.errors import No
+from postier.imap.session.fetch import resolve, uids_at
+from postier.imap.session.select import expunge_deleted
+from postier.imap.session.selected import Selected
+from postier.imap.wire.responses import copy_uid_code
+from postier.imap.wire.values import Copy, Expunge, Move
+from postier.store.api import Mailbox, NoSuchMailbox, Tx, Uid
+
+__all__ = ["copy", "expunge", "move"]
+
+Pairs = list[tuple[Uid, Uid]]
+
+
+async def copy(context: Context, command: Copy) -> bytes:
+    selected = context.mailbox
+    target, uids = await _what_and_where(context, selected, command)
+
+    async def work(tx: Tx) -> Pairs:
+        pairs = await tx.copy(
+            selected.account_id, selected.mailbox_id, uids, target.account_id, target.mailbox_id
+        )
+        return _all_or_nothing(command, uids, pairs)
+
+    pairs = await context.services.store.transact(work) if uids else []
+    return b"OK [%b] Copied" % _copied(target, pairs) if pairs else b"OK Nothing to copy"
+
+
+async def move(context: Context, command: Move) -> bytes:
+    """COPYUID comes in an untagged OK before the EXPUNGEs (RFC 6851 4.3)."""
+    selected = context.writable_mailbox()
+    target, uids = await _what_and_where(context, selected, command)
+    if target.mailbox_id == selected.mailbox_id:
+        raise No("CANNOT", "The messages are in that mailbox already")
+
+    async def work(tx: Tx) -> Pairs:
+        pairs = await tx.move(selected.account_id, selected.mailbox_id, uids, target.mailbox_id)
+        return _all_or_nothing(command, uids, pairs)
+
+    pairs = await context.services.store.transact(work) if uids else []
+    if not pairs:
+        return b"OK Nothing to move"
+    context.say(b"* OK [%b] Moved\r\n" % _copied(target, pairs))
+    return b"OK Done"
+
+
+async def _what_and_where(
+    context: Context, selected: Selected, command: Copy | Move
+) -> tuple[Mailbox, list[Uid]]:
+    """The target and the UIDs. Raises No [TRYCREATE] where the target could be made (RFC 3501 6.4.7)."""
+    uids = uids_at(selected, resolve(selected, command.sequence, by_uid=command.by_uid))
+    return await existing_target(context, command.mailbox), uids
+
+
+async def existing_target(context: Context, name: str) -> Mailbox:
+    """The mailbox that messages are to be put into."""
+    try:
+        target = await find(context.reader, context.account_id, name)
+    except NoSuchMailbox:
+        raise No("TRYCREATE", "No such mailbox") from None
+    if not target.selectable:
+        raise No("TRYCREATE", "That name only has mailboxes below it")
+    return target
+
+
+def _all_or_nothing(command: Copy | Move, uids: list[Uid], pairs: Pairs) -> Pairs:
+    """Sequence numbers must name what is there; raising undoes the transaction (RFC 3501 6.4.7)."""
+    if len(pairs) < len(uids) and not command.by_uid:
+        raise No("EXPUNGEISSUED", "Some of the messages no longer exist")
+    return pairs
+
+
+def _copied(target: Mailbox, pairs: Pairs) -> bytes:
+    """RFC 4315 3: the target's UIDVALIDITY, then both sets in the same order."""
+    sources, copies = zip(*pairs, strict=True)
+    return copy_uid_code(target.uidvalidity, sources, copies)
+
+
+async def expunge(context: Context, command: Expunge) -> bytes:
+    """Only what this session has seen can go: a message that others brought stays, even if \\Deleted."""
+    selected = context.writable_mailbox()
+    spans = None if command.uids is None else resolve(selected, command.uids, by_uid=True)
+    await expunge_deleted(context, selected, spans)
+    return b"OK Expunged"

@@ -1,0 +1,59 @@
+"""What the client is told when something cannot be done: one table from errors to response codes (RFC 5530).
+
+Handlers raise No (or Bad) for what only they can judge; errors of the store and of accounts come through
+as they are and are translated here. Texts are ours, or those of BadMailboxName, whose words may be shown.
+"""
+
+from __future__ import annotations
+
+from postier.accounts.mailboxes import BadMailboxName
+from postier.blobs.api import BlobUnreadable
+from postier.imap.session.view import NoSuchSequence
+from postier.store import api as store
+
+__all__ = ["Bad", "No", "refusal"]
+
+
+class Bad(Exception):
+    """A tagged BAD: the client does what the protocol forbids. The text is shown."""
+
+
+class No(Exception):
+    """A tagged NO. `code` is a response code without brackets, or ""; `text` is shown as it is."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+REFUSALS: dict[type[Exception], tuple[str, str]] = {
+    store.StoreUnavailable: ("UNAVAILABLE", "The mail store is not available at the moment"),
+    store.NoSuchMailbox: ("NONEXISTENT", "No such mailbox"),
+    store.NoSuchAccount: ("UNAVAILABLE", "The account is gone"),
+    store.AlreadyExists: ("ALREADYEXISTS", "That name is taken"),
+    store.OverQuota: ("OVERQUOTA", "The quota would be exceeded"),
+    store.OutOfKeywords: ("LIMIT", "The mailbox has as many different keywords as it can"),
+    BlobUnreadable: ("SERVERBUG", "A message cannot be read"),
+}
+
+
+def refusal(error: Exception) -> bytes | None:
+    """The tagged response without its tag; None if no session expects `error`: a fault of ours."""
+    if isinstance(error, Bad):
+        return _line("BAD", "", str(error))
+    if isinstance(error, NoSuchSequence):
+        return _line("BAD", "", "There is no message of that sequence number")
+    if isinstance(error, No):
+        return _line("NO", error.code, error.text)
+    if isinstance(error, BadMailboxName):
+        return _line("NO", "CANNOT", str(error))
+    for kind, (code, text) in REFUSALS.items():
+        if isinstance(error, kind):
+            return _line("NO", code, text)
+    return None
+
+
+def _line(status: str, code: str, text: str) -> bytes:
+    line = f"{status} [{code}] {text}" if code else f"{status} {text}"
+    return line.encode("ascii", "replace")

@@ -1,0 +1,248 @@
+"""FETCH and UID FETCH (RFC 3501 6.4.5, RFC 7162 3.1.4).
+
+Batches of some hundred messages: one read of the narrow table for flags, one of the wide table for what never
+changes, each item of the answer a column of ready texts, and one `%` of a template for each line. A message's
+bytes are read only where a section asks for them (see sections.py), and large ones leave in pieces. No
+answer is ever held whole: after each batch the session waits for the client to take it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, cast
+
+from postier.imap.session.context import Context
+from postier.imap.session.errors import No
+from postier.imap.session.sections import SectionReader, Sections
+from postier.imap.session.select import earlier_vanished
+from postier.imap.session.selected import Selected
+from postier.imap.session.view import Batch, Span, batches
+from postier.imap.wire.responses import fetch_template, internal_date
+from postier.imap.wire.values import BodySection, Fetch, SequenceSet
+from postier.message.body_structure import body_from_body_structure
+from postier.store.api import Flag, FlagChange, Message, ModSeq, Tx, Uid
+
+__all__ = ["fetch"]
+
+BATCH = 500
+"""Messages of one listing batch: some 300 KiB of ENVELOPE and BODYSTRUCTURE."""
+SECTION_BATCH = 100
+"""Messages of one batch whose bytes are read."""
+
+Column = Callable[["Rows"], Iterable[object]]
+
+
+class Rows(NamedTuple):
+    """One batch as read: parallel sequences, one entry for each message that is still there."""
+
+    numbers: Sequence[int]
+    uids: Sequence[int]
+    messages: Sequence[Message]
+    flags: Sequence[bytes]
+    facts: dict[str, Sequence[object]]
+
+
+class Item(NamedTuple):
+    """How a FETCH item is answered: the column that fills its place in the line.
+
+    `fact`: the column of the wide table it needs, if any. `narrow`: it needs flags or modseq.
+    """
+
+    column: Column
+    fact: str = ""
+    narrow: bool = False
+
+
+def _fact(name: str) -> Column:
+    return lambda rows: rows.facts[name]
+
+
+def _internal_dates(rows: Rows) -> Iterable[object]:
+    return map(internal_date, cast(Sequence[int], rows.facts["internal_date"]))
+
+
+def _bodies(rows: Rows) -> Iterable[object]:
+    return map(body_from_body_structure, cast(Sequence[bytes], rows.facts["body_structure"]))
+
+
+ITEMS: dict[str, Item] = {
+    "UID": Item(lambda rows: rows.uids),
+    "FLAGS": Item(lambda rows: rows.flags, narrow=True),
+    "MODSEQ": Item(lambda rows: [message.modseq for message in rows.messages], narrow=True),
+    "INTERNALDATE": Item(_internal_dates, "internal_date"),
+    "RFC822.SIZE": Item(_fact("size"), "size"),
+    "ENVELOPE": Item(_fact("envelope"), "envelope"),
+    "BODYSTRUCTURE": Item(_fact("body_structure"), "body_structure"),
+    "BODY": Item(_bodies, "body_structure"),
+}
+
+
+class Plan(NamedTuple):
+    """A FETCH command made ready: what to read and how a line looks.
+
+    `template` is of a whole line; sections go before its closing parenthesis.
+    """
+
+    template: bytes
+    columns: list[Column]
+    facts: tuple[str, ...]
+    narrow: bool
+    sections: Sections | None
+    marks_seen: bool
+    changed_since: int | None
+
+
+async def fetch(context: Context, command: Fetch) -> bytes:
+    selected = context.mailbox
+    if command.changed_since is not None or "MODSEQ" in command.items:
+        become_modseq_aware(context, selected)
+    spans = resolve(selected, command.sequence, by_uid=command.by_uid)
+    plan = make_plan(command, with_modseqs=context.modseqs, read_only=selected.read_only)
+    if command.vanished:
+        await _tell_vanished(context, selected, command)
+    size = SECTION_BATCH if plan.sections is not None else BATCH
+    missing = False
+    for batch in batches(selected.view, spans, size):
+        missing |= not await _fetch_batch(context, selected, plan, batch)
+        await asyncio.sleep(0)  # the other connections' turn
+    if missing and not command.by_uid:
+        raise No("EXPUNGEISSUED", "Some of the messages no longer exist")
+    return b"OK Done"
+
+
+def make_plan(command: Fetch, *, with_modseqs: bool, read_only: bool) -> Plan:
+    """Choose columns. UID comes first where it was asked for or is owed (RFC 3501 6.4.8), MODSEQ is owed with
+    CHANGEDSINCE and beside FLAGS once the client knows CONDSTORE (RFC 7162 3.1.4.1)."""
+    sections = tuple(item for item in command.items if isinstance(item, BodySection))
+    marks_seen = not read_only and any(not section.peek for section in sections)
+    names = [item for item in command.items if isinstance(item, str)]
+    if command.by_uid and "UID" not in names:
+        names.insert(0, "UID")
+    if marks_seen and "FLAGS" not in names:
+        names.append("FLAGS")
+    owed = command.changed_since is not None or (with_modseqs and "FLAGS" in names)
+    if owed and "MODSEQ" not in names:
+        names.append("MODSEQ")
+    items = [ITEMS[name] for name in names]
+    return Plan(
+        fetch_template(tuple(names)),
+        [item.column for item in items],
+        tuple(dict.fromkeys(item.fact for item in items if item.fact)),
+        any(item.narrow for item in items) or command.changed_since is not None or not items,
+        Sections(sections, after_items=bool(items)) if sections else None,
+        marks_seen,
+        command.changed_since,
+    )
+
+
+async def _fetch_batch(context: Context, selected: Selected, plan: Plan, batch: Batch) -> bool:
+    """Answer for one batch; False if a message of it is no longer there."""
+    messages = await _narrow_rows(context, selected, plan, batch)
+    if messages is not None:
+        whole = len(messages) == batch.size
+        if plan.changed_since is not None:
+            messages = [message for message in messages if message.modseq > plan.changed_since]
+            whole = True
+        batch = _narrowed(selected, batch, messages)
+        if not messages:
+            return whole
+    rows = await _read(context, selected, plan, batch, messages)
+    lines = zip(rows.numbers, *[column(rows) for column in plan.columns], strict=True)
+    if plan.sections is None:
+        template = plan.template
+        await context.write([template % line for line in lines])
+    else:
+        template = plan.template.removesuffix(b")\r\n")
+        reader = SectionReader(context, selected, plan.sections)
+        await reader.answer([template % line for line in lines], rows.uids)
+    return len(rows.numbers) == batch.size and (messages is None or whole)
+
+
+def _narrowed(selected: Selected, batch: Batch, messages: list[Message]) -> Batch:
+    """The batch of just these messages."""
+    if len(messages) == batch.size:
+        return batch
+    return Batch(selected.view, selected.view.spans_of(message.uid for message in messages), len(messages))
+
+
+async def _narrow_rows(
+    context: Context, selected: Selected, plan: Plan, batch: Batch
+) -> list[Message] | None:
+    """The batch's flags, after \\Seen was set where the command sets it; None if no item asks for them."""
+    if not plan.narrow:
+        return None
+    account_id, mailbox_id = selected.account_id, selected.mailbox_id
+    messages = await context.reader.messages(account_id, mailbox_id, batch.ranges)
+    if not plan.marks_seen:
+        return messages
+    unseen = [message.uid for message in messages if not message.flags & Flag.SEEN]
+    if not unseen:
+        return messages
+
+    async def work(tx: Tx) -> tuple[ModSeq, list[Message]]:
+        before = (await tx.mailbox(account_id, mailbox_id)).modseq
+        changed, _ = await tx.change_flags(account_id, mailbox_id, unseen, FlagChange.ADD, Flag.SEEN)
+        return before, changed
+
+    before, changed = await context.services.store.transact(work, durable=False)
+    selected.note_own(before, changed)
+    fresh = {message.uid: message for message in changed}
+    return [fresh.get(message.uid, message) for message in messages]
+
+
+async def _read(
+    context: Context, selected: Selected, plan: Plan, batch: Batch, messages: list[Message] | None
+) -> Rows:
+    """The columns of a batch. A message that vanished between two reads is left out of all of them."""
+    facts: dict[str, Sequence[object]] = {}
+    uids: Sequence[int] = [message.uid for message in messages] if messages is not None else batch.uids()
+    if plan.facts:
+        rows = await context.reader.facts(selected.account_id, selected.mailbox_id, batch.ranges, plan.facts)
+        if len(rows) != len(uids):
+            there = {cast(int, row[0]) for row in rows}
+            messages = None if messages is None else [m for m in messages if m.uid in there]
+            wanted = there.intersection(uids)
+            rows = [row for row in rows if row[0] in wanted]
+            uids = [uid for uid in uids if uid in there]
+        for name, column in zip(plan.facts, list(zip(*rows, strict=True))[1:], strict=False):
+            facts[name] = column
+        if not rows:
+            facts = dict.fromkeys(plan.facts, ())
+    flags = selected.flags_texts(messages) if messages is not None else ()
+    return Rows(batch.number_each(uids), uids, messages or (), flags, facts)
+
+
+# ---------------------------------------------------------------------- shared by other commands
+
+
+def resolve(selected: Selected, sequence: SequenceSet, *, by_uid: bool) -> list[Span]:
+    """The places that a command names; "$" is the saved result of a search (RFC 5182)."""
+    if sequence.saved:
+        return selected.view.spans_of(selected.saved or ())
+    return selected.view.spans(sequence, by_uid=by_uid)
+
+
+def become_modseq_aware(context: Context, selected: Selected) -> None:
+    """A CONDSTORE enabling command (RFC 7162 3.1): MODSEQ comes with every FETCH from now on."""
+    if not context.modseqs:
+        context.enabled |= {"CONDSTORE"}
+        context.say(b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % max(selected.modseq, 1))
+
+
+async def _tell_vanished(context: Context, selected: Selected, command: Fetch) -> None:
+    """RFC 7162 3.2.6: what of the set is gone since CHANGEDSINCE."""
+    assert command.changed_since is not None
+    if "QRESYNC" not in context.enabled:
+        raise No("CLIENTBUG", "QRESYNC was not enabled")
+    changes = await context.reader.changes_since(
+        selected.account_id, selected.mailbox_id, ModSeq(command.changed_since)
+    )
+    gone = earlier_vanished(selected, command.sequence, changes.vanished if changes.complete else None)
+    if gone:
+        context.say(b"* VANISHED (EARLIER) %b\r\n" % gone)
+
+
+def uids_at(selected: Selected, spans: Sequence[Span]) -> list[Uid]:
+    """The UIDs at those places, for the store."""
+    return cast(list[Uid], selected.view.select(spans).tolist())

@@ -1,0 +1,64 @@
+"""Flags between their names in IMAP and their bits in the store (RFC 3501 2.3.2)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+
+from postier.imap.wire import responses
+from postier.imap.wire.responses import FlagTexts
+from postier.store.api import SYSTEM_FLAGS, Flag
+
+__all__ = ["MAX_KEYWORDS", "flag_texts", "flags_lines", "keyword_bit", "parse_flags"]
+
+MAX_KEYWORDS = 58
+"""What fits in a mailbox (see store.api.OutOfKeywords)."""
+
+SYSTEM_BITS = {
+    "\\ANSWERED": Flag.ANSWERED,
+    "\\DELETED": Flag.DELETED,
+    "\\DRAFT": Flag.DRAFT,
+    "\\FLAGGED": Flag.FLAGGED,
+    "\\SEEN": Flag.SEEN,
+}
+
+_SYSTEM_NAMES = tuple(name.decode() for name in responses.SYSTEM_FLAG_NAMES)
+
+
+@functools.lru_cache(maxsize=512)
+def flag_texts(keywords: tuple[str, ...]) -> FlagTexts:
+    """The one FlagTexts of a set of keywords, shared by all sessions.
+
+    A bit without a name, a keyword so new that the session has not heard of it, is left out: the feed of
+    changes will tell it again with its name.
+    """
+    return FlagTexts(keywords)
+
+
+def flags_lines(keywords: tuple[str, ...], *, read_only: bool) -> bytes:
+    """FLAGS and PERMANENTFLAGS (RFC 3501 7.2.6, 7.1): said at SELECT and when a keyword is new."""
+    names = (*_SYSTEM_NAMES, *keywords)
+    more = not read_only and len(keywords) < MAX_KEYWORDS
+    code = responses.permanent_flags_code(() if read_only else names, more=more)
+    return responses.flags(names) + responses.untagged(b"OK", "Flags that stay", code)
+
+
+def parse_flags(names: Iterable[str]) -> tuple[int, tuple[str, ...]]:
+    """(bits of the system flags, keywords). \\Recent and flags nobody knows cannot be stored and are passed
+    over, as RFC 3501 7.1 allows for what PERMANENTFLAGS leaves out."""
+    bits, keywords = 0, []
+    for name in names:
+        if name.startswith("\\"):
+            bits |= SYSTEM_BITS.get(name.upper(), 0)
+        else:
+            keywords.append(name)
+    return bits, tuple(keywords)
+
+
+def keyword_bit(keywords: tuple[str, ...], name: str) -> int:
+    """The bit of the keyword in a mailbox with these keywords; 0 if it has none of that name."""
+    wanted = name.lower()
+    for position, keyword in enumerate(keywords):
+        if keyword.lower() == wanted:
+            return 1 << (SYSTEM_FLAGS + position)
+    return 0

@@ -1,0 +1,96 @@
+"""Who means what: one row for each command. Adding a command is adding a row here and in wire/commands.py."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from postier.imap.session import (
+    any_state,
+    append,
+    authentication,
+    compress,
+    copy,
+    fetch,
+    idle,
+    listing,
+    mailboxes,
+    search,
+    select,
+    store,
+)
+from postier.imap.session.context import Context
+from postier.imap.wire import values
+from postier.imap.wire.values import Command
+
+__all__ = ["HANDLERS", "Handler", "News"]
+
+
+class News(enum.Enum):
+    """What is told of the selected mailbox between the answer and the tagged response.
+
+    NONE: nothing. NO_EXPUNGE: all but EXPUNGE, since the command counts in sequence numbers (RFC 3501 7.4.1).
+    ALL: everything, where the bus said that there is something. FRESH: everything, the store is asked.
+    """
+
+    NONE = enum.auto()
+    NO_EXPUNGE = enum.auto()
+    ALL = enum.auto()
+    FRESH = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """`run` gives the tagged response without tag and CRLF, or b"" if it was said already."""
+
+    run: Callable[[Context, Any], Awaitable[bytes]]
+    news: Callable[[Command], News]
+
+
+def _always(news: News) -> Callable[[Command], News]:
+    return lambda command: news
+
+
+def _by_uid(command: Command) -> News:
+    """FETCH, STORE and SEARCH forbid EXPUNGE, their UID forms do not."""
+    return News.ALL if getattr(command, "by_uid", False) else News.NO_EXPUNGE
+
+
+_NONE, _ALL, _FRESH = _always(News.NONE), _always(News.ALL), _always(News.FRESH)
+
+HANDLERS: dict[type, Handler] = {
+    values.Capability: Handler(any_state.capability, _ALL),
+    values.Noop: Handler(any_state.noop, _FRESH),
+    values.Logout: Handler(any_state.logout, _NONE),
+    values.Id: Handler(any_state.identify, _ALL),
+    values.StarttlsCommand: Handler(authentication.starttls, _NONE),
+    values.Authenticate: Handler(authentication.authenticate, _NONE),
+    values.Login: Handler(authentication.login, _NONE),
+    values.Enable: Handler(authentication.enable, _ALL),
+    values.Compress: Handler(compress.compress, _NONE),
+    values.Select: Handler(select.select, _NONE),
+    values.Examine: Handler(select.examine, _NONE),
+    values.Create: Handler(mailboxes.create, _ALL),
+    values.Delete: Handler(mailboxes.delete, _ALL),
+    values.Rename: Handler(mailboxes.rename, _FRESH),
+    values.Subscribe: Handler(mailboxes.subscribe, _ALL),
+    values.Unsubscribe: Handler(mailboxes.unsubscribe, _ALL),
+    values.List: Handler(listing.list_mailboxes, _ALL),
+    values.Lsub: Handler(listing.lsub, _ALL),
+    values.Namespace: Handler(mailboxes.namespace, _ALL),
+    values.Status: Handler(mailboxes.status, _ALL),
+    values.Append: Handler(append.append, _ALL),
+    values.Idle: Handler(idle.idle, _NONE),
+    values.Check: Handler(select.check, _FRESH),
+    values.Close: Handler(select.close, _NONE),
+    values.Unselect: Handler(select.unselect, _NONE),
+    values.Expunge: Handler(copy.expunge, _FRESH),
+    values.Search: Handler(search.search, _by_uid),
+    values.BadCharset: Handler(search.bad_charset, _by_uid),
+    values.Fetch: Handler(fetch.fetch, _by_uid),
+    values.Store: Handler(store.store, _by_uid),
+    values.Copy: Handler(copy.copy, _ALL),
+    values.Move: Handler(copy.move, _FRESH),
+}

@@ -1,0 +1,121 @@
+"""Commands about mailboxes that need not be selected: CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE,
+NAMESPACE and STATUS (RFC 3501 6.3, RFC 2342). LIST and LSUB are in listing.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from postier.accounts import mailboxes as rules
+from postier.imap.session.context import Context
+from postier.imap.session.errors import No
+from postier.imap.session.select import leave
+from postier.imap.wire import responses
+from postier.imap.wire.values import (
+    Create,
+    Delete,
+    Namespace,
+    Rename,
+    Status,
+    Subscribe,
+    Unsubscribe,
+)
+from postier.store.api import Mailbox, Tx
+
+__all__ = ["create", "delete", "namespace", "rename", "status", "status_line", "subscribe", "unsubscribe"]
+
+SPECIAL_USES = frozenset({"\\Archive", "\\Drafts", "\\Flagged", "\\Important", "\\Junk", "\\Sent", "\\Trash"})
+"""RFC 6154 2, RFC 8457; \\All is no mailbox but a view, which we do not have."""
+
+_SPECIAL_USE = {use.lower(): use for use in SPECIAL_USES}
+
+
+async def create(context: Context, command: Create) -> bytes:
+    """RFC 3501 6.3.3 with the USE parameter of RFC 6154: one use at most."""
+    special_use = ""
+    if command.special_use:
+        special_use = _SPECIAL_USE.get(command.special_use[0].lower(), "")
+        if not special_use or len(command.special_use) > 1:
+            raise No("USEATTR", "That special use cannot be given")
+    await rules.create(context.services.store, context.account_id, command.mailbox, special_use=special_use)
+    return b"OK Created"
+
+
+async def delete(context: Context, command: Delete) -> bytes:
+    """A client that deletes what it has selected is back in the authenticated state."""
+    selected = context.selected
+    mailbox = await rules.find(context.reader, context.account_id, command.mailbox)
+    await rules.delete(context.services.store, context.account_id, mailbox.name)
+    if selected is not None and selected.mailbox_id == mailbox.mailbox_id:
+        await leave(context)
+        context.say(b"* OK [CLOSED] The selected mailbox is gone\r\n")
+    return b"OK Deleted"
+
+
+async def rename(context: Context, command: Rename) -> bytes:
+    await rules.rename(context.services.store, context.account_id, command.old, command.new)
+    return b"OK Renamed"
+
+
+async def subscribe(context: Context, command: Subscribe) -> bytes:
+    """Only to what exists; the subscription stays when the mailbox goes (RFC 3501 6.3.6)."""
+    mailbox = await rules.find(context.reader, context.account_id, command.mailbox)
+    await _set_subscribed(context, mailbox.name, True)
+    return b"OK Subscribed"
+
+
+async def unsubscribe(context: Context, command: Unsubscribe) -> bytes:
+    await _set_subscribed(context, rules.canonical_name(command.mailbox), False)
+    return b"OK Unsubscribed"
+
+
+async def _set_subscribed(context: Context, name: str, subscribed: bool) -> None:
+    async def work(tx: Tx) -> None:
+        await tx.set_subscribed(context.account_id, name, subscribed)
+
+    await context.services.store.transact(work)
+
+
+async def namespace(context: Context, command: Namespace) -> bytes:
+    """RFC 2342: one personal namespace without a prefix; nothing of others is shown yet."""
+    context.say(responses.namespace(separator=rules.HIERARCHY_SEPARATOR))
+    return b"OK Done"
+
+
+async def status(context: Context, command: Status) -> bytes:
+    """Counters only, one row read (RFC 3501 6.3.10, RFC 7162 3.1.7, RFC 8438)."""
+    mailbox = await rules.find(context.reader, context.account_id, command.mailbox)
+    if not mailbox.selectable:
+        raise No("NONEXISTENT", "That name only has mailboxes below it")
+    if "HIGHESTMODSEQ" in command.items:
+        context.enabled |= {"CONDSTORE"}
+    context.say(await status_line(context, mailbox, command.items))
+    return b"OK Done"
+
+
+async def status_line(context: Context, mailbox: Mailbox, items: Sequence[str]) -> bytes:
+    """The untagged STATUS."""
+    values = [
+        (item, await _recent(context, mailbox) if item == "RECENT" else STATUS_VALUES[item](mailbox))
+        for item in items
+    ]
+    return responses.status_line(mailbox.name, values, utf8=context.core.utf8)
+
+
+async def _recent(context: Context, mailbox: Mailbox) -> int:
+    """Messages that no session has claimed; seldom many."""
+    if mailbox.first_recent >= mailbox.uidnext:
+        return 0
+    span = (mailbox.first_recent, mailbox.uidnext - 1)
+    return len(await context.reader.messages(mailbox.account_id, mailbox.mailbox_id, [span]))
+
+
+STATUS_VALUES: dict[str, Callable[[Mailbox], int]] = {
+    "MESSAGES": lambda mailbox: mailbox.messages,
+    "UIDNEXT": lambda mailbox: mailbox.uidnext,
+    "UIDVALIDITY": lambda mailbox: mailbox.uidvalidity,
+    "UNSEEN": lambda mailbox: mailbox.unseen,
+    "DELETED": lambda mailbox: mailbox.deleted,
+    "SIZE": lambda mailbox: mailbox.size,
+    "HIGHESTMODSEQ": lambda mailbox: max(mailbox.modseq, 1),
+}
+"""STATUS items and their values; RECENT is counted."""

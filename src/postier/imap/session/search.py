@@ -1,0 +1,112 @@
+"""SEARCH and UID SEARCH (RFC 3501 6.4.4) with ESEARCH (RFC 4731), SEARCHRES (RFC 5182) and MODSEQ (RFC 7162).
+
+The mailbox is looked at in slices of some thousand messages, so that memory stays bounded and the other
+connections get their turn; what is found is exact. What the keys mean is in search_keys.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import Sequence
+
+from postier.imap.session.context import Context
+from postier.imap.session.errors import No
+from postier.imap.session.fetch import become_modseq_aware
+from postier.imap.session.search_keys import Matcher, count_keys, has_key, reads_bodies
+from postier.imap.session.selected import Selected
+from postier.imap.session.slices import Slice
+from postier.imap.session.view import batches
+from postier.imap.wire import responses
+from postier.imap.wire.values import BadCharset, Search, SearchKey, SearchReturn
+
+__all__ = ["bad_charset", "search"]
+
+SLICE = 2000
+"""Messages looked at before the other connections get their turn; fewer where bodies are read."""
+BODY_SLICE = 100
+
+
+async def bad_charset(context: Context, command: BadCharset) -> bytes:
+    return b"NO [%b] That charset is not known" % responses.bad_charset_code()
+
+
+async def search(context: Context, command: Search) -> bytes:
+    selected = context.mailbox
+    if count_keys(command.key) > context.settings.max_search_keys:
+        raise No("LIMIT", "Too many search keys")
+    with_modseq = has_key(command.key, "MODSEQ")
+    if with_modseq:
+        become_modseq_aware(context, selected)
+    try:
+        found = await _find(context, selected, command.key)
+    except BaseException:
+        if SearchReturn.SAVE in command.returns:
+            selected.saved = None  # RFC 5182 2.1: a failed search leaves nothing to refer to
+        raise
+    modseq = await _highest_modseq(context, selected, found) if with_modseq and found else None
+    _tell(context, selected, command, found, modseq)
+    return b"OK Done"
+
+
+async def _find(context: Context, selected: Selected, key: SearchKey) -> array[int]:
+    """The UIDs that match, ascending."""
+    view = selected.view
+    matcher = Matcher(context, selected)
+    found = array("I")
+    spans = [(0, len(view))] if len(view) else []
+    for batch in batches(view, spans, BODY_SLICE if reads_bodies(key) else SLICE):
+        found.extend(await matcher.match(key, Slice(context, selected, batch), batch.uids().tolist()))
+        await asyncio.sleep(0)
+    return found
+
+
+async def _highest_modseq(context: Context, selected: Selected, found: array[int]) -> int:
+    """RFC 7162 3.1.5: of all messages found."""
+    highest = 0
+    for batch in batches(selected.view, selected.view.spans_of(found), SLICE):
+        rows = await context.reader.messages(selected.account_id, selected.mailbox_id, batch.ranges)
+        highest = max(highest, max((message.modseq for message in rows), default=0))
+    return highest
+
+
+def _tell(
+    context: Context, selected: Selected, command: Search, found: array[int], modseq: int | None
+) -> None:
+    """SEARCH, or ESEARCH with what RETURN asked for. SAVE alone answers nothing (RFC 5182 2.1)."""
+    returns = command.returns
+    if SearchReturn.SAVE in returns:
+        selected.saved = _saved(returns, found)
+        if returns is SearchReturn.SAVE:
+            return
+    numbers: Sequence[int] = found
+    if not command.by_uid:
+        numbers = [number + 1 for number in map(selected.view.place, found)]
+    if not returns:
+        context.say(responses.search(numbers, modseq))
+        return
+    context.say(
+        responses.esearch(
+            command.tag,
+            by_uid=command.by_uid,
+            lowest=numbers[0] if SearchReturn.MIN in returns and numbers else None,
+            highest=numbers[-1] if SearchReturn.MAX in returns and numbers else None,
+            count=len(numbers) if SearchReturn.COUNT in returns else None,
+            found=numbers if SearchReturn.ALL in returns else None,
+            modseq=modseq,
+        )
+    )
+
+
+def _saved(returns: SearchReturn, found: array[int]) -> array[int]:
+    """RFC 5182 2.4: with MIN or MAX and neither ALL nor COUNT, only those are saved."""
+    if returns & (SearchReturn.ALL | SearchReturn.COUNT) or not returns & (
+        SearchReturn.MIN | SearchReturn.MAX
+    ):
+        return found
+    ends = array("I")
+    if found and SearchReturn.MIN in returns:
+        ends.append(found[0])
+    if found and SearchReturn.MAX in returns and found[-1] not in ends:
+        ends.append(found[-1])
+    return ends

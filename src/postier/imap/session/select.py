@@ -1,0 +1,175 @@
+"""SELECT, EXAMINE, CLOSE, UNSELECT, CHECK (RFC 3501 6.3.1, 6.4; RFC 3691; RFC 7162 3.1.2, 3.2.5)."""
+
+from __future__ import annotations
+
+from postier.accounts.mailboxes import find
+from postier.imap.session.context import Context
+from postier.imap.session.errors import No
+from postier.imap.session.flags import flags_lines
+from postier.imap.session.selected import Selected
+from postier.imap.session.view import batches
+from postier.imap.wire import responses
+from postier.imap.wire.numbers import ranges_text, sequence_set_text
+from postier.imap.wire.values import Check, Close, Examine, Select, SequenceSet, State, Unselect
+from postier.store.api import Flag, Mailbox, ModSeq, NoSuchMailbox, Tx, Uid
+
+__all__ = ["check", "close", "examine", "expunge_deleted", "select", "unselect"]
+
+FIRST_UNSEEN_WITHIN = 200
+"""UNSEEN is looked for among so many messages, else left out, as RFC 3501 7.1 allows."""
+
+
+async def select(context: Context, command: Select) -> bytes:
+    return await _select(context, command, read_only=False)
+
+
+async def examine(context: Context, command: Examine) -> bytes:
+    return await _select(context, command, read_only=True)
+
+
+async def _select(context: Context, command: Select, *, read_only: bool) -> bytes:
+    if command.qresync is not None and "QRESYNC" not in context.enabled:
+        raise No("CLIENTBUG", "QRESYNC was not enabled")
+    if context.selected is not None:
+        await leave(context)
+        context.say(b"* OK [CLOSED] The mailbox that was selected is closed\r\n")
+    mailbox = await find(context.reader, context.account_id, command.mailbox)
+    if not mailbox.selectable:
+        raise No("NONEXISTENT", "That name only has mailboxes below it")
+    first_recent = await _first_recent(context, mailbox, read_only=read_only)
+    uids = await context.reader.uids(mailbox.account_id, mailbox.mailbox_id)
+    selected = Selected(mailbox, uids, read_only=read_only, first_recent=first_recent)
+    if command.condstore or command.qresync is not None:
+        context.enabled |= {"CONDSTORE"}
+    context.say(await _description(context, selected, mailbox))
+    if command.qresync is not None:
+        await _resync(context, selected, command)
+    selected.subscribe(context.services.bus)
+    context.selected = selected
+    context.core.state = State.SELECTED
+    return b"OK [READ-ONLY] Selected" if read_only else b"OK [READ-WRITE] Selected"
+
+
+async def _first_recent(context: Context, mailbox: Mailbox, *, read_only: bool) -> Uid:
+    """EXAMINE takes \\Recent from nobody (RFC 3501 6.3.2); where nothing is recent nothing is taken."""
+    if read_only or mailbox.first_recent >= mailbox.uidnext:
+        return mailbox.first_recent
+
+    async def work(tx: Tx) -> Uid:
+        return await tx.claim_recent(mailbox.account_id, mailbox.mailbox_id)
+
+    return await context.services.store.transact(work, durable=False)
+
+
+async def _description(context: Context, selected: Selected, mailbox: Mailbox) -> bytes:
+    unseen = await _first_unseen(context, selected, mailbox)
+    return b"".join(
+        (
+            flags_lines(selected.keywords, read_only=selected.read_only),
+            responses.exists(len(selected.view)) + responses.recent(selected.recent),
+            b"* OK [UNSEEN %d] First unseen\r\n" % unseen if unseen else b"",
+            b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % mailbox.uidvalidity,
+            b"* OK [UIDNEXT %d] Next UID\r\n" % mailbox.uidnext,
+            b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % max(mailbox.modseq, 1),
+        )
+    )
+
+
+async def _first_unseen(context: Context, selected: Selected, mailbox: Mailbox) -> int:
+    if mailbox.unseen == 0 or not len(selected.view):
+        return 0
+    stop = min(len(selected.view), FIRST_UNSEEN_WITHIN)
+    batch = next(batches(selected.view, [(0, stop)], stop))
+    messages = await context.reader.messages(mailbox.account_id, mailbox.mailbox_id, batch.ranges)
+    for message in messages:
+        if not message.flags & Flag.SEEN:
+            return selected.view.place(message.uid) + 1
+    return 0
+
+
+async def _resync(context: Context, selected: Selected, command: Select) -> None:
+    """What happened since the client was here (RFC 7162 3.2.5.1): VANISHED (EARLIER), then FETCH."""
+    assert command.qresync is not None
+    uidvalidity, modseq, known, _ = command.qresync
+    if uidvalidity != selected.uidvalidity:
+        return
+    changes = await context.reader.changes_since(selected.account_id, selected.mailbox_id, ModSeq(modseq))
+    view = selected.view
+    vanished = earlier_vanished(selected, known, changes.vanished if changes.complete else None)
+    if vanished:
+        context.say(b"* VANISHED (EARLIER) %b\r\n" % vanished)
+    lines = [
+        selected.fetch_flags_line(place + 1, message, True)
+        for message in changes.changed
+        if (place := view.place(message.uid)) >= 0 and _is_known(known, message.uid)
+    ]
+    await context.write(lines)
+
+
+def _is_known(known: SequenceSet | None, uid: int) -> bool:
+    return known is None or any(low <= uid <= high for low, high in known.ranges)
+
+
+def earlier_vanished(selected: Selected, known: SequenceSet | None, vanished: list[Uid] | None) -> bytes:
+    """The UIDs that are gone, as a set; b"" for none. `vanished` is None where the tombstones are too old:
+    then every UID of `known` (all there ever were, if the client named none) that is not here now."""
+    if vanished is not None:
+        return sequence_set_text([uid for uid in vanished if _is_known(known, uid)])
+    ranges = known.resolve(selected.view.highest) if known else [(1, selected.view.highest)]
+    gone: list[tuple[int, int]] = []
+    uids = selected.view.uids
+    for low, high in ranges:
+        high = min(high, selected.view.highest)
+        for start, stop in selected.view.spans(SequenceSet(((low, high),)), by_uid=True):
+            for uid in uids[start:stop]:
+                if low < uid:
+                    gone.append((low, uid - 1))
+                low = uid + 1
+        if low <= high:
+            gone.append((low, high))
+    return ranges_text(gone)
+
+
+async def leave(context: Context) -> None:
+    """Back to the authenticated state."""
+    await context.deselect()
+    context.core.state = State.AUTHENTICATED
+
+
+async def close(context: Context, command: Close) -> bytes:
+    """RFC 3501 6.4.2: what is \\Deleted goes, silently, unless the mailbox is read-only."""
+    selected = context.mailbox
+    if not selected.read_only:
+        await expunge_deleted(context, selected, None)
+    await leave(context)
+    return b"OK Closed"
+
+
+async def unselect(context: Context, command: Unselect) -> bytes:
+    """RFC 3691: CLOSE without the expunge."""
+    await leave(context)
+    return b"OK Unselected"
+
+
+async def check(context: Context, command: Check) -> bytes:
+    """RFC 3501 6.4.1: everything acknowledged is on disk at all times."""
+    return b"OK Done"
+
+
+async def expunge_deleted(context: Context, selected: Selected, among: list[tuple[int, int]] | None) -> None:
+    """Remove what is \\Deleted and in this view, all of it or what lies in the places `among`."""
+    view = selected.view
+    ranges = view.ranges([(0, len(view))] if among is None and len(view) else among or [])
+
+    async def work(tx: Tx) -> None:
+        account_id, mailbox_id = selected.account_id, selected.mailbox_id
+        if not (await tx.mailbox(account_id, mailbox_id)).deleted:
+            return
+        messages = await tx.messages(account_id, mailbox_id, ranges)
+        await tx.expunge(account_id, mailbox_id, [m.uid for m in messages if m.flags & Flag.DELETED])
+
+    if ranges:
+        try:
+            await context.services.store.transact(work)
+        except NoSuchMailbox:
+            pass  # deleted by somebody else: nothing is left to expunge

@@ -1,0 +1,196 @@
+"""The selected mailbox as one session shows it, lagging behind the store by what it has not told yet.
+
+The store's feed (`changes_since`) says what happened since `modseq`; `sync` turns that into untagged
+responses: EXPUNGE where the command allows it (RFC 3501 7.4.1), then EXISTS and RECENT, then FETCH with new
+flags. Messages that are gone but not told wait in `gone` and keep their sequence numbers meanwhile.
+
+Flags are not remembered: the feed names what changed, and what this session changed itself is skipped
+by its modseq.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable
+
+from postier.bus.api import Bus, Subscription, account_topic
+from postier.imap.session.flags import flag_texts, flags_lines
+from postier.imap.session.view import View
+from postier.imap.wire import responses
+from postier.imap.wire.responses import RECENT
+from postier.store.api import AccountId, Changes, Mailbox, MailboxId, Message, ModSeq, Reader, Uid
+
+__all__ = ["Selected"]
+
+
+class Selected:
+    """One session's state of one mailbox. `first_recent`: \\Recent for this session from this UID on."""
+
+    __slots__ = (
+        "_bus_seen",
+        "_own",
+        "_subscription",
+        "account_id",
+        "first_recent",
+        "gone",
+        "keywords",
+        "mailbox_id",
+        "modseq",
+        "name",
+        "noted",
+        "on_news",
+        "read_only",
+        "saved",
+        "uidvalidity",
+        "view",
+    )
+
+    def __init__(self, mailbox: Mailbox, uids: array[int], *, read_only: bool, first_recent: Uid) -> None:
+        self.account_id: AccountId = mailbox.account_id
+        self.mailbox_id: MailboxId = mailbox.mailbox_id
+        self.name = mailbox.name
+        self.uidvalidity = mailbox.uidvalidity
+        self.keywords = mailbox.keywords
+        self.modseq: ModSeq = mailbox.modseq
+        self.read_only = read_only
+        self.first_recent = first_recent
+        self.view = View(uids[: bisect_left(uids, mailbox.uidnext)], mailbox.uidnext)
+        self.gone: list[int] = []
+        self.saved: array[int] | None = None
+        self.on_news: Callable[[], None] | None = None
+        self.noted = 0
+        self._bus_seen = 0
+        self._subscription: Subscription | None = None
+        self._own: dict[int, int] = {}
+
+    # ------------------------------------------------------------------ news
+
+    def subscribe(self, bus: Bus) -> None:
+        self._subscription = bus.subscribe(account_topic(self.account_id), self._note)
+
+    def close(self) -> None:
+        if self._subscription is not None:
+            self._subscription.close()
+
+    def _note(self, number: int) -> None:
+        self.noted = max(self.noted, number)
+        if self.on_news is not None and self.is_stale:
+            self.on_news()
+
+    @property
+    def is_stale(self) -> bool:
+        """The bus told of changes in the account that were not looked at yet."""
+        return self.noted > self._bus_seen
+
+    def has_seen(self, modseq: ModSeq) -> None:
+        """All changes of this mailbox up to `modseq` are told or are this session's own."""
+        self.modseq = max(self.modseq, modseq)
+        self._bus_seen = max(self._bus_seen, modseq)
+
+    def note_own(self, before: ModSeq, changed: list[Message]) -> None:
+        """This session changed flags itself, in a transaction that found the mailbox at `before`.
+
+        If nobody else had changed anything, everything up to its own modseq is known. Else the next `sync`
+        skips what is listed here.
+        """
+        if not changed:
+            return
+        if before == self.modseq:
+            self.has_seen(max(message.modseq for message in changed))
+        else:
+            self._own.update((message.uid, message.modseq) for message in changed)
+
+    # ------------------------------------------------------------------ what flags look like
+
+    def flags_text(self, uid: int, flags: int) -> bytes:
+        """The flags in parentheses, \\Recent among them where it holds."""
+        return flag_texts(self.keywords)[flags | RECENT if uid >= self.first_recent else flags]
+
+    def flags_texts(self, messages: list[Message]) -> list[bytes]:
+        """`flags_text` of each."""
+        texts = flag_texts(self.keywords)
+        if not messages or messages[-1].uid < self.first_recent:
+            return [texts[flags] for _, flags, _ in messages]
+        first = self.first_recent
+        return [texts[flags | RECENT if uid >= first else flags] for uid, flags, _ in messages]
+
+    @property
+    def recent(self) -> int:
+        return len(self.view.uids) - bisect_left(self.view.uids, self.first_recent)
+
+    def learn_keywords(self, keywords: tuple[str, ...]) -> bytes:
+        """What to say of keywords that are new in the mailbox, before any FETCH shows them."""
+        if keywords == self.keywords:
+            return b""
+        self.keywords = keywords
+        return flags_lines(keywords, read_only=self.read_only)
+
+    # ------------------------------------------------------------------ telling
+
+    async def sync(self, reader: Reader, *, expunges: bool, modseqs: bool, vanished: bool) -> bytes:
+        """Untagged responses for everything that happened since the last time.
+
+        `expunges`: they may be told now. `modseqs`: the client is aware of CONDSTORE; `vanished`: of QRESYNC.
+        Raises NoSuchMailbox if it was deleted.
+        """
+        noted = self.noted
+        changes = await reader.changes_since(self.account_id, self.mailbox_id, self.modseq)
+        gone = changes.vanished
+        if not changes.complete:
+            present = await reader.uids(self.account_id, self.mailbox_id)
+            gone = [Uid(uid) for uid in sorted(set(self.view.uids).difference(present))]
+        told = self._apply(changes, gone, expunges=expunges, modseqs=modseqs, vanished=vanished)
+        self.has_seen(changes.mailbox.modseq)
+        self._bus_seen = max(self._bus_seen, noted)
+        return told
+
+    def told_expunges(self, *, vanished: bool) -> bytes:
+        """EXPUNGE (or VANISHED, RFC 7162 3.2.10) for what is gone and was not told yet."""
+        gone, self.gone = sorted(set(self.gone)), []
+        numbers = self.view.remove(gone)
+        if not numbers:
+            return b""
+        if self.saved is not None:
+            self.saved = array("I", sorted(set(self.saved).difference(gone)))
+        if vanished:
+            return responses.vanished(gone)
+        return b"".join(map(responses.expunge, numbers))
+
+    def _apply(
+        self, changes: Changes, gone: list[Uid], *, expunges: bool, modseqs: bool, vanished: bool
+    ) -> bytes:
+        told: list[bytes] = []
+        mailbox, view = changes.mailbox, self.view
+        told.append(self.learn_keywords(mailbox.keywords))
+        self.gone.extend(uid for uid in gone if view.place(uid) >= 0)
+        arrived = [message.uid for message in changes.changed if message.uid > view.highest]
+        changed = [message for message in changes.changed if message.uid <= view.highest]
+        if expunges and self.gone:
+            told.append(self.told_expunges(vanished=vanished))
+        if arrived:
+            view.append(arrived)
+            told.append(responses.exists(len(view)) + responses.recent(self.recent))
+        view.highest = max(view.highest, mailbox.uidnext - 1)
+        told.extend(self._flag_news(changed, modseqs))
+        return b"".join(told)
+
+    def _flag_news(self, changed: list[Message], modseqs: bool) -> list[bytes]:
+        own, self._own = self._own, {}
+        return [
+            self.fetch_flags_line(place + 1, message, modseqs)
+            for message in changed
+            if own.get(message.uid) != message.modseq and (place := self.view.place(message.uid)) >= 0
+        ]
+
+    def fetch_flags_line(self, number: int, message: Message, modseqs: bool) -> bytes:
+        """The untagged FETCH that tells a message's flags."""
+        text = self.flags_text(message.uid, message.flags)
+        if modseqs:
+            return b"* %d FETCH (UID %d MODSEQ (%d) FLAGS %b)\r\n" % (
+                number,
+                message.uid,
+                message.modseq,
+                text,
+            )
+        return b"* %d FETCH (UID %d FLAGS %b)\r\n" % (number, message.uid, text)

@@ -1,0 +1,115 @@
+"""One IMAP connection from greeting to goodbye.
+
+    event -> handler -> what happened in the mailbox -> tagged response
+
+The table HANDLERS (see handlers.py) says who means what, and which commands may be followed by EXPUNGE.
+Handlers return the tagged response without its tag, or raise: refusals are said as tagged NO, faults of ours
+as NO [SERVERBUG] with the session's id, under which the log has the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from postier.base.log import Log
+from postier.blobs.api import BlobUnreadable
+from postier.imap.session.context import Context
+from postier.imap.session.errors import refusal
+from postier.imap.session.handlers import HANDLERS, Handler, News
+from postier.imap.session.services import ImapServices, ImapSettings
+from postier.imap.wire.core import ImapServer
+from postier.imap.wire.values import BadCommand, Command
+from postier.net.api import Connection, ConnectionLost, IdleTimeout, Wake
+from postier.store.api import StoreError
+
+__all__ = ["ImapSession"]
+
+log = Log("imap")
+
+
+class ImapSession:
+    """`await ImapSession(connection, core, services, settings).run()` serves one connection to its end."""
+
+    __slots__ = ("_context",)
+
+    def __init__(
+        self, connection: Connection, core: ImapServer, services: ImapServices, settings: ImapSettings
+    ) -> None:
+        self._context = Context(connection, core, services, settings)
+
+    async def run(self) -> None:
+        """Raises ConnectionLost when the connection breaks; everything else ends in a goodbye."""
+        context = self._context
+        context.say(b"* OK [CAPABILITY %b] Postier ready\r\n" % context.capabilities())
+        try:
+            while not context.ending:
+                event = await context.connection.event(context.core, self._timeout())
+                if event is None:
+                    return
+                await self._answer(event)
+            await context.write([])
+        except IdleTimeout:
+            await context.write([b"* BYE Nothing came for too long\r\n"])
+        finally:
+            await self._leave()
+
+    def _timeout(self) -> float:
+        settings = self._context.settings
+        return settings.idle_timeout if self._context.account is not None else settings.login_timeout
+
+    async def _leave(self) -> None:
+        try:
+            await self._context.deselect()
+        except Exception as error:  # the client has gone: nobody is left to be told
+            log.error("leaving failed", exception=error, session=self._context.connection.id)
+
+    async def _answer(self, event: object) -> None:
+        context = self._context
+        handler = HANDLERS.get(type(event))
+        if handler is None:
+            self._answer_stray(event)
+            return
+        assert isinstance(event, Command)
+        try:
+            done = await handler.run(context, event)
+            if context.selected is not None:
+                await self._tell_news(handler, event)
+        except (ConnectionLost, IdleTimeout, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            done = self._refuse(event, error)
+        if done:
+            context.say(b"%b %b\r\n" % (event.tag, done))
+
+    async def _tell_news(self, handler: Handler, command: Command) -> None:
+        """Before the tagged response: what others did."""
+        context, selected = self._context, self._context.mailbox
+        news = handler.news(command)
+        if news is News.NONE:
+            return
+        expunges = news is not News.NO_EXPUNGE
+        if news is News.FRESH or selected.is_stale:
+            await context.tell_news(expunges=expunges)
+        elif expunges and selected.gone:
+            context.say(selected.told_expunges(vanished="QRESYNC" in context.enabled))
+
+    def _refuse(self, command: Command, error: Exception) -> bytes:
+        session = self._context.connection.id
+        line = refusal(error)
+        if line is None:
+            log.error("handler failed", exception=error, session=session, command=command.name)
+            return b"NO [SERVERBUG] Internal error, session %b" % session.encode()
+        if isinstance(error, (StoreError, BlobUnreadable)):
+            log.info("refused", session=session, command=command.name, detail=str(error))
+        return line
+
+    def _answer_stray(self, event: object) -> None:
+        """What is no command of its own: a bad line, a wake-up between commands, a left-over of a literal."""
+        context = self._context
+        if isinstance(event, BadCommand):
+            context.say(b"%b BAD %b\r\n" % (event.tag, event.text.encode("ascii", "replace")))
+            if event.fatal:
+                context.say(b"* BYE Too many errors\r\n")
+                context.ending = True
+        elif not isinstance(event, Wake):
+            log.debug("stray event", session=context.connection.id, kind=type(event).__name__)

@@ -1,0 +1,156 @@
+"""The messages of the selected mailbox as one session counts them: sequence number n is `uids[n - 1]`.
+
+Four bytes a message and nothing else. A message keeps its place here, whatever happened to it in the store,
+until the client has been told that it is gone. Spans are half-open ranges of places; the UIDs between
+two places of the view belong to no other message, so a span is also one range of UIDs.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from postier.imap.wire.values import SequenceSet
+
+__all__ = ["Batch", "NoSuchSequence", "Span", "View", "batches"]
+
+Span = tuple[int, int]
+
+
+class NoSuchSequence(Exception):
+    """A message sequence number past the end of the mailbox (RFC 3501 9: seq-number)."""
+
+
+class View:
+    """UIDs in ascending order, and the way from sets of numbers to places."""
+
+    __slots__ = ("highest", "uids")
+
+    def __init__(self, uids: array[int], uidnext: int) -> None:
+        """`uidnext`: of the mailbox at the same moment; a UID from there on is new to this view."""
+        self.uids = uids
+        self.highest = uidnext - 1
+
+    def __len__(self) -> int:
+        return len(self.uids)
+
+    def place(self, uid: int) -> int:
+        """The place of `uid`, or -1."""
+        found = bisect_left(self.uids, uid)
+        return found if found < len(self.uids) and self.uids[found] == uid else -1
+
+    def spans(self, sequence: SequenceSet, *, by_uid: bool) -> list[Span]:
+        """Where the set's messages stand, ascending and never touching each other.
+
+        Raises NoSuchSequence for a sequence number past the last message; UIDs may name what is not there.
+        """
+        if not self.uids:
+            return []
+        if by_uid:
+            ranges = sequence.resolve(self.uids[-1])
+            return _joined(
+                (bisect_left(self.uids, low), bisect_right(self.uids, high)) for low, high in ranges
+            )
+        ranges = sequence.resolve(len(self.uids))
+        if ranges and ranges[-1][1] > len(self.uids):
+            raise NoSuchSequence
+        return [(low - 1, high) for low, high in ranges]
+
+    def spans_of(self, uids: Iterable[int]) -> list[Span]:
+        """The places of ascending `uids`; those that are not here are left out."""
+        places = (self.place(uid) for uid in uids)
+        return _joined((place, place + 1) for place in places if place >= 0)
+
+    def select(self, spans: Sequence[Span]) -> array[int]:
+        """The UIDs at those places."""
+        if len(spans) == 1:
+            return self.uids[spans[0][0] : spans[0][1]]
+        chosen = array("I")
+        for start, stop in spans:
+            chosen.extend(self.uids[start:stop])
+        return chosen
+
+    def ranges(self, spans: Sequence[Span]) -> list[tuple[int, int]]:
+        """Closed ranges of UIDs that hold exactly the messages at those places."""
+        uids = self.uids
+        return [(uids[start], uids[stop - 1]) for start, stop in spans]
+
+    def append(self, uids: Sequence[int]) -> None:
+        """New messages; UIDs ascend past `highest`."""
+        self.uids.extend(uids)
+        self.highest = max(self.highest, uids[-1])
+
+    def remove(self, uids: Iterable[int]) -> list[int]:
+        """Take messages out; their sequence numbers from the highest to the lowest, so that each one
+        still counts when it is told (RFC 3501 7.4.1)."""
+        places = sorted({place for place in map(self.place, uids) if place >= 0})
+        if not places:
+            return []
+        kept = array("I")
+        start = 0
+        for place in places:
+            kept.extend(self.uids[start:place])
+            start = place + 1
+        kept.extend(self.uids[start:])
+        self.uids = kept
+        return [place + 1 for place in reversed(places)]
+
+
+class Batch(NamedTuple):
+    """Some hundred places at most, for one read of the store."""
+
+    view: View
+    spans: list[Span]
+    size: int
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """The same as closed ranges of UIDs."""
+        return self.view.ranges(self.spans)
+
+    def numbers(self) -> Iterator[int]:
+        """Sequence numbers, ascending."""
+        return chain.from_iterable(range(start + 1, stop + 1) for start, stop in self.spans)
+
+    def uids(self) -> array[int]:
+        return self.view.select(self.spans)
+
+    def number_each(self, uids: Sequence[int]) -> Sequence[int]:
+        """The sequence numbers of `uids`, which ascend and all stand in this batch."""
+        if len(uids) == self.size:
+            return list(self.numbers())
+        known = dict(zip(self.uids(), self.numbers(), strict=True))
+        return [known[uid] for uid in uids]
+
+
+def batches(view: View, spans: Sequence[Span], size: int) -> Iterator[Batch]:
+    """Cut `spans` into batches of `size` messages."""
+    held: list[Span] = []
+    room = size
+    for start, stop in spans:
+        while stop - start >= room:
+            held.append((start, start + room))
+            yield Batch(view, held, size)
+            start += room
+            held, room = [], size
+        if start < stop:
+            held.append((start, stop))
+            room -= stop - start
+    if held:
+        yield Batch(view, held, size - room)
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Without empty ones, neighbours as one."""
+    joined: list[Span] = []
+    for start, stop in spans:
+        if start >= stop:
+            continue
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
+        else:
+            joined.append((start, stop))
+    return joined
