@@ -60,7 +60,7 @@ class LocalBlobs:
         """Say where prefix and body will lie once `sync` has returned. Raises OSError."""
         if isinstance(body, LocalSpool):
             if not body.sealed:
-                raise ValueError("the spool is not sealed, or was stored or discarded")
+                raise ValueError("the spool is not sealed, or was discarded")
             if body.own_pack is not None:
                 return self._adopt(prefix, body.own_pack, body.size)
             body = body.body

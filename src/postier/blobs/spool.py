@@ -33,6 +33,7 @@ class OwnPack:
         self.name = f"{worker_name}-{new_id()[:12]}"
         self.path = pack_path(incoming, self.name)
         self.final_path = pack_path(packs, self.name)
+        self._descriptor = -1
         unlocked = self.path.with_suffix(".new")
         self._descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -40,6 +41,7 @@ class OwnPack:
         self.frames: list[Frame] = []
         self.size = 0
         self.linked = False
+        self.kept = False
 
     def add_frame(self, content: bytes) -> None:
         """Raises OSError."""
@@ -76,12 +78,23 @@ class OwnPack:
     def sync(self) -> None:
         os.fdatasync(self._descriptor)
 
-    def finish(self, keep: bool) -> None:
-        """Drop the incoming name, and the pack itself unless it is to be kept; then the lock."""
-        if not keep and self.linked:
-            self.final_path.unlink(missing_ok=True)
+    def keep(self) -> None:
+        """A committed row names the pack: drop the incoming name."""
         self.path.unlink(missing_ok=True)
+        self.kept = True
+
+    def close(self) -> None:
+        """Remove the pack unless it is kept, then give up the lock. May be called more than once."""
+        if self._descriptor < 0:
+            return
+        if not self.kept:
+            self.final_path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
+        self._descriptor = -1
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class LocalSpool:
@@ -151,17 +164,13 @@ class LocalSpool:
             for frame in self.own_pack.frames:
                 yield self.own_pack.read_frame(frame)
 
-    def discard(self) -> None:
-        self._end(keep=False)
-
     def stored(self) -> None:
-        """A commit made the bytes part of the store: `discard` does nothing from here on."""
-        self._end(keep=True)
+        """A commit made the bytes part of the store. The spool may be stored again, with another prefix."""
+        if self.own_pack is not None:
+            self.own_pack.keep()
 
-    def _end(self, *, keep: bool) -> None:
-        if self._done:
-            return
+    def discard(self) -> None:
         self._done = True
         self._pieces = []
         if self.own_pack is not None:
-            self.own_pack.finish(keep)
+            self.own_pack.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-__all__ = ["MemoryBus", "Subscribers"]
+__all__ = ["MemoryBus", "Subscribers", "Subscription"]
 
 
 class Subscribers:
@@ -14,8 +14,8 @@ class Subscribers:
     def __init__(self) -> None:
         self._calls: dict[int, dict[object, Callable[[int], None]]] = {}
 
-    def add(self, topic: int, call: Callable[[int], None]) -> _Subscription:
-        subscription = _Subscription(self._calls, topic)
+    def add(self, topic: int, call: Callable[[int], None]) -> Subscription:
+        subscription = Subscription(self._calls, topic)
         self._calls.setdefault(topic, {})[subscription] = call
         return subscription
 
@@ -23,11 +23,14 @@ class Subscribers:
         """Call them, on the thread of the event loop."""
         calls = self._calls.get(topic)
         if calls:
-            for call in list(calls.values()):
-                call(number)
+            for subscription, call in list(calls.items()):
+                if subscription in calls:  # none of those before has closed it
+                    call(number)
 
 
-class _Subscription:
+class Subscription:
+    """See `bus.api.Subscription`."""
+
     __slots__ = ("_calls", "_topic")
 
     def __init__(self, calls: dict[int, dict[object, Callable[[int], None]]], topic: int) -> None:
@@ -53,5 +56,5 @@ class MemoryBus:
         except RuntimeError:
             pass  # the loop has ended, and with it every subscriber
 
-    def subscribe(self, topic: int, call: Callable[[int], None]) -> _Subscription:
+    def subscribe(self, topic: int, call: Callable[[int], None]) -> Subscription:
         return self._subscribers.add(topic, call)
