@@ -197,9 +197,6 @@ class Grammar(Cursor):
             return SequenceSet((), saved=True)
         start = self.position
         raw = self.require(_SEQUENCE, "a sequence set")
-        if raw.isdigit() and len(raw) <= 9 and raw != b"0" * len(raw):
-            number = int(raw)
-            return SequenceSet(((number, number),))
         try:
             return SequenceSet(tuple(map(_sequence_range, raw.split(b","))))
         except ValueError:
@@ -281,6 +278,8 @@ class Grammar(Cursor):
 
 def _sequence_range(piece: bytes) -> tuple[int, int]:
     """Raises ValueError unless `piece` is seq-number or seq-range."""
+    if piece.isdigit() and len(piece) <= 9 and (number := int(piece)):
+        return number, number
     low, colon, high = piece.partition(b":")
     first = _sequence_number(low)
     return first, _sequence_number(high) if colon else first

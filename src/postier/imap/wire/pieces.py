@@ -37,13 +37,13 @@ RECENT = 1 << 63
 """The bit that stands for \\Recent in a FlagTexts key: no stored flag is that high."""
 
 _ATOM = re.compile(rb"[!#$&'+,./0-9:;<=>?@A-Z\[\]^_`a-z|}~-]++")
-_NOT_TEXT = re.compile(r"[^\x20-\x7e]")
+_NOT_TEXT = re.compile(r"[^\x20-\x7a\x7c-\x7e]")  # no "{": some clients see a literal anywhere
 _NOT_ATOM = re.compile(rb"[^!#$&'+,./0-9:;<=>?@A-Z\[^_`a-z|}~-]")
 
 
 def text(value: str) -> bytes:
     """resp-text for people: printable ASCII, anything else as "?"; never empty and never taken for a
-    response code."""
+    response code or a literal."""
     plain = _NOT_TEXT.sub("?", value) or "Done"
     return (" " + plain if plain.startswith("[") else plain).encode()
 
@@ -131,20 +131,28 @@ class FlagTexts(dict[int, bytes]):
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 _MINUTES = tuple(b"%02d:%02d:" % divmod(minute, 60) for minute in range(24 * 60))
 _SECONDS = tuple(b'%02d +0000"' % second for second in range(60))
-_LAST_DAY = 2932896  # 31-Dec-9999
-_FIRST_DAY = -719162  # 1-Jan-0001
+_FIRST_DAY, _LAST_DAY = date.min.toordinal(), date.max.toordinal()
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+
+class _Days(dict[int, bytes]):
+    """`"17-Jul-1996 ` by the days since 1970-01-01, as they are asked for; at most LIMIT of them are kept."""
+
+    LIMIT = 8192
+
+    __slots__ = ()
+
+    def __missing__(self, day: int) -> bytes:
+        at = date.fromordinal(min(max(_EPOCH_DAY + day, _FIRST_DAY), _LAST_DAY))
+        if len(self) >= self.LIMIT:
+            self.clear()
+        found = self[day] = b'"%2d-%b-%04d ' % (at.day, _MONTHS[at.month - 1], at.year)
+        return found
+
+
+_DAYS = _Days()
 
 
 def internal_date(epoch: int) -> bytes:
     """Seconds since 1970 as `"17-Jul-1996 09:44:25 +0000"`, quoted; clamped to the years 1 to 9999."""
-    minutes, second = divmod(epoch, 60)
-    day, minute = divmod(minutes, 1440)
-    return _day(day) + _MINUTES[minute] + _SECONDS[second]
-
-
-@lru_cache(maxsize=8192)
-def _day(day: int) -> bytes:
-    """`"17-Jul-1996 ` of the days since 1970-01-01."""
-    at = date.fromordinal(_EPOCH_DAY + min(max(day, _FIRST_DAY), _LAST_DAY))
-    return b'"%2d-%b-%04d ' % (at.day, _MONTHS[at.month - 1], at.year)
+    return _DAYS[epoch // 86400] + _MINUTES[epoch % 86400 // 60] + _SECONDS[epoch % 60]
