@@ -1,4 +1,4 @@
-"""The composition root: builds every object from the settings, starts, drains, stops. The only file that knows all.
+"""The composition root: builds every object from the settings, starts, drains, stops. It alone knows all.
 
     serve -> Supervisor -> one _Worker for each core -> listeners, queue worker, HTTP
 
@@ -16,7 +16,6 @@ import os
 import pwd
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,7 @@ from postier.base.clock import Clock, SystemClock
 from postier.base.domain import Domain
 from postier.base.log import Log
 from postier.blobs.local import LocalBlobs
-from postier.bus.api import SETTINGS_TOPIC, Bus
+from postier.bus.api import Bus
 from postier.bus.local import LocalBus
 from postier.config.settings import Settings
 from postier.dns.api import Resolver
@@ -51,8 +50,15 @@ from postier.net.api import Connection, Session
 from postier.net.server import BindError, Endpoint, Limits, Listener, Server, bind_sockets
 from postier.net.tls import CertificateError, CertificateStore
 from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
+from postier.queue.attempt import QueueServices
+from postier.queue.schedule import Schedule
+from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
+from postier.smtp.outbound.connection import Timeouts
+from postier.smtp.outbound.routes import FixedRoute, Routes, RouteSettings
+from postier.smtp.outbound.tls_policy import OpportunisticTls
+from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
 from postier.store.api import Reader, Store
 from postier.store.sqlite import open_sqlite
 from postier.supervisor import Supervisor, WorkerChannel, notify_systemd
@@ -85,8 +91,9 @@ _IMAP_BUSY = b"* BYE [UNAVAILABLE] Too many connections, try later\r\n"
 _IMAP_GOODBYE = b"* BYE [UNAVAILABLE] Server closing\r\n"
 _POP3_BUSY = b"-ERR [SYS/TEMP] Too many connections, try later\r\n"
 
+SMTP = Service("smtp", 25, busy=_SMTP_BUSY, goodbye=_SMTP_GOODBYE)
 SERVICES = (
-    Service("smtp", 25, busy=_SMTP_BUSY, goodbye=_SMTP_GOODBYE),
+    SMTP,
     Service("submission", 587, busy=_SMTP_BUSY, goodbye=_SMTP_GOODBYE),
     Service("submissions", 465, True, _SMTP_BUSY, _SMTP_GOODBYE),
     Service("imap", 143, busy=_IMAP_BUSY, goodbye=_IMAP_GOODBYE),
@@ -264,14 +271,21 @@ class _Worker:
             Limits(0 if trusted else limits.per_worker, 0 if trusted else limits.per_address),
         )
         http = HttpServer(health_application(backend.store.reader.domains, REGISTRY))
+        queue, transport = _queue(backend, self._channel.number)
         await server.start({end: one for end, one in sockets.items() if end.name != HTTP.name})
         if self._settings.http.enabled:
             await http.start([one for end, one in sockets.items() if end.name == HTTP.name])
+        sending = asyncio.create_task(queue.run(), name="queue")
         gc.freeze()
         self._channel.tell_ready()
-        await self._stopping.wait()
+        stopped = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({stopped, sending}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()  # the queue must not end before it is told to: let the supervisor start anew
         log.info("draining", worker=self._channel.number, connections=server.connections)
-        await asyncio.gather(server.drain(DRAIN_SECONDS), http.close())
+        queue.stop()
+        await asyncio.gather(server.drain(DRAIN_SECONDS), sending, http.close())
+        transport.close()
 
     def _listeners(self, backend: Backend, verifier: PasswordVerifier) -> list[Listener]:
         sessions = _sessions(backend, verifier)
@@ -346,6 +360,59 @@ def _sessions(backend: Backend, verifier: PasswordVerifier) -> dict[str, Session
         "pop3": pop3,
         "pop3s": pop3,
     }
+
+
+def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
+    """The worker of the outgoing queue and the transport it hands messages to."""
+    settings = backend.settings
+    server, smtp = settings.server, settings.smtp
+    own = frozenset((address, SMTP.port + server.port_base) for address in server.bind)
+    routes = Routes(
+        open_resolver(settings),
+        RouteSettings(
+            own_names=frozenset({server.hostname}),
+            own_endpoints=own,
+            port=smtp.outbound_port,
+            allow_loopback=bool(server.bind) and all(map(_is_loopback, server.bind)),
+        ),
+        fixed_route=lambda destination: _fixed_route(backend.store.reader, destination),
+    )
+    transport = SmtpTransport(
+        routes,
+        OpportunisticTls(),
+        OutboundSettings(
+            hostname=server.hostname,
+            source_addresses=smtp.outbound_source_addresses,
+            timeouts=Timeouts(connect=smtp.outbound_connect_timeout),
+        ),
+    )
+    services = QueueServices(
+        store=backend.store,
+        blobs=backend.blobs,
+        bus=backend.bus,
+        clock=backend.clock,
+        directory=Directory(backend.store),
+        transport=transport,
+    )
+    times = settings.queue
+    schedule = Schedule(times.retry_first, times.retry_max, times.give_up_after, times.delay_notice_after)
+    worker_settings = WorkerSettings(
+        name=f"worker-{number}",
+        hostname=server.hostname,
+        schedule=schedule,
+        concurrency=times.concurrency,
+        drain_time=DRAIN_SECONDS,
+    )
+    return QueueWorker(services, worker_settings), transport
+
+
+async def _fixed_route(reader: Reader, destination: str) -> FixedRoute | None:
+    place = (await read_routes(reader)).get(destination)
+    return FixedRoute(place.host, place.port) if place is not None else None
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
 
 
 def _imap_session(services: ImapServices, settings: ImapSettings) -> Session:

@@ -21,7 +21,7 @@ from postier.base.domain import Domain
 from postier.cli.common import ADDRESS, DOMAIN, Failure, data_option, take_password, with_backend
 from postier.cli.dns import print_records
 from postier.config.settings import FILE_NAME, ConfigError, load_settings, parse_value, render_settings
-from postier.net.tls import create_authority, issue_certificate
+from postier.net.authority import issue_certificate, make_ca, write_key_pair
 from postier.store.api import Tx
 
 LOOPBACK = "127.0.0.1"
@@ -118,19 +118,18 @@ def _write(data: Path, values: dict[str, Any], hostname: Domain) -> None:
         settings = load_settings(data)
         folder = data / "tls"
         folder.mkdir(mode=0o700)
-        addresses = [address for address in settings.server.bind if _is_specific(address)]
-        authority = create_authority(folder, f"Postier on {hostname}")
-        issue_certificate(authority, folder, [hostname.ascii], addresses)
+        listening = [ipaddress.ip_address(address) for address in settings.server.bind]
+        addresses = [address for address in listening if not address.is_unspecified]
+        authority = make_ca(f"Postier on {hostname}")
+        write_key_pair(authority, folder / "ca.pem", folder / "ca-key.pem")
+        leaf = issue_certificate(authority, [hostname.ascii], addresses)
+        write_key_pair(leaf, settings.data / settings.tls.certificate, settings.data / settings.tls.key)
         _give_away(data, settings.server.user)
     except ConfigError as error:
         (data / FILE_NAME).unlink()
         raise Failure(str(error)) from None
     except OSError as error:
         raise Failure(f"cannot write to {data}: {error.strerror}") from None
-
-
-def _is_specific(address: str) -> bool:
-    return not ipaddress.ip_address(address).is_unspecified
 
 
 def _give_away(data: Path, user: str) -> None:
