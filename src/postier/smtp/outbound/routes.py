@@ -18,14 +18,14 @@ binds a fixed route.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from postier.base.domain import AddressLiteral
 from postier.dns.api import DnsError, Mx, NotFound, Resolver, TemporaryFailure
 
-__all__ = ["Exchange", "FixedRoute", "Host", "RouteSettings", "Routes", "Unroutable"]
+__all__ = ["Exchange", "FixedRoute", "FixedRoutes", "Host", "RouteSettings", "Routes", "Unroutable"]
 
 IpAddress = IPv4Address | IPv6Address
 
@@ -45,6 +45,10 @@ class FixedRoute:
 
     host: str
     port: int
+
+
+FixedRoutes = Callable[[str], Awaitable[FixedRoute | None]]
+"""The administrator's route for a destination, None where the DNS decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +82,29 @@ class RouteSettings:
     own_names: frozenset[str] = frozenset()
     own_endpoints: frozenset[tuple[str, int]] = frozenset()
     port: int = 25
-    fixed: Mapping[str, FixedRoute] = field(default_factory=dict)
     allow_loopback: bool = False
 
 
 class Routes:
-    """Finds hosts. `rng` spreads the load among exchanges of equal preference."""
+    """Finds hosts. `fixed_route` is asked at every attempt, so that a new route counts at once; `rng`
+    spreads the load among exchanges of equal preference."""
 
     def __init__(
-        self, resolver: Resolver, settings: RouteSettings, *, rng: random.Random | None = None
+        self,
+        resolver: Resolver,
+        settings: RouteSettings,
+        *,
+        fixed_route: FixedRoutes | None = None,
+        rng: random.Random | None = None,
     ) -> None:
+        self._fixed_route = fixed_route
         self._resolver = resolver
         self._settings = settings
         self._rng = rng or random.Random()
 
     async def exchanges(self, destination: str) -> tuple[Exchange, ...]:
         """In the order to try them, at least one. Raises Unroutable."""
-        fixed = self._settings.fixed.get(destination)
+        fixed = await self._fixed_route(destination) if self._fixed_route is not None else None
         if fixed is not None:
             return (Exchange(fixed.host, fixed.port, trusted=True),)
         if destination.startswith("["):

@@ -1,0 +1,214 @@
+"""One attempt for one entry: deliver, judge, tell the sender, and write it all down.
+
+The recipients' new states, the report to the sender, copies for mailboxes of ours, and the end of the entry
+are ONE transaction: they happen together or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from postier.accounts.directory import Directory
+from postier.base.clock import Clock
+from postier.base.domain import Domain
+from postier.base.log import Log
+from postier.blobs.api import Blobs, BlobUnreadable
+from postier.bus.api import Bus
+from postier.queue.api import DeliveryResult, Envelope, Outcome, Transport
+from postier.queue.bounce import Reporter
+from postier.queue.local import plan_local
+from postier.queue.outgoing import StoredMessage, open_message
+from postier.queue.post import Parcel, post
+from postier.queue.sender import ReportDesk
+from postier.queue.verdict import Verdict, judge
+from postier.store.api import (
+    NoSuchAccount,
+    OverQuota,
+    QueueEntry,
+    QueueRecipient,
+    RecipientState,
+    Store,
+    StoreError,
+    StoreUnavailable,
+    Tx,
+)
+
+__all__ = ["Attempts", "QueueServices"]
+
+PAUSES = (0.2, 1.0, 5.0, 15.0, 30.0)
+"""Seconds between tries to write a result down: until then the other side has a message we don't know of."""
+
+log = Log("queue")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueServices:
+    """What the queue works with."""
+
+    store: Store
+    blobs: Blobs
+    bus: Bus
+    directory: Directory
+    transport: Transport
+    clock: Clock
+
+
+class Attempts:
+    """Makes attempts. `rng`: for the jitter of retries."""
+
+    def __init__(self, services: QueueServices, reporter: Reporter, rng: random.Random) -> None:
+        self._services = services
+        self._schedule = reporter.schedule
+        self._rng = rng
+        self._desk = ReportDesk(services.directory, reporter, services.clock)
+
+    async def run(self, entry: QueueEntry) -> None:
+        """The border of an attempt: whatever goes wrong inside, the entry stays and is tried again."""
+        try:
+            await self._run(entry)
+        except StoreError as error:
+            log.error("attempt not written down", trace=entry.trace_id, entry=entry.entry_id, why=error)
+        except Exception as error:
+            log.error("attempt failed", exception=error, trace=entry.trace_id, entry=entry.entry_id)
+
+    async def _run(self, entry: QueueEntry) -> None:
+        services = self._services
+        pending = [r for r in entry.recipients if r.state is RecipientState.PENDING]
+        message: StoredMessage | None = None
+        parcels: tuple[Parcel, ...] = ()
+        local = await self._is_local(entry.destination)
+        try:
+            message = await open_message(services.blobs, entry.blob)
+            if local:
+                results, parcels = await plan_local(entry, pending, services.directory, services.blobs)
+            else:
+                results = await services.transport.deliver(_envelope(entry, pending), message)
+        except BlobUnreadable as error:
+            log.error("message unreadable", trace=entry.trace_id, entry=entry.entry_id, why=error)
+            results = _unable(pending, "4.3.0", "the message can't be read for the moment")
+        try:
+            await self._settle(entry, results, parcels, message, final_hop=local)
+        except (OverQuota, NoSuchAccount) as error:
+            if not parcels:
+                raise
+            results = _unable(pending, "4.2.2", f"mailbox not available: {error}")
+            await self._settle(entry, results, (), message, final_hop=local)
+
+    async def _is_local(self, destination: str) -> bool:
+        directory = self._services.directory
+        return not destination.startswith("[") and await directory.is_local_domain(Domain(destination))
+
+    async def _settle(
+        self,
+        entry: QueueEntry,
+        results: Sequence[DeliveryResult],
+        parcels: tuple[Parcel, ...],
+        message: StoredMessage | None,
+        *,
+        final_hop: bool,
+    ) -> None:
+        """Raises OverQuota, NoSuchAccount for a mailbox of `parcels`: then nothing was written."""
+        now = int(self._services.clock.now())
+        verdict = judge(entry, results, now, self._schedule, jitter=self._rng.random(), final_hop=final_hop)
+        report = await self._report(entry, verdict, message) if verdict.notices else None
+        if report is None:
+            await self._write(entry, verdict, parcels, now)
+        else:
+            await self._write_with_report(entry, verdict, parcels, report, now)
+        _log_results(entry, results, verdict, now)
+
+    async def _report(
+        self, entry: QueueEntry, verdict: Verdict, message: StoredMessage | None
+    ) -> Parcel | None:
+        """A border: a report that can't be written must not make the message go out once more."""
+        try:
+            try:
+                return await self._desk.report(entry, verdict.notices, message)
+            except BlobUnreadable:
+                return await self._desk.report(entry, verdict.notices, None)
+        except Exception as error:
+            log.error("report not written", exception=error, trace=entry.trace_id)
+            return None
+
+    async def _write_with_report(
+        self, entry: QueueEntry, verdict: Verdict, parcels: tuple[Parcel, ...], report: Parcel, now: int
+    ) -> None:
+        """The report goes to the sender, else to the postmaster, else nowhere."""
+        try:
+            return await self._write(entry, verdict, (*parcels, report), now)
+        except (OverQuota, NoSuchAccount) as error:
+            log.warning("report not taken", trace=entry.trace_id, report=report.trace_id, why=error)
+        instead = await self._desk.for_postmaster(report)
+        if instead is not None:
+            try:
+                return await self._write(entry, verdict, (*parcels, instead), now)
+            except (OverQuota, NoSuchAccount) as error:
+                log.warning("postmaster can't take it", trace=entry.trace_id, why=error)
+        await self._write(entry, verdict, parcels, now)
+
+    async def _write(self, entry: QueueEntry, verdict: Verdict, parcels: Sequence[Parcel], now: int) -> None:
+        """One transaction; while the store is unavailable, again: an attempt forgotten is one made twice."""
+
+        async def work(tx: Tx) -> None:
+            current = await tx.queue_entry(entry.entry_id)
+            if current is None:
+                return  # dropped by the administrator meanwhile
+            for parcel in parcels:
+                await post(tx, parcel, now)
+            if verdict.next_attempt is None:
+                await tx.remove_queue_entry(entry.entry_id)
+                return
+            await tx.update_queue_entry(
+                entry.entry_id,
+                recipients=verdict.recipients,
+                next_attempt=verdict.next_attempt,
+                attempts=verdict.attempts,
+                delay_notified=verdict.delay_notified,
+                reason=verdict.reason,
+                state=current.state,
+            )
+
+        for pause in PAUSES:
+            try:
+                return await self._services.store.transact(work)
+            except StoreUnavailable as error:
+                log.error("the queue can't be written", trace=entry.trace_id, why=error)
+                await asyncio.sleep(pause)
+        await self._services.store.transact(work)
+
+
+def _envelope(entry: QueueEntry, pending: Sequence[QueueRecipient]) -> Envelope:
+    return Envelope(
+        trace_id=entry.trace_id,
+        reverse_path=entry.reverse_path,
+        forward_paths=tuple(r.forward_path for r in pending),
+        destination=entry.destination,
+        body8bit=entry.body8bit,
+        smtputf8=entry.smtputf8,
+        envid=entry.envid,
+        ret=entry.ret,
+        notify=tuple(r.notify for r in pending),
+        orcpt=tuple(r.orcpt for r in pending),
+    )
+
+
+def _unable(pending: Sequence[QueueRecipient], status: str, text: str) -> tuple[DeliveryResult, ...]:
+    return tuple(DeliveryResult(r.forward_path, Outcome.TEMPORARY, status, text) for r in pending)
+
+
+def _log_results(entry: QueueEntry, results: Sequence[DeliveryResult], verdict: Verdict, now: int) -> None:
+    for result in results:
+        log.info(
+            result.outcome.value,
+            trace=entry.trace_id,
+            to=result.forward_path,
+            status=result.status,
+            remote=result.remote,
+            tls=result.tls or "none",
+            said=result.diagnostic,
+            age=now - entry.arrived,
+            next=verdict.next_attempt or "",
+        )

@@ -1,0 +1,144 @@
+"""Telling the sender: the report on an attempt as a message (RFC 3464), and who gets it.
+
+A report is written for a person first: what happened to which address, one sentence of what it means, and
+the remote host's own words. Programs read the second part. It goes out with the null reverse-path, so
+nothing can ever answer it, and it is never made for a message that itself came from there, nor for
+one that says it was sent automatically (RFC 3834): that is how mail loops are born.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from postier.base.address import Address
+from postier.message.addresses import Mailbox
+from postier.message.compose import HeaderValue
+from postier.message.dates import format_date_time
+from postier.message.dsn import Action, MessageStatus, RecipientStatus, delivery_report, xtext_decode
+from postier.message.encoded_words import decode_text
+from postier.message.headers import HeaderFields, split_message, unfold
+from postier.queue.meanings import meaning
+from postier.queue.schedule import Schedule
+from postier.queue.verdict import EXPIRED, Notice
+from postier.store.api import QueueEntry
+
+__all__ = ["Reporter", "is_automatic"]
+
+_SUBJECTS = {
+    Action.FAILED: "Not delivered",
+    Action.DELAYED: "Delayed",
+    Action.DELIVERED: "Delivered",
+    Action.RELAYED: "Handed on",
+    Action.EXPANDED: "Handed on",
+}
+_OPENINGS = {
+    Action.FAILED: "Your message could not be delivered to:",
+    Action.DELAYED: "Your message has not been delivered yet to:",
+    Action.DELIVERED: "Your message was delivered to:",
+    Action.RELAYED: "Your message was handed on to the next server, which does not report back, for:",
+    Action.EXPANDED: "Your message was handed on to the members of:",
+}
+_ORDER = (Action.FAILED, Action.DELAYED, Action.DELIVERED, Action.RELAYED, Action.EXPANDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """`hostname`: ours, whose mailer-daemon writes the reports."""
+
+    hostname: str
+    schedule: Schedule
+
+    def compose(
+        self,
+        entry: QueueEntry,
+        notices: Sequence[Notice],
+        original: bytes,
+        to: str,
+        now: int,
+        message_id: str,
+        *,
+        whole: bool,
+    ) -> bytes:
+        """The report for `to` on `notices` (at least one). `original`: the message, or its beginning with the
+        whole header section; `whole`: return all of it. `message_id` without <>."""
+        fields = HeaderFields(original[: split_message(original)[0]])
+        action = next(a for a in _ORDER if any(n.action is a for n in notices))
+        subject = _text(fields, b"subject")
+        head: list[tuple[str, HeaderValue]] = [
+            ("From", [Mailbox("Mail delivery", "mailer-daemon", self.hostname)]),
+            ("To", [Address.parse(to)]),
+            ("Subject", f"{_SUBJECTS[action]}: {subject}" if subject else _SUBJECTS[action]),
+            ("Date", format_date_time(now)),
+            ("Message-ID", f"<{message_id}@{self.hostname}>"),
+            ("Auto-Submitted", "auto-replied"),
+        ]
+        return delivery_report(
+            head,
+            self._words(entry, notices, fields, subject),
+            MessageStatus(
+                reporting_mta=self.hostname,
+                arrival_date=entry.arrived,
+                original_envelope_id=xtext_decode(entry.envid.encode()) or None,
+            ),
+            [self._status(entry, notice) for notice in notices],
+            original,
+            whole=whole,
+        )
+
+    def _words(self, entry: QueueEntry, notices: Sequence[Notice], fields: HeaderFields, subject: str) -> str:
+        lines: list[str] = []
+        for action in _ORDER:
+            about = [notice for notice in notices if notice.action is action]
+            if about:
+                lines += [_OPENINGS[action], ""]
+                for notice in about:
+                    lines += self._about(notice)
+            if about and action is Action.DELAYED:
+                until = format_date_time(self.schedule.expires(entry.arrived))
+                lines += [f"We keep trying until {until}. You need not send it again.", ""]
+        lines += ["The message:", f"    Subject: {subject or '(none)'}"]
+        lines += [f"    Sent: {_text(fields, b'date') or format_date_time(entry.arrived)}", ""]
+        lines += [f"This report was written by the mail server {self.hostname}; for its administrator the"]
+        lines += [f"message is {entry.trace_id}.", ""]
+        return "\n".join(lines)
+
+    def _about(self, notice: Notice) -> list[str]:
+        recipient = notice.recipient
+        lines = [f"    {recipient.forward_path}"]
+        if notice.action in (Action.FAILED, Action.DELAYED):
+            lines.append(f"        {meaning(recipient.status)}")
+        if notice.status == EXPIRED:
+            lines.append(f"        It was tried {recipient.attempts} times and is given up now.")
+        if recipient.diagnostic:
+            speaker = f"{recipient.remote} said" if recipient.remote else "In detail"
+            lines.append(f"        {speaker}: {recipient.diagnostic}")
+        return [*lines, ""]
+
+    def _status(self, entry: QueueEntry, notice: Notice) -> RecipientStatus:
+        recipient = notice.recipient
+        return RecipientStatus(
+            final_recipient=Address.parse(recipient.forward_path),
+            action=notice.action,
+            status=notice.status,
+            original_recipient=xtext_decode(recipient.orcpt.encode()) or None,
+            remote_mta=recipient.remote.partition(" ")[0] or None,
+            diagnostic_code=recipient.diagnostic if recipient.remote else None,
+            last_attempt_date=recipient.last_attempt,
+            will_retry_until=(
+                self.schedule.expires(entry.arrived) if notice.action is Action.DELAYED else None
+            ),
+        )
+
+
+def is_automatic(original: bytes) -> bool:
+    """True if the message says that no person sent it (RFC 3834 5)."""
+    said = HeaderFields(original[: split_message(original)[0]]).text(b"auto-submitted")
+    return said is not None and said.strip().partition(b";")[0].strip().lower() not in (b"", b"no")
+
+
+def _text(fields: HeaderFields, name: bytes) -> str:
+    """A field for people: decoded, on one line, bounded."""
+    value = fields.first(name)
+    words = decode_text(unfold(value)) if value is not None else ""
+    return " ".join("".join(c if c.isprintable() else " " for c in words).split())[:200]

@@ -1,0 +1,115 @@
+"""Who hears of an entry's fate, and the report as a parcel for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postier.accounts.directory import Directory, RecipientKind
+from postier.base.address import Address
+from postier.base.clock import Clock
+from postier.base.ids import new_id
+from postier.base.log import Log
+from postier.message.analysis import analyse
+from postier.message.dsn import Action
+from postier.queue.bounce import Reporter, is_automatic
+from postier.queue.outgoing import StoredMessage
+from postier.queue.post import Parcel, WrittenBody
+from postier.queue.verdict import Notice
+from postier.store.api import AccountId, QueueEntry
+
+__all__ = ["RETURN_WHOLE", "ReportDesk"]
+
+HEADER_OCTETS = 64 * 1024
+RETURN_WHOLE = 1024 * 1024
+"""A message up to this size comes back whole if its sender asked for that (RET=FULL, RFC 3461 4.3)."""
+
+POSTMASTER_REPORTS = 20
+"""In an hour: past that, mail that can be returned to nobody is only logged."""
+
+log = Log("queue")
+
+
+class ReportDesk:
+    """Writes reports and knows where they go.
+
+    Reports on mail that has no sender to tell (the null path, or a sender's address that is gone) go to
+    the postmaster, a few in an hour.
+    """
+
+    def __init__(self, directory: Directory, reporter: Reporter, clock: Clock) -> None:
+        self._directory = directory
+        self._reporter = reporter
+        self._clock = clock
+        self._hour = 0
+        self._told = 0
+
+    async def report(
+        self, entry: QueueEntry, notices: Sequence[Notice], message: StoredMessage | None
+    ) -> Parcel | None:
+        """What must be posted; None where nobody is to be told. `message` is None if it can't be read.
+
+        Raises BlobUnreadable.
+        """
+        if not notices:
+            return None
+        failed = any(notice.action is Action.FAILED for notice in notices)
+        whole = failed and entry.ret == "FULL" and message is not None and message.size <= RETURN_WHOLE
+        original = b""
+        if message is not None:
+            original = await message.beginning(message.size if whole else HEADER_OCTETS)
+        if entry.reverse_path and not is_automatic(original):
+            accounts, forwards = await self._sender(entry)
+            if accounts or forwards:
+                return self._parcel(entry, notices, original, accounts, forwards, whole=whole)
+        log.warning("nobody to tell", trace=entry.trace_id, sender=f"<{entry.reverse_path}>")
+        return await self._for_postmaster(entry, notices, original) if failed else None
+
+    async def for_postmaster(self, parcel: Parcel) -> Parcel | None:
+        """The same report for the postmaster, when those it was for can't take it."""
+        postmaster = await self._directory.postmaster()
+        if postmaster is None or postmaster in parcel.accounts or not self._may_tell_postmaster():
+            return None
+        return Parcel(parcel.trace_id, "", (postmaster,), (), parcel.body, parcel.analysis)
+
+    async def _sender(self, entry: QueueEntry) -> tuple[tuple[AccountId, ...], tuple[Address, ...]]:
+        address = Address.parse(entry.reverse_path)
+        found = await self._directory.resolve(address)
+        if found.kind is RecipientKind.FOREIGN:
+            return (), (address,)
+        if found.kind is RecipientKind.LOCAL:
+            if entry.account_id is not None and entry.account_id in found.accounts:
+                return (entry.account_id,), ()  # of a shared address the one who wrote
+            return found.accounts, found.forwards
+        return ((entry.account_id,), ()) if entry.account_id is not None else ((), ())
+
+    async def _for_postmaster(
+        self, entry: QueueEntry, notices: Sequence[Notice], original: bytes
+    ) -> Parcel | None:
+        postmaster = await self._directory.postmaster()
+        if postmaster is None or not self._may_tell_postmaster():
+            return None
+        return self._parcel(entry, notices, original, (postmaster,), (), whole=False)
+
+    def _may_tell_postmaster(self) -> bool:
+        hour = int(self._clock.now() // 3600)
+        if hour != self._hour:
+            self._hour, self._told = hour, 0
+        self._told += 1
+        return self._told <= POSTMASTER_REPORTS
+
+    def _parcel(
+        self,
+        entry: QueueEntry,
+        notices: Sequence[Notice],
+        original: bytes,
+        accounts: tuple[AccountId, ...],
+        forwards: tuple[Address, ...],
+        *,
+        whole: bool,
+    ) -> Parcel:
+        trace_id = new_id()
+        to = entry.reverse_path or f"postmaster@{self._reporter.hostname}"
+        now = int(self._clock.now())
+        data = self._reporter.compose(entry, notices, original, to, now, trace_id, whole=whole)
+        log.info("report", trace=entry.trace_id, report=trace_id, to=to, about=len(notices))
+        return Parcel(trace_id, "", accounts, forwards, WrittenBody(data), analyse(data))
