@@ -10,7 +10,9 @@ import pytest
 
 from postier.mailauth.dkim.keys import txt_record
 from postier.smtp.inbound.dialogue import Role
+from postier.smtp.inbound.session import inbound_session
 from postier.store.api import StoreUnavailable
+from postier.testing.connection import MemoryConnection
 
 EHLO = b"EHLO a.example\r\n"
 ENVELOPE = b"MAIL FROM:<a@a.example>\r\nRCPT TO:<bob@b.example>\r\nDATA\r\n"
@@ -338,3 +340,57 @@ def test_a_plain_message_asks_for_no_smtputf8(world):
     ]
     asyncio.run(world.converse(said, Role.SUBMISSION, tls=True, after=look))
     assert [(entry.smtputf8, entry.body8bit) for entry in found] == [(False, False)]
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        b"From: John Q. Public <bob@b.example>",
+        b'from: "Bob, B." <BOB@B.Example>',
+        b"From: =?utf-8?q?B=C3=B6b?= <bob+tag@b.example>",
+        b"From: Us: bob@b.example, team@b.example;",
+        b"From:\r\n bob@b.example",
+    ],
+)
+def test_ones_own_addresses_in_their_many_forms(world, author: bytes):
+    output, [queued] = submit(world, author + b"\r\n\r\nHello\r\n")
+    assert "250 2.0.0 accepted" in output
+    assert queued.where == "queue"
+
+
+# ---------------------------------------------------------------------- manners
+
+
+def test_who_talks_before_the_greeting_is_sent_away(world):
+    async def talk() -> str:
+        async with world.opened() as (found, services):
+            connection = MemoryConnection()
+            connection.feed(b"EHLO a.example\r\n")
+            connection.start(inbound_session(found, services, Role.MX))
+            return (await connection.finish()).decode()
+
+    assert asyncio.run(talk()) == "554 5.5.0 Wait for the greeting\r\n"
+
+
+def test_pipelining_behind_ehlo_is_for_junk_senders_only(world):
+    said = [EHLO + ENVELOPE]
+    assert "554 5.5.0" in asyncio.run(world.converse(said))[0]
+    assert "554" not in asyncio.run(world.converse(said, **TRUST))[0]
+
+
+def test_ten_thousand_recipients_are_bounded(world):
+    said = [
+        EHLO,
+        b"MAIL FROM:<a@a.example>\r\n" + b"RCPT TO:<bob@b.example>\r\n" * 10_000 + b"DATA\r\n",
+        text(MESSAGE),
+    ]
+    output, stored = asyncio.run(world.converse(said, max_recipients=100, **TRUST))
+    assert output.count("250 2.1.5") == 100
+    assert output.count("452 4.5.3") == 9_900
+    assert len(stored) == 1
+
+
+def test_commands_that_wait_behind_starttls_end_the_connection(world):
+    said = [EHLO, b"STARTTLS\r\nMAIL FROM:<evil@a.example>\r\n", b"RCPT TO:<bob@b.example>\r\n"]
+    output, _ = asyncio.run(world.converse(said))
+    assert output.endswith("554 5.5.1 Wait for the reply to STARTTLS\r\n")

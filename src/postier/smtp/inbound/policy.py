@@ -187,8 +187,8 @@ MAIL_CHECKS: dict[Role, tuple[MailCheck, ...]] = {
 }
 
 RECIPIENT_CHECKS: dict[Role, tuple[RecipientCheck, ...]] = {
-    Role.MX: (_is_ours, _is_known, _has_quota, _there_is_room),
-    Role.SUBMISSION: (_is_known, _has_quota, _there_is_room),
+    Role.MX: (_there_is_room, _is_ours, _is_known, _has_quota),
+    Role.SUBMISSION: (_there_is_room, _is_known, _has_quota),
 }
 
 MESSAGE_CHECKS: dict[Role, tuple[MessageCheck, ...]] = {

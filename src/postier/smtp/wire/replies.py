@@ -29,6 +29,8 @@ class SmtpViolation(Exception):
 def render(reply: Reply) -> bytes:
     """`reply` as it goes over the wire; characters beyond ASCII are escaped (RFC 6531 3.7.4.1)."""
     status = f"{reply.enhanced} " if reply.enhanced else ""
+    if "\n" not in reply.text:
+        return f"{reply.code} {status}{reply.text}\r\n".encode("ascii", "backslashreplace")
     *before, last = reply.text.split("\n")
     text = "".join([f"{reply.code}-{status}{line}\r\n" for line in before])
     return f"{text}{reply.code} {status}{last}\r\n".encode("ascii", "backslashreplace")

@@ -236,23 +236,23 @@ class SmtpServer:
 
     def _read(self) -> Event | None:
         while True:
-            match self.state:
-                case State.TEXT:
-                    return self._read_text()
-                case State.OCTETS:
-                    event = self._read_octets(self._chunk)
-                    if event is not None or self.state is State.OCTETS:
-                        return event
-                case State.CLOSED:
-                    self._take_all()
-                    return None
-                case _:
-                    line = self._read_line()
-                    if line is None:
-                        return None
-                    event = self._understand(line)
-                    if event is not None:
-                        return event
+            state = self.state
+            if state is State.TEXT:
+                return self._read_text()
+            if state is State.OCTETS:
+                event = self._read_octets(self._chunk)
+                if event is not None or self.state is State.OCTETS:
+                    return event
+                continue
+            if state is State.CLOSED:
+                self._take_all()
+                return None
+            line = self._read_line()
+            if line is None:
+                return None
+            event = self._understand(line)
+            if event is not None:
+                return event
 
     def _read_line(self) -> bytes | None:
         """The next line without its CRLF; None while it is not complete."""
