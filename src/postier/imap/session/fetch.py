@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, cast
 
+from postier.blobs.api import BlobUnreadable
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.sections import SectionReader, Sections
@@ -156,6 +157,8 @@ async def _fetch_batch(context: Context, selected: Selected, plan: Plan, batch: 
         template = plan.template.removesuffix(b")\r\n")
         reader = SectionReader(context, selected, plan.sections)
         await reader.answer([template % line for line in lines], rows.uids)
+        if reader.unreadable:
+            raise BlobUnreadable(f"{reader.unreadable} messages of a FETCH")
     return len(rows.numbers) == batch.size and (messages is None or whole)
 
 

@@ -24,8 +24,8 @@ _ASCII_FAMILIES = ("iso-8859-", "windows-125", "koi8")
 
 
 class Needle:
-    """What is looked for. `folded`: casefolded; `octets`: the same for ASCII haystacks, None if it can't stand
-    in one."""
+    """What is looked for. `folded`: casefolded; `octets`: the same for ASCII haystacks, None if it can't
+    stand in one."""
 
     __slots__ = ("folded", "octets")
 

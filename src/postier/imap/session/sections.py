@@ -1,25 +1,27 @@
 """Sections of messages: BODY[...], RFC822 and their kin, read from the blobs by range.
 
 The part index that was made at arrival turns a section into a byte range, so nothing is parsed here but a
-header section of which single fields are wanted. What is small is gathered into writes of some hundred
-KiB; what is large leaves piece by piece, each taken by the client before the next is read.
+header section of which single fields are wanted; and those that every mail program lists are kept beside
+the message, so that no blob is touched. What is small is gathered into writes of some hundred KiB; what is
+large leaves piece by piece, each taken by the client before the next is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, cast
 
-from postier.blobs.api import BlobRef
+from postier.accounts.delivery import LISTING_FIELDS
+from postier.base.log import Log
+from postier.blobs.api import BlobRef, BlobUnreadable
+from postier.imap.session.context import Context
+from postier.imap.session.header_fields import chosen_fields
 from postier.imap.session.selected import Selected
 from postier.imap.wire.responses import literal_header, section_label
 from postier.imap.wire.values import BodySection
-from postier.message.headers import HeaderFields
 from postier.message.parts import PartIndex, section_range
+from postier.net.api import ConnectionLost
 from postier.store.api import Uid
-
-if TYPE_CHECKING:
-    from postier.imap.session.context import Context
 
 __all__ = ["SectionReader", "Sections"]
 
@@ -28,14 +30,18 @@ WRITE = 256 * 1024
 LARGE = 256 * 1024
 """Sections past this size are streamed."""
 
+log = Log("imap")
+
 
 class Sections:
-    """The sections of one FETCH command, with their labels made ready.
+    """The sections of one FETCH command.
 
-    `label` of each: what stands before its data, with the space that separates it from what came before.
+    `labels`: what stands before the data of each, with the space that separates it from what came before.
+    `needs_parts`: something else than whole messages. `is_listing`: nothing but fields that are kept beside
+    the message (accounts.delivery.LISTING_FIELDS).
     """
 
-    __slots__ = ("labels", "needs_parts", "sections")
+    __slots__ = ("is_listing", "labels", "needs_parts", "sections")
 
     def __init__(self, sections: Sequence[BodySection], *, after_items: bool) -> None:
         self.sections = tuple(sections)
@@ -44,20 +50,29 @@ class Sections:
             for position, section in enumerate(sections)
         )
         self.needs_parts = any(section.path or section.specifier for section in sections)
+        self.is_listing = all(map(_is_listing, sections))
 
 
-class Piece(NamedTuple):
-    """Where a section's data is: in `data` if it was read already, else at [start, end) of the blob."""
+def _is_listing(section: BodySection) -> bool:
+    return (
+        section.specifier == "HEADER.FIELDS"
+        and not section.path
+        and all(name.decode("latin-1").lower() in LISTING_FIELDS for name in section.fields)
+    )
 
-    data: bytes | None
-    start: int
-    end: int
+
+class _Message(NamedTuple):
+    """What one message is answered from: `whole` where several sections are cut from it."""
+
+    ref: BlobRef
+    parts: PartIndex | None
+    whole: bytes | None
 
 
 class SectionReader:
-    """Answers one batch of messages."""
+    """Answers one batch of messages. `unreadable`: how many of them could not be read (the log says why)."""
 
-    __slots__ = ("_context", "_held", "_held_size", "_sections", "_selected")
+    __slots__ = ("_context", "_held", "_held_size", "_is_cut", "_sections", "_selected", "unreadable")
 
     def __init__(self, context: Context, selected: Selected, sections: Sections) -> None:
         self._context = context
@@ -65,89 +80,126 @@ class SectionReader:
         self._sections = sections
         self._held: list[bytes] = []
         self._held_size = 0
+        self._is_cut = False  # part of the current message has left already
+        self.unreadable = 0
 
     async def answer(self, heads: Sequence[bytes], uids: Sequence[int]) -> None:
         """`heads`: for each message the line so far. Messages that vanish meanwhile are left out."""
-        account_id, mailbox_id = self._selected.account_id, self._selected.mailbox_id
+        headers = await self._column("header", uids) if self._sections.is_listing else {}
+        there = [uid for uid in uids if not headers.get(uid)]
         reader = self._context.reader
-        refs = await reader.blob_refs(account_id, mailbox_id, cast(Sequence[Uid], uids))
-        parts: dict[object, object] = {}
-        if self._sections.needs_parts:
-            ranges = self._selected.view.ranges(self._selected.view.spans_of(uids))
-            parts = dict(
-                cast(list[tuple[int, bytes]], await reader.facts(account_id, mailbox_id, ranges, ("parts",)))
-            )
+        refs = await reader.blob_refs(
+            self._selected.account_id, self._selected.mailbox_id, cast(Sequence[Uid], there)
+        )
+        parts = await self._column("parts", there) if self._sections.needs_parts and there else {}
         for head, uid in zip(heads, uids, strict=True):
+            header = headers.get(uid)
             ref = refs.get(cast(Uid, uid))
-            if ref is None or (self._sections.needs_parts and uid not in parts):
-                continue
-            await self._message(head, ref, cast(bytes, parts.get(uid, b"")))
+            if header:
+                await self._from_listing(head, header)
+            elif ref is not None and (uid in parts or not self._sections.needs_parts):
+                await self._from_blob(head, uid, ref, parts.get(uid))
         await self._flush()
 
-    async def _message(self, head: bytes, ref: BlobRef, encoded_parts: bytes) -> None:
-        index = PartIndex.decode(encoded_parts) if self._sections.needs_parts else None
-        whole = await self._whole(ref)
+    async def _column(self, name: str, uids: Sequence[int]) -> dict[int, bytes]:
+        view, selected = self._selected.view, self._selected
+        ranges = view.ranges(view.spans_of(uids))
+        rows = await self._context.reader.facts(selected.account_id, selected.mailbox_id, ranges, (name,))
+        return dict(cast(list[tuple[int, bytes]], rows))
+
+    async def _from_listing(self, head: bytes, header: bytes) -> None:
+        line = [head]
+        for section, label in zip(self._sections.sections, self._sections.labels, strict=True):
+            data = without_nul(chosen_fields(header, section))
+            first, last = _partial(section, 0, len(data))
+            line += (label, literal_header(last - first), data[first:last])
+        line.append(b")\r\n")
+        await self._put(b"".join(line))
+
+    # ------------------------------------------------------------------ from blobs
+
+    async def _from_blob(self, head: bytes, uid: int, ref: BlobRef, encoded_parts: bytes | None) -> None:
+        """A message that cannot be read is left out; where half of it has left, only the end of the
+        connection tells the client so. Raises ConnectionLost then."""
+        mark, size = len(self._held), self._held_size
+        self._is_cut = False
+        try:
+            await self._message(head, ref, encoded_parts)
+        except BlobUnreadable as error:
+            log.error("unreadable", exception=error, session=self._context.connection.id, uid=uid)
+            if self._is_cut:
+                self._context.connection.abort()
+                raise ConnectionLost("a message could not be read to its end") from error
+            del self._held[mark:]
+            self._held_size = size
+            self.unreadable += 1
+
+    async def _message(self, head: bytes, ref: BlobRef, encoded_parts: bytes | None) -> None:
+        message = _Message(
+            ref,
+            PartIndex.decode(encoded_parts) if encoded_parts is not None else None,
+            await self._read(ref, 0, ref.size)
+            if len(self._sections.sections) > 1 and ref.size <= LARGE
+            else None,
+        )
         await self._put(head)
         for section, label in zip(self._sections.sections, self._sections.labels, strict=True):
-            piece = await self._piece(section, index, ref, whole)
-            if piece is None:
+            found = _range(section, message)
+            if found is None:
                 await self._put(label + b"NIL")
-                continue
-            await self._put(label + literal_header(piece.end - piece.start))
-            if piece.data is not None:
-                await self._put(without_nul(piece.data))
-            elif piece.end - piece.start <= LARGE:
-                data = await self._context.services.blobs.read(ref, piece.start, piece.end)
-                await self._put(without_nul(data))
+            elif section.fields:
+                await self._fields(section, label, message, *found)
             else:
-                await self._stream(ref, piece)
+                await self._octets(label, message, *_partial(section, *found))
         await self._put(b")\r\n")
 
-    async def _whole(self, ref: BlobRef) -> bytes | None:
-        """Several sections of one small message are cut from one read."""
-        if len(self._sections.sections) > 1 and ref.size <= LARGE:
-            return await self._context.services.blobs.read(ref)
-        return None
+    async def _fields(
+        self, section: BodySection, label: bytes, message: _Message, start: int, end: int
+    ) -> None:
+        data = without_nul(chosen_fields(await self._cut(message, start, end), section))
+        first, last = _partial(section, 0, len(data))
+        await self._put(label + literal_header(last - first) + data[first:last])
 
-    async def _piece(
-        self, section: BodySection, index: PartIndex | None, ref: BlobRef, whole: bytes | None
-    ) -> Piece | None:
-        """None for a section the message does not have."""
-        if index is None:
-            found: tuple[int, int] | None = (0, ref.size)
-        else:
-            specifier = "HEADER" if section.fields else section.specifier
-            found = section_range(index, section.path, specifier)
-        if found is None:
-            return None
-        start, end = found
-        if section.fields:
-            header = (
-                whole[start:end]
-                if whole is not None
-                else await self._context.services.blobs.read(ref, start, end)
-            )
-            chosen = chosen_fields(header, section)
-            first, last = _partial(section, 0, len(chosen))
-            return Piece(chosen[first:last], first, last)
-        start, end = _partial(section, start, end)
-        return Piece(whole[start:end] if whole is not None else None, start, end)
-
-    async def _stream(self, ref: BlobRef, piece: Piece) -> None:
+    async def _octets(self, label: bytes, message: _Message, start: int, end: int) -> None:
+        if end - start <= LARGE:
+            data = await self._cut(message, start, end)
+            await self._put(label + literal_header(end - start))
+            await self._put(without_nul(data))
+            return
+        await self._put(label + literal_header(end - start))
         await self._flush()
-        async for chunk in self._context.services.blobs.stream(ref, piece.start, piece.end):
+        self._is_cut = True
+        async for chunk in self._context.services.blobs.stream(message.ref, start, end):
             await self._context.write([without_nul(chunk)])
+
+    async def _cut(self, message: _Message, start: int, end: int) -> bytes:
+        if message.whole is not None:
+            return message.whole[start:end]
+        return await self._read(message.ref, start, end)
+
+    async def _read(self, ref: BlobRef, start: int, end: int) -> bytes:
+        return await self._context.services.blobs.read(ref, start, end)
+
+    # ------------------------------------------------------------------ writing
 
     async def _put(self, data: bytes) -> None:
         self._held.append(data)
         self._held_size += len(data)
         if self._held_size >= WRITE:
+            self._is_cut = True
             await self._flush()
 
     async def _flush(self) -> None:
         held, self._held, self._held_size = self._held, [], 0
         if held:
             await self._context.write(held)
+
+
+def _range(section: BodySection, message: _Message) -> tuple[int, int] | None:
+    """Where the section lies in the message; None if the message has no such section."""
+    if message.parts is None:
+        return 0, message.ref.size
+    return section_range(message.parts, section.path, "HEADER" if section.fields else section.specifier)
 
 
 def without_nul(data: bytes) -> bytes:
@@ -162,17 +214,3 @@ def _partial(section: BodySection, start: int, end: int) -> tuple[int, int]:
     first, length = section.partial
     start = min(start + first, end)
     return start, min(start + length, end)
-
-
-def chosen_fields(header: bytes, section: BodySection) -> bytes:
-    """HEADER.FIELDS or HEADER.FIELDS.NOT: whole fields in order, then the empty line (RFC 3501 6.4.5)."""
-    names = {name.lower() for name in section.fields}
-    wanted = section.specifier == "HEADER.FIELDS"
-    kept = [
-        header[field.start : field.end]
-        for field in HeaderFields(header)
-        if (field.name.lower() in names) is wanted
-    ]
-    if kept and not kept[-1].endswith(b"\n"):  # a header section that ends with the message
-        kept.append(b"\r\n")
-    return b"".join(kept) + b"\r\n"
