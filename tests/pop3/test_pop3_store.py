@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from postier.base.address import Address
 from postier.base.clock import SystemClock
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
+from postier.net.api import Session
+from postier.net.connection import WRITE_LIMIT
 from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
 from postier.store.api import Domain, NewMessage, Store, Tx, Uid
 from postier.store.sqlite import open_sqlite
@@ -24,24 +26,34 @@ LONG = b"Subject: long\r\n\r\n" + b"..dots\r\n.\r\nno dot\r\n" * 100_000
 
 
 @asynccontextmanager
-async def pop3_on(folder: Path) -> AsyncIterator[tuple[Store, Callable[[bytes], Awaitable[bytes]]]]:
-    """A store with one account, and a function that plays bytes to a new connection."""
+async def pop3_on(folder: Path) -> AsyncIterator[tuple[Store, Session]]:
+    """A store in `folder`, and the door to it."""
     clock, bus, blobs = SystemClock(), MemoryBus(), LocalBlobs(folder, "test")
     store = await open_sqlite(folder / "postier.db", blobs=blobs, bus=bus, clock=clock, owner="test")
     verifier = PasswordVerifier()
     services = Pop3Services(store, blobs, Login(store, clock, verifier, limited=False))
 
-    async def talk(said: bytes) -> bytes:
-        connection = MemoryConnection(tls=True)
-        connection.start(pop3_session(services, Pop3Settings()))
-        connection.feed(b"USER Tim@a.example\r\nPASS secret\r\n" + said)
-        return await connection.finish()
-
     try:
-        yield store, talk
+        yield store, pop3_session(services, Pop3Settings())
     finally:
         verifier.close()
         await store.close()
+
+
+async def log_in(session: Session) -> MemoryConnection:
+    connection = MemoryConnection(tls=True)
+    connection.start(session)
+    connection.feed(b"USER Tim@a.example\r\nPASS secret\r\n")
+    await connection.quiet()
+    return connection
+
+
+async def talk(session: Session, said: bytes) -> bytes:
+    """All that is answered to `said` on a new connection, after the login."""
+    connection = await log_in(session)
+    connection.output()
+    connection.feed(said)
+    return await connection.finish()
 
 
 async def deliver(store: Store, body: bytes) -> Uid:
@@ -68,31 +80,50 @@ async def add_tim(store: Store) -> None:
 
 def test_messages_come_whole_and_dele_lasts(tmp_path: Path) -> None:
     async def main() -> None:
-        async with pop3_on(tmp_path) as (store, talk):
+        async with pop3_on(tmp_path) as (store, session):
             await add_tim(store)
             for body in (b"Subject: one\r\n\r\n.\r\n", LONG, b"Subject: three\r\n\r\nx"):
                 await deliver(store, body)
-            output = await talk(b"STAT\r\nRETR 1\r\nRETR 2\r\nDELE 2\r\nQUIT\r\n")
+            output = await talk(session, b"STAT\r\nRETR 1\r\nRETR 2\r\nDELE 2\r\nQUIT\r\n")
             size = len(LONG) + 17 + 36 + 36
             assert b"+OK 3 %d\r\n" % size in output
             assert b"octets\r\nReturn-Path: <>\r\nSubject: one\r\n\r\n..\r\n.\r\n" in output
             stuffed = LONG.replace(b"\r\n.", b"\r\n..")
             assert b"octets\r\nReturn-Path: <>\r\n" + stuffed + b".\r\n" in output
             assert output.endswith(b"+OK Goodbye\r\n")
-            assert b"+OK 2 72\r\n" in await talk(b"STAT\r\n")
+            assert b"+OK 2 72\r\n" in await talk(session, b"STAT\r\n")
+
+    asyncio.run(main())
+
+
+def test_a_client_that_reads_nothing_costs_a_bounded_amount(tmp_path: Path) -> None:
+    """A long message waits in the store, not in our memory."""
+
+    async def main() -> None:
+        async with pop3_on(tmp_path) as (store, session):
+            await add_tim(store)
+            await deliver(store, LONG * 3)
+            connection = await log_in(session)
+            connection.stall()
+            connection.feed(b"RETR 1\r\n")
+            await connection.quiet()
+            assert WRITE_LIMIT < connection.wire.get_write_buffer_size() < WRITE_LIMIT + 600_000
+            connection.flow()
+            await connection.quiet()
+            assert connection.output().count(b"no dot\r\n") == 300_000
 
     asyncio.run(main())
 
 
 def test_uidl_is_the_same_after_a_restart(tmp_path: Path) -> None:
     async def listing(prepare: bool) -> list[bytes]:
-        async with pop3_on(tmp_path) as (store, talk):
+        async with pop3_on(tmp_path) as (store, session):
             if prepare:
                 await add_tim(store)
                 for number in range(3):
                     await deliver(store, b"Subject: %d\r\n\r\n" % number)
-                await talk(b"DELE 2\r\nQUIT\r\n")
-            return (await talk(b"UIDL\r\n")).split(b"\r\n")[4:-2]
+                await talk(session, b"DELE 2\r\nQUIT\r\n")
+            return (await talk(session, b"UIDL\r\n")).split(b"\r\n")[1:-2]
 
     before = asyncio.run(listing(True))
     after = asyncio.run(listing(False))

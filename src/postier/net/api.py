@@ -132,7 +132,8 @@ class Connection(Protocol):
     def bytes_out(self) -> int: ...
 
     async def event(self, core: Core[Event], timeout: float) -> Event | Wake | None:
-        """The core's next event; None once the peer has closed and all its input is used up.
+        """The core's next event; None once the peer has closed and all its input is used up, once we have
+        closed, and when the server stops and the peer pauses (the driver has said goodbye then).
 
         Before waiting, sends `core.outgoing()`. Returns a Wake if `wake()` was called since the last call
         and the core has no event. Raises IdleTimeout after `timeout` seconds without input and

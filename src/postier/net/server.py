@@ -1,8 +1,6 @@
-"""Listening sockets, who may connect, and stopping without losing anybody.
+"""Who may connect, what runs for them, and stopping without losing anybody.
 
-A supervisor binds the ports before it drops its privileges and before it forks (`bind_sockets`); each
-worker takes one set of sockets and runs a Server on its own loop. The kernel spreads connections over
-the sets (SO_REUSEPORT).
+A worker takes its set of listening sockets (net.binding) and runs one Server on its own loop.
 
 Limits are counted per worker and before a session exists. One address may hold `per_address`
 connections; IPv6 counts by /64, which is what one customer gets.
@@ -13,27 +11,24 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
-import ipaddress
 import resource
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from postier.base.log import Log
 from postier.net.api import ConnectionLost, IdleTimeout, Session, SslContextSource
+from postier.net.binding import BACKLOG, BindError, Endpoint, bind_sockets
 from postier.net.connection import HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT, StreamConnection, plain_address
 
 __all__ = ["BindError", "Endpoint", "Limits", "Listener", "Server", "bind_sockets", "raise_descriptor_limit"]
 
-BACKLOG = 1024
 RESERVED_DESCRIPTORS = 256
 """Kept for files, databases and outgoing connections."""
 ENDLESS_DESCRIPTORS = 1 << 20
 """What "no limit" of open files is taken for."""
-IPV4_ANY = str(ipaddress.IPv4Address(0))
 CONCURRENT_HANDSHAKES = 500
 ACCEPT_BATCH = 64
 PAUSE_WITHOUT_DESCRIPTORS = 1.0
@@ -41,18 +36,6 @@ PAUSE_WITHOUT_DESCRIPTORS = 1.0
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 log = Log("net")
-
-
-class Endpoint(NamedTuple):
-    """Where to listen. `host` is an address or "" for all of them; `port` 0 lets the kernel choose."""
-
-    name: str
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host or "*"
-        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,71 +68,6 @@ class Limits:
 
     connections: int = 10_000
     per_address: int = 50
-
-
-class BindError(Exception):
-    """A port that cannot be had; the message is one line for the administrator."""
-
-
-# ---------------------------------------------------------------------- binding
-
-
-def bind_sockets(endpoints: Sequence[Endpoint], workers: int = 1) -> list[dict[Endpoint, socket.socket]]:
-    """One set of listening sockets for each worker; the keys are `endpoints` as given.
-
-    Raises BindError "cannot listen on 127.0.0.1:25: address already in use"; then none is left open.
-    """
-    sets: list[dict[Endpoint, socket.socket]] = [{} for _ in range(workers)]
-    wildcards = {endpoint.port for endpoint in endpoints if endpoint.host == IPV4_ANY}
-    try:
-        for endpoint in endpoints:
-            _bind_alone(endpoint, endpoint.port in wildcards).close()
-            target = endpoint
-            for own in sets:
-                own[endpoint] = _bind(target, endpoint.port in wildcards, shared=True)
-                target = endpoint._replace(port=own[endpoint].getsockname()[1])
-    except BindError:
-        for own in sets:
-            for bound in own.values():
-                bound.close()
-        raise
-    return sets
-
-
-def _bind_alone(endpoint: Endpoint, v6_only: bool) -> socket.socket:
-    """Without SO_REUSEPORT first: another server that uses it as well must not share the port with us."""
-    return _bind(endpoint, v6_only, shared=False)
-
-
-def _bind(endpoint: Endpoint, v6_only: bool, *, shared: bool) -> socket.socket:
-    family = socket.AF_INET6 if ":" in endpoint.host or not endpoint.host else socket.AF_INET
-    try:
-        bound = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise _bind_error(endpoint, error) from error
-    try:
-        bound.setblocking(False)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(v6_only))
-        bound.bind((endpoint.host or "::", endpoint.port))
-        if shared:
-            bound.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
-        bound.close()
-        raise _bind_error(endpoint, error) from error
-    return bound
-
-
-def _bind_error(endpoint: Endpoint, error: Exception) -> BindError:
-    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return BindError(f"cannot listen on {endpoint}: {why[:1].lower()}{why[1:]}")
-
-
-# ---------------------------------------------------------------------- serving
 
 
 def raise_descriptor_limit() -> int:
