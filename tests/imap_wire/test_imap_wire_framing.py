@@ -252,6 +252,30 @@ def test_append_without_waiting(options: bytes) -> None:
     assert events(core) == [LiteralChunk(b"abc"), LiteralEnd(None), Noop(b"b")]
 
 
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        (b"17-Jul-1996 02:44:25 -0700", DATE),
+        (b" 1-Jan-1970 00:00:00 +0000", 0),
+        (b"1-jan-1970 01:00:00 +0100", 0),
+        (b"31-Dec-1969 23:59:59 +0000", -1),
+    ],
+)
+def test_internal_dates(date: bytes, seconds: int) -> None:
+    event = one(server(), b'a APPEND x "' + date + b'" {1}\r\n')
+    assert event == Append(b"a", "x", AppendMessage((), seconds, 1))
+
+
+@pytest.mark.parametrize(
+    "date", [b"", b"x", b"30-Feb-2020 00:00:00 +0000", b"01-Jan-2020 24:00:00 +0000", b"01-Jan-2020"]
+)
+def test_dates_that_are_none(date: bytes) -> None:
+    core = server()
+    assert isinstance(one(core, b'a APPEND x "' + date + b'" {1}\r\n'), BadCommand)
+    assert core.outgoing() == b""
+    assert in_step(core)
+
+
 def test_append_to_a_name_that_is_a_literal() -> None:
     core = server()
     assert events(core, b"a append {5}\r\n") == []

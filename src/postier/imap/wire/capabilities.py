@@ -14,7 +14,8 @@ __all__ = ["CAPABILITIES", "CapabilityRow", "Surroundings", "render_capabilities
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What decides about capabilities beside the state. `login_allowed`: passwords may cross this connection;
-    `starttls`: a certificate is there; `compressed`: COMPRESS is active; `mechanisms`: of SASL.
+    `starttls`: a certificate is there; `compressed`: COMPRESS is active; `mechanisms`: of SASL;
+    `append_limit`: octets of the largest message that APPEND takes, 0 for none to tell (RFC 7889).
     """
 
     tls: bool = False
@@ -22,6 +23,7 @@ class Surroundings:
     login_allowed: bool = True
     compressed: bool = False
     mechanisms: tuple[str, ...] = ("PLAIN",)
+    append_limit: int = 0
 
 
 Shown = Callable[[State, Surroundings], bool]
@@ -81,7 +83,10 @@ CAPABILITIES = (
     CapabilityRow("CREATE-SPECIAL-USE", "6154", _after_login),
     CapabilityRow("ESEARCH", "4731", _after_login),
     CapabilityRow("WITHIN", "5032", _after_login),
+    CapabilityRow("SEARCHRES", "5182", _after_login),
+    CapabilityRow("MULTIAPPEND", "3502", _after_login),
     CapabilityRow("CONDSTORE", "7162", _after_login),
+    CapabilityRow("QRESYNC", "7162", _after_login),
     CapabilityRow("COMPRESS=DEFLATE", "4978", _can_compress),
 )
 
@@ -92,4 +97,6 @@ def render_capabilities(state: State, around: Surroundings) -> bytes:
     names = [row.name for row in CAPABILITIES if row.shown(state, around)]
     if state is State.NOT_AUTHENTICATED and around.login_allowed:
         names += [f"AUTH={mechanism}" for mechanism in around.mechanisms]
+    if state is not State.NOT_AUTHENTICATED and around.append_limit:
+        names.append(f"APPENDLIMIT={around.append_limit}")
     return " ".join(names).encode("ascii")

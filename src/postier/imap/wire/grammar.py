@@ -248,9 +248,11 @@ class Grammar(Cursor):
         return day - _EPOCH_DAY
 
     def date_time(self) -> int:
-        """`"17-Jul-1996 02:44:25 -0700"` as seconds since 1970-01-01T00:00:00Z."""
+        """`"17-Jul-1996 02:44:25 -0700"` as seconds since 1970-01-01T00:00:00Z. A day of one digit may stand
+        without the space before it, as some clients write it."""
         start = self.position
-        moment = parse_internal_date(self.quoted())
+        raw = self.quoted()
+        moment = parse_internal_date(b" " + raw if raw[1:2] == b"-" else raw)
         if moment is None:
             self.position = start
             self.fail("a date and time")
