@@ -16,7 +16,7 @@ import uvloop
 
 from postier.net.api import Connection, ConnectionLost
 from postier.net.authority import KeyPair, issue_certificate, make_ca, write_key_pair
-from postier.net.connection import StreamConnection
+from postier.net.connection import READ_LIMIT, StreamConnection
 from postier.net.server import Endpoint, Limits, Listener, Server
 from postier.net.tls import (
     CertificateError,
@@ -149,6 +149,41 @@ def test_close_under_tls_sends_everything(run: Runner, folder: Path) -> None:
         await server.drain(5)
 
     run(main())
+
+
+def test_a_busy_session_bounds_what_is_read_and_loses_nothing(run: Runner, folder: Path) -> None:
+    seen: list[int] = []
+
+    async def slow(connection: Connection) -> None:
+        core = Lines()
+        assert await connection.event(core, 5) == b"go"
+        before = -1
+        while connection.bytes_in != before:  # nothing is read any more
+            before = connection.bytes_in
+            await asyncio.sleep(0.02)
+        line = await connection.event(core, 5)
+        assert isinstance(line, bytes)
+        seen.extend((before, len(line)))
+        assert await connection.event(core, 5) is None
+        seen.append(0)
+
+    async def main() -> None:
+        listener = Listener(Endpoint("t", "127.0.0.1", 0), slow, store(folder), implicit_tls=True)
+        server = Server([listener])
+        (port,) = (await server.start()).values()
+        context = verifying_client_context(folder / "ca.pem")
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, server_hostname="mx.example"
+        )
+        writer.write(b"go\n" + b"x" * 4_000_000 + b"\n")
+        writer.close()
+        while server.connections or not seen:
+            await asyncio.sleep(0.01)
+        await server.drain(5)
+
+    run(main())
+    assert READ_LIMIT < seen[0] < 3 * READ_LIMIT
+    assert seen[1:] == [4_000_000, 0]
 
 
 def test_start_tls_on_both_sides(run: Runner, folder: Path) -> None:
