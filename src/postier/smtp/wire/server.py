@@ -53,14 +53,11 @@ from postier.smtp.wire.events import (
     StartTls,
     Violation,
 )
+from postier.smtp.wire.lines import BARE, LineBuffer
 from postier.smtp.wire.replies import CommandError, SmtpViolation, render
 
-__all__ = ["MAX_SKIPPED", "SmtpServer"]
+__all__ = ["SmtpServer"]
 
-MAX_SKIPPED = 1024 * 1024
-"""Octets of an over-long line that are skipped before the dialogue ends."""
-
-_BARE = Reply(554, "5.5.2", "A CR or LF stands alone: lines end in CRLF")
 _NEXT: dict[type[Event], tuple[State | None, State | None]] = {
     Ehlo: (State.READY, None),
     MailFrom: (State.MAIL, None),
@@ -105,12 +102,8 @@ class SmtpServer:
         self._capabilities: tuple[str, ...] = ()
         self._offered: frozenset[str] = frozenset()
         self._context = Context(self._offered, smtputf8=False)
-        self._received: list[bytes] = []
+        self._input = LineBuffer(AUTH_LINE_LIMIT)
         self._out: list[bytes] = []
-        self._buffer = b""
-        self._position = 0
-        self._scanned = 0
-        self._skipped = 0
         self._awaiting: Event | None = None
         self._greeted = False
         self._text = DotReader()
@@ -122,13 +115,11 @@ class SmtpServer:
     # ------------------------------------------------------------------ net.api.Core
 
     def receive(self, data: bytes) -> None:
-        self._received.append(data)
+        self._input.receive(data)
 
     def next_event(self) -> Event | None:
         if self._awaiting is not None:
             return None
-        if self._received:
-            self._take_in()
         try:
             event = self._read()
         except SmtpViolation as violation:
@@ -148,7 +139,7 @@ class SmtpServer:
         return data
 
     def has_buffered_input(self) -> bool:
-        return bool(self._received) or self._position < len(self._buffer)
+        return bool(self._input)
 
     @property
     def is_closed(self) -> bool:
@@ -219,20 +210,10 @@ class SmtpServer:
         self.requires_tls = False
         self._greeted = False
         self._awaiting = None
-        self._received.clear()
-        self._buffer = b""
-        self._position = self._scanned = 0
+        self._input.clear()
         self._context = Context(self._offered, smtputf8=False)
 
     # ------------------------------------------------------------------ reading
-
-    def _take_in(self) -> None:
-        if self._position < len(self._buffer):
-            self._received.insert(0, self._buffer[self._position :])
-        self._scanned = max(0, self._scanned - self._position)
-        self._position = 0
-        self._buffer = self._received[0] if len(self._received) == 1 else b"".join(self._received)
-        self._received.clear()
 
     def _read(self) -> Event | None:
         while True:
@@ -245,65 +226,45 @@ class SmtpServer:
                     return event
                 continue
             if state is State.CLOSED:
-                self._take_all()
+                self._input.clear()
                 return None
-            line = self._read_line()
+            line = self._input.line()
             if line is None:
                 return None
             event = self._understand(line)
             if event is not None:
                 return event
 
-    def _read_line(self) -> bytes | None:
-        """The next line without its CRLF; None while it is not complete."""
-        start = self._position
-        end = self._buffer.find(b"\n", max(start, self._scanned))
-        if end < 0:
-            self._scanned = len(self._buffer)
-            if self._scanned - start > AUTH_LINE_LIMIT + 2:
-                self._skip_line()
-            return None
-        if end == start or self._buffer[end - 1] != 0x0D:
-            raise SmtpViolation("bare LF in a command", _BARE)
-        self._position = self._scanned = end + 1
-        return self._buffer[start : end - 1]
-
-    def _skip_line(self) -> None:
-        """Drop what there is of an over-long line, but for its last byte: it may be the CR."""
-        self._skipped += len(self._buffer) - self._position - 1
-        self._buffer, self._position, self._scanned = self._buffer[-1:], 0, 1
-        if self._skipped > MAX_SKIPPED:
-            raise SmtpViolation("endless line", Reply(500, "5.5.2", "Line too long"))
-
     def _read_text(self) -> Event | None:
         if self._text_is_over:
             return DataEnd()
-        data = self._take_all()
+        data = self._input.take()
         if not data:
             return None
         try:
             text, rest = self._text.feed(data)
         except BareNewline:
-            raise SmtpViolation("bare CR or LF in the text", _BARE) from None
+            raise SmtpViolation("bare CR or LF in the text", BARE) from None
         if rest is not None:
             self._text_is_over = True
-            self._buffer = rest
+            self._input.put_back(rest)
         if text:
             return DataChunk(text)
         return DataEnd() if self._text_is_over else None
 
     def _read_octets(self, chunk: Bdat) -> Event | None:
         if self._octets.remaining:
-            data = self._take_all()
+            data = self._input.take()
             if not data:
                 return None
             if self._chunk_fault is not None:
-                self._buffer = self._octets.skip(data)
+                self._input.put_back(self._octets.skip(data))
                 return self._chunk_is_over(chunk) if not self._octets.remaining else None
             try:
-                piece, self._buffer = self._octets.feed(data)
+                piece, rest = self._octets.feed(data)
             except BareNewline:
-                raise SmtpViolation("bare CR or LF in a chunk", _BARE) from None
+                raise SmtpViolation("bare CR or LF in a chunk", BARE) from None
+            self._input.put_back(rest)
             return DataChunk(piece)
         return self._chunk_is_over(chunk)
 
@@ -314,14 +275,8 @@ class SmtpServer:
             self._refuse(fault)
             return None
         if chunk.last and self._octets.after_cr:
-            raise SmtpViolation("bare CR or LF in a chunk", _BARE)
+            raise SmtpViolation("bare CR or LF in a chunk", BARE)
         return DataEnd() if chunk.last else ChunkEnd(chunk.size)
-
-    def _take_all(self) -> bytes:
-        """Everything that waits."""
-        data = self._buffer[self._position :] if self._position else self._buffer
-        self._buffer, self._position, self._scanned = b"", 0, 0
-        return data
 
     # ------------------------------------------------------------------ understanding
 
@@ -329,7 +284,7 @@ class SmtpServer:
         """The event of a command line, or None where the core answers by itself."""
         if self.errors > self._max_errors:
             raise SmtpViolation("too many errors", Reply(421, "4.7.0", "Too many errors, closing"))
-        too_long, self._skipped = self._skipped > 0, 0
+        too_long = self._input.was_cut()
         try:
             if self.state is State.AUTH:
                 return self._auth_response(line, too_long)
@@ -373,7 +328,7 @@ class SmtpServer:
     def _look_at(self, line: bytes, verb: bytes, command: Command | None) -> None:
         """What is wrong with a line whatever its command."""
         if b"\r" in line:
-            raise SmtpViolation("bare CR in a command", _BARE)
+            raise SmtpViolation("bare CR in a command", BARE)
         if verb.upper() in FOREIGN_VERBS:
             raise SmtpViolation("another protocol's command", Reply(554, "5.5.1", "This is SMTP"))
         if len(line) + 2 > (command.limit if command else LINE_LIMIT):
@@ -391,7 +346,7 @@ class SmtpServer:
             raise out_of_order(command, self.state)
         if command.extension == "AUTH" and self.authenticated:
             raise CommandError(503, "5.5.1", "Already authenticated")
-        behind = self._position < len(self._buffer)
+        behind = bool(self._input)
         if behind and command.extension == "STARTTLS":
             raise SmtpViolation(
                 "commands behind STARTTLS", Reply(554, "5.5.1", "Wait for the reply to STARTTLS")
@@ -428,9 +383,7 @@ class SmtpServer:
 
     def _close(self) -> None:
         self.state = State.CLOSED
-        self._received.clear()
-        self._buffer = b""
-        self._position = self._scanned = 0
+        self._input.clear()
 
 
 def _syntax_status(command: Command) -> str:
