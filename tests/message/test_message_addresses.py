@@ -36,6 +36,7 @@ ONE = [
     (b"MAILER-DAEMON", Mailbox("", "MAILER-DAEMON", "", valid=False)),
     (b"Mary Smith", Mailbox("Mary Smith", "", "", valid=False)),
     (b"a@b@c", Mailbox("", "a", "b@c", valid=False)),
+    (b"<a\0@b>", Mailbox("", "a\ufffd", "b", valid=False)),
     (b"<a@b", Mailbox("", "a", "b", valid=False)),
 ]
 

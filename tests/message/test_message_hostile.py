@@ -240,3 +240,10 @@ def test_addresses_repeated(piece: bytes) -> None:
     parse_parameterised(b"text/plain" + piece * 50_000)
     parse_parameterised(b"text/plain; a=" + piece * 50_000)
     decode_text(piece * 50_000)
+
+
+def test_envelopes_of_messages_inside_are_bounded_together() -> None:
+    inside = b"--b\r\n\r\nFrom: " + b"<a@b>;" * 2000 + b"\r\n\r\n"
+    analysis = analyse(b"Content-Type: multipart/digest; boundary=b\r\n\r\n" + inside * 100)
+    assert len(analysis.body_structure) < 1_300_000
+    assert balanced(analysis.body_structure)

@@ -8,7 +8,7 @@ import pytest
 
 from postier.message.analysis import analyse
 from postier.message.body_structure import body_from_body_structure
-from postier.message.parts import PartIndex, section_range
+from postier.message.parts import PartIndex, section_range, shift_parts
 from postier.message.text import html_text, iter_text
 from postier.message.transfer import TransferDecoder, decode_transfer, is_known
 
@@ -78,6 +78,11 @@ def test_a_message_that_is_a_message() -> None:
     index = PartIndex.decode(analyse(data).parts)
     assert section_range(index, (1,), "HEADER") == (32, 47)
     assert section_range(index, (1, 1)) == (47, 51)
+
+
+def test_shifted_parts_are_those_of_the_message_with_our_fields_on_top() -> None:
+    prefix = b"Return-Path: <>\r\nReceived: here\r\n"
+    assert shift_parts(analyse(MESSAGE).parts, len(prefix)) == analyse(prefix + MESSAGE).parts
 
 
 def test_body_structure() -> None:

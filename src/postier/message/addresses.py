@@ -126,7 +126,11 @@ def iter_mailboxes(raw_values: Iterable[bytes]) -> Iterator[Mailbox]:
 
 def _decode(item: RawMailbox) -> Mailbox:
     name = decode_text(item.name) if item.name else ""
-    return Mailbox(name, decode_unknown(item.local_part), decode_unknown(item.domain), item.valid)
+    return Mailbox(name, _shown(item.local_part), _shown(item.domain), item.valid)
+
+
+def _shown(octets: bytes) -> str:
+    return decode_unknown(octets).replace("\0", "\ufffd")
 
 
 def author_domains(from_fields: Iterable[bytes]) -> tuple[Domain, ...]:
@@ -306,7 +310,7 @@ class _ListReader:
             self.valid = False
             return
         if self.at:  # `a@b <c@d>`: what stands before is meant as the name
-            self.words = [_shown(self.local) + b"@" + b"".join(self.domain)]
+            self.words = [_unquoted(self.local) + b"@" + b"".join(self.domain)]
         self.local, self.domain = [], []
         self.at = False
         self.angle = self.in_angle = True
@@ -351,7 +355,7 @@ class _ListReader:
 
     def _finish(self) -> RawMailbox:
         name: bytes | None = b"".join(self.words)
-        local_part, domain = _shown(self.local), b"".join(self.domain)
+        local_part, domain = _unquoted(self.local), b"".join(self.domain)
         valid = self.valid and not self.in_angle and _valid_local(self.local) and _valid_domain(self.domain)
         if self.at and not self.angle:
             name = None
@@ -369,7 +373,7 @@ def _unquote(text: bytes) -> bytes:
     return _QUOTED_PAIR.sub(rb"\1", text) if b"\\" in text else text
 
 
-def _shown(local: list[bytes]) -> bytes:
+def _unquoted(local: list[bytes]) -> bytes:
     return b"".join([_unquote(piece) for piece in local])
 
 

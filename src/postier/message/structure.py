@@ -26,7 +26,8 @@ __all__ = ["DEPTH", "PARTS", "Kind", "Node", "Scanner"]
 
 DEPTH = 100
 PARTS = 10_000
-PART_HEADERS_KEPT = 4 << 20  # of all parts together; what is past it counts as no fields
+PART_HEADERS_KEPT = 1 << 20  # of all parts together; what is past it counts as no fields
+ENVELOPES_KEPT = 1 << 20  # rendered octets, of all messages inside together; what is past it counts as empty
 BOUNDARY_KEPT = 1000
 SAMPLE = 16 * 1024  # bytes kept of a text part, for the preview
 SAMPLES = 3
@@ -98,6 +99,7 @@ class Scanner:
         self._longest = 0
         self._closed = False  # the delimiter read last was a closing one
         self._budget = PART_HEADERS_KEPT
+        self._envelope_room = ENVELOPES_KEPT
         self._cut_header: bytes | None = None  # of a header section past HEADER_KEPT
         self._sampling: list[bytes] | None = None
         self._sample_room = 0
@@ -311,7 +313,8 @@ class Scanner:
         if parent is None:
             self.fields = fields
         elif parent.kind is Kind.MESSAGE:
-            node.envelope = render_envelope(fields)
+            node.envelope = render_envelope(fields if self._envelope_room > 0 else _NO_FIELDS)
+            self._envelope_room -= len(node.envelope)
         self._enter_body(node, index)
 
     def _enter_body(self, node: Node, index: int) -> None:
