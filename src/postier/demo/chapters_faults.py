@@ -39,7 +39,7 @@ def wait_in_queue(world: World) -> Iterator[Row]:
     lost = compose("alice@orchard.test", ["nobody@harbor.test"], "Y a-t-il quelqu'un ?", "Hé ho.\n")
     with submit(world.orchard, "alice") as client:
         reply_to_data(client, "alice@orchard.test", ["nobody@harbor.test"], lost.as_bytes())
-    bounce = arrival(world.orchard, "alice", "Subject", "Undeliver", seconds=60)
+    bounce = arrival(world.orchard, "alice", "Subject", "Not delivered", seconds=60)
     report = b"multipart/report" in bounce and b"message/delivery-status" in bounce
     yield Row(report and b"5.1.1" in bounce, "mail for nobody comes back (RFC 3464)", _sentence(bounce))
 
@@ -57,9 +57,9 @@ def _queued_reason(world: World) -> str:
 
 
 def _sentence(bounce: bytes) -> str:
-    """The first line that a person reads."""
-    body = bounce.partition(b"\r\n\r\n")[2].partition(b"\r\n\r\n")[2]
-    return " ".join(body[:200].decode("utf-8", "replace").split())[:90]
+    """The first lines that a person reads."""
+    text = bounce.partition(b"\r\n\r\n")[2].partition(b"\r\n\r\n")[2]
+    return " ".join(text[:300].decode("utf-8", "replace").split())[:120]
 
 
 @dataclass(slots=True)
