@@ -10,7 +10,7 @@ from postier.base.clock import Clock, SystemClock
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
 from postier.store.sqlite import open_sqlite
-from postier.testing.store_contract import Opened, OpenStore
+from postier.testing.store_helpers import Opened, OpenStore
 
 
 @pytest.fixture

@@ -1,0 +1,231 @@
+"""What the SQLite engine does when the disk is full, the disk fails, or the schema is of tomorrow."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postier.base import log
+from postier.blobs.local import LocalBlobs
+from postier.store.api import BlobId, FlagChange, StoreUnavailable, Tx, Uid
+from postier.store.migrations import SchemaTooNew, latest_version, steps
+from postier.testing.store_contract import ALL, deliver
+from postier.testing.store_helpers import Opened, OpenStore, add_person, letter, on_store
+
+
+@pytest.fixture(autouse=True)
+def log_lines() -> Iterator[io.StringIO]:
+    """What the engine logs, kept away from the terminal."""
+    lines = io.StringIO()
+    log.set_stream(lines)
+    yield lines
+    log.set_stream(None)
+
+
+class FaultySync:
+    """LocalBlobs.sync that fails with `error` while it is set."""
+
+    def __init__(self, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.error: int | None = None
+        self._sync = blobs.sync
+        monkeypatch.setattr(blobs, "sync", self)
+
+    def __call__(self) -> None:
+        if self.error is not None:
+            raise OSError(self.error, "as the test wants it")
+        self._sync()
+
+
+def test_a_full_disk_undoes_the_batch_and_passes(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch, log_lines: io.StringIO
+) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            alice, inbox = await add_person(opened.store)
+            assert isinstance(opened.blobs, LocalBlobs)
+            sync = FaultySync(opened.blobs, monkeypatch)
+            sync.error = errno.ENOSPC
+            outcomes = await asyncio.gather(
+                *(deliver(opened.store, alice, inbox) for _ in range(5)), return_exceptions=True
+            )
+            assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
+            assert (await opened.store.reader.mailbox(alice, inbox)).messages == 0
+            sync.error = None
+            assert await deliver(opened.store, alice, inbox) == [1]
+            refs = await opened.store.reader.blob_refs(alice, inbox, [Uid(1)])
+            assert await opened.blobs.read(refs[Uid(1)]) == b"x" * 100
+        assert "a batch was undone" in log_lines.getvalue()
+
+    asyncio.run(run())
+
+
+def test_a_failed_fsync_is_the_end(open_store: OpenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system still holds in memory may differ from the disk: nothing may build on it."""
+
+    async def run() -> None:
+        async with open_store() as opened:
+            alice, inbox = await add_person(opened.store)
+            assert isinstance(opened.blobs, LocalBlobs)
+            sync = FaultySync(opened.blobs, monkeypatch)
+            sync.error = errno.EIO
+            with pytest.raises(StoreUnavailable):
+                await deliver(opened.store, alice, inbox)
+            sync.error = None
+            with pytest.raises(StoreUnavailable):
+                await deliver(opened.store, alice, inbox)
+            with pytest.raises(StoreUnavailable):
+                opened.store.reader  # noqa: B018
+        async with open_store() as again:
+            assert (await again.store.reader.mailbox(alice, inbox)).messages == 0
+            assert await deliver(again.store, alice, inbox) == [1]
+
+    asyncio.run(run())
+
+
+def test_a_full_database_undoes_the_batch_and_passes(open_store: OpenStore) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            alice, inbox = await add_person(opened.store)
+            database: sqlite3.Connection = opened.store._writing  # type: ignore[attr-defined]
+            (pages,) = database.execute("PRAGMA page_count").fetchone()
+            database.execute(f"PRAGMA max_page_count = {pages + 3}").fetchall()
+            outcomes = await asyncio.gather(
+                *(deliver(opened.store, alice, inbox, preview="x" * 5000) for _ in range(20)),
+                return_exceptions=True,
+            )
+            assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
+            assert list(await opened.store.reader.uids(alice, inbox)) == []
+            database.execute("PRAGMA max_page_count = 1000000").fetchall()
+            assert await deliver(opened.store, alice, inbox) == [1]
+
+    asyncio.run(run())
+
+
+def test_a_database_error_within_the_work_undoes_only_the_work(open_store: OpenStore) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            alice, inbox = await add_person(opened.store)
+
+            async def clash(tx: Tx) -> None:
+                await tx.append(alice, inbox, [letter(BlobId(1))])
+                connection: Any = tx._connection  # type: ignore[attr-defined]
+                await connection.execute("INSERT INTO meta (key, value) VALUES ('schema', 'again')")
+
+            good, bad = await asyncio.gather(
+                deliver(opened.store, alice, inbox), opened.store.transact(clash), return_exceptions=True
+            )
+            assert good == [1]
+            assert isinstance(bad, StoreUnavailable)
+            assert list(await opened.store.reader.uids(alice, inbox)) == [1]
+
+    asyncio.run(run())
+
+
+def test_a_newer_schema_is_left_alone(open_store: OpenStore, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            await opened.store.transact(lambda tx: tx.set_meta("schema", str(latest_version() + 1)))
+        with pytest.raises(SchemaTooNew, match="run a newer Postier"):
+            async with open_store():
+                pass
+
+    asyncio.run(run())
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    assert [number for number, _ in steps()] == list(range(1, latest_version() + 1))
+
+
+def test_a_closed_store_refuses(open_store: OpenStore) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            alice, inbox = await add_person(opened.store)
+        with pytest.raises(StoreUnavailable):
+            await deliver(opened.store, alice, inbox)
+
+    asyncio.run(run())
+
+
+def test_who_stops_waiting_hurts_nobody(open_store: OpenStore) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            alice, inbox = await add_person(opened.store)
+            waiting = [asyncio.create_task(deliver(opened.store, alice, inbox)) for _ in range(6)]
+            await asyncio.sleep(0)
+            waiting[2].cancel()
+            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+            assert isinstance(outcomes[2], asyncio.CancelledError)
+            kept = await opened.store.reader.messages(alice, inbox, ALL)
+            assert len(kept) >= 5
+
+    asyncio.run(run())
+
+
+def test_orphans_of_long_messages_are_collected_at_the_start(open_store: OpenStore, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            spool = opened.blobs.spool()
+            await spool.write(b"x" * 2_000_000)
+            await spool.seal()
+            descriptor = spool.own_pack._descriptor  # type: ignore[attr-defined]
+            spool.own_pack._descriptor = -1  # type: ignore[attr-defined]
+        os.close(descriptor)  # as a kill does
+        assert len(list(tmp_path.rglob("*.pack"))) == 1
+        async with open_store():
+            assert list(tmp_path.rglob("*.pack")) == []
+
+    asyncio.run(run())
+
+
+class TestBlobsOfMessages:
+    """How many need a blob, as the rows say."""
+
+    @staticmethod
+    def refs(opened: Opened) -> list[int]:
+        database: sqlite3.Connection = opened.store._reading  # type: ignore[attr-defined]
+        return [row[0] for row in database.execute("SELECT refs FROM blobs ORDER BY blob_id")]
+
+    @on_store
+    async def test_refs_are_counted(self, opened: Opened) -> None:
+        store = opened.store
+        alice, inbox = await add_person(store)
+        await deliver(store, alice, inbox, 3)
+        await deliver(store, alice, inbox)
+        await store.transact(lambda tx: tx.copy(alice, inbox, [Uid(1), Uid(4)], alice, inbox))
+        assert self.refs(opened) == [4, 2]
+        await store.transact(lambda tx: tx.expunge(alice, inbox, [Uid(1), Uid(2), Uid(4)]))
+        await store.transact(lambda tx: tx.move(alice, inbox, [Uid(3)], inbox))
+        assert self.refs(opened) == [2, 1]
+        await store.transact(lambda tx: tx.delete_mailbox(alice, inbox))
+        assert self.refs(opened) == [0, 0]
+
+    @on_store
+    async def test_a_removed_account_needs_nothing(self, opened: Opened) -> None:
+        store = opened.store
+        alice, inbox = await add_person(store)
+        await deliver(store, alice, inbox, 3)
+        await store.transact(lambda tx: tx.remove_account(alice))
+        assert self.refs(opened) == [0]
+
+    @on_store
+    async def test_flags_need_no_thread(self, opened: Opened) -> None:
+        """A change of flags commits in the same turn of the loop that begins it."""
+        store = opened.store
+        alice, inbox = await add_person(store)
+        await deliver(store, alice, inbox)
+        task = asyncio.create_task(
+            store.transact(
+                lambda tx: tx.change_flags(alice, inbox, [Uid(1)], FlagChange.ADD, 1), durable=False
+            )
+        )
+        for _ in range(4):
+            await asyncio.sleep(0)
+        assert task.done()
