@@ -152,7 +152,7 @@ def parse_command(data: bytes, state: State, *, utf8: bool = False, streamed: bo
         row, by_uid = _row(g)
         if row is None:
             return BadCommand(tag, "Unknown command")
-        if not row.states & state:
+        if state not in row.states:
             return BadCommand(tag, "Command not allowed in this state")
         if streamed:
             return row.parse_streamed(g, tag) if row.parse_streamed else None

@@ -19,12 +19,12 @@ from __future__ import annotations
 import binascii
 import enum
 from collections.abc import Callable
-from typing import TypeVar
 
 from postier.base.cursor import ParseError
 from postier.imap.wire.access import decode_base64
 from postier.imap.wire.append import parse_next_message
 from postier.imap.wire.commands import parse_command
+from postier.imap.wire.framing import AFTER_LOGIN, BEFORE_LOGIN, InputBuffer, Limits, TooLong
 from postier.imap.wire.grammar import Grammar, Literal, announced_literal
 from postier.imap.wire.values import (
     Append,
@@ -38,18 +38,16 @@ from postier.imap.wire.values import (
     State,
 )
 
-__all__ = ["ImapEvent", "ImapServer", "Limits"]
+__all__ = ["ImapEvent", "ImapServer"]
 
 ImapEvent = Command | AuthenticateResponse | LiteralChunk | LiteralEnd | IdleDone
 
 CHUNK = 64 * 1024
 """Octets of a LiteralChunk; only the last one of a literal is smaller."""
 
-MAX_LINE = 64 * 1024
-MAX_COMMAND = 1024 * 1024
-MAX_ARGUMENT = 64 * 1024
 MAX_ARGUMENTS = 100
-MAX_COMMAND_BEFORE_LOGIN = 8 * 1024
+"""Literals in one command."""
+
 MAX_RESPONSE = 16 * 1024
 """A line of AUTHENTICATE: 12,288 octets in base64 (RFC 4422 names no limit)."""
 
@@ -58,8 +56,6 @@ MAX_SKIP = 1024 * 1024 * 1024
 
 MAX_BAD_COMMANDS = 20
 """Wrong commands in a row; before login in all."""
-
-T = TypeVar("T")
 
 
 class _Mode(enum.Enum):
@@ -85,25 +81,6 @@ _AGAIN = _Again.AGAIN
 _Step = ImapEvent | _Again | None
 
 
-class _TooLong(Exception):
-    """A line went past its limit: where the next command starts is not known."""
-
-
-class Limits:
-    """What one command may cost, by whether the peer has logged in."""
-
-    __slots__ = ("argument", "command", "line")
-
-    def __init__(self, line: int, argument: int, command: int) -> None:
-        self.line = line
-        self.argument = argument
-        self.command = command
-
-
-_BEFORE_LOGIN = Limits(MAX_COMMAND_BEFORE_LOGIN, MAX_COMMAND_BEFORE_LOGIN, MAX_COMMAND_BEFORE_LOGIN)
-_AFTER_LOGIN = Limits(MAX_LINE, MAX_ARGUMENT, MAX_COMMAND)
-
-
 class ImapServer:
     """A net.api.Core whose events are the values of imap.wire.values.
 
@@ -118,7 +95,6 @@ class ImapServer:
         "_mode",
         "_out",
         "_parts",
-        "_scanned",
         "_size",
         "_tag",
         "_verdict",
@@ -131,8 +107,7 @@ class ImapServer:
         self.state = State.NOT_AUTHENTICATED
         self.utf8 = False
         self._mode = _Mode.COMMAND
-        self._buffer = bytearray()
-        self._scanned = 0  # no line feed before this offset of the buffer
+        self._buffer = InputBuffer()
         self._out: list[bytes] = []
         self._parts: list[bytes] = []  # of the command so far: lines and literals
         self._size = 0  # octets in `_parts`
@@ -147,7 +122,7 @@ class ImapServer:
 
     def receive(self, data: bytes) -> None:
         if self._mode is not _Mode.CLOSED:
-            self._buffer += data
+            self._buffer.append(data)
 
     def next_event(self) -> ImapEvent | None:
         try:
@@ -155,7 +130,7 @@ class ImapServer:
                 event = _STEPS[self._mode](self)
                 if event is not _AGAIN:
                     return event
-        except _TooLong:
+        except TooLong:
             return self._close(BadCommand(self._known_tag(), "Line too long", fatal=True))
 
     def eof(self) -> None:
@@ -207,39 +182,15 @@ class ImapServer:
         self._out.append(b"+ idling\r\n")
         self._mode = _Mode.IDLE
 
-    # ------------------------------------------------------------------ lines
+    # ------------------------------------------------------------------ commands and their arguments
 
     @property
     def _limits(self) -> Limits:
-        return _BEFORE_LOGIN if self.state is State.NOT_AUTHENTICATED else _AFTER_LOGIN
-
-    def _line(self, limit: int) -> bytes | None:
-        """The next line of at most `limit` octets, its CR but not its LF; None if its end is not here.
-
-        Raises _TooLong.
-        """
-        end = self._buffer.find(b"\n", self._scanned)
-        if (end if end >= 0 else len(self._buffer)) > limit + 1:
-            raise _TooLong
-        if end < 0:
-            self._scanned = len(self._buffer)
-            return None
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        self._scanned = 0
-        return line
-
-    def _take(self, count: int) -> bytes:
-        piece = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        self._scanned = 0
-        return piece
-
-    # ------------------------------------------------------------------ commands and their arguments
+        return BEFORE_LOGIN if self.state is State.NOT_AUTHENTICATED else AFTER_LOGIN
 
     def _read_command(self) -> _Step:
         limits = self._limits
-        line = self._line(min(limits.line, limits.command - self._size))
+        line = self._buffer.line(min(limits.line, limits.command - self._size))
         if line is None:
             return None
         content = line.removesuffix(b"\r")
@@ -296,7 +247,7 @@ class ImapServer:
     def _read_argument(self) -> _Step:
         if len(self._buffer) < self._wanted:
             return None
-        self._parts.append(self._take(self._wanted))
+        self._parts.append(self._buffer.take(self._wanted))
         self._size += self._wanted
         self._mode = _Mode.COMMAND
         return _AGAIN
@@ -326,11 +277,11 @@ class ImapServer:
         if len(self._buffer) < count:
             return None
         self._wanted -= count
-        return LiteralChunk(self._take(count))
+        return LiteralChunk(self._buffer.take(count))
 
     def _read_tail(self) -> _Step:
         """The end of the command, or " (flags) date {size}" of another message (RFC 3502)."""
-        line = self._line(MAX_LINE)
+        line = self._buffer.line(AFTER_LOGIN.line)
         if line is None:
             return None
         self._mode = _Mode.COMMAND
@@ -369,8 +320,7 @@ class ImapServer:
         if self._wanted > MAX_SKIP:
             return self._close(BadCommand(self._known_tag(), "Literal too long", fatal=True))
         count = min(self._wanted, len(self._buffer))
-        del self._buffer[:count]
-        self._scanned = 0
+        self._buffer.drop(count)
         self._wanted -= count
         if self._wanted:
             return None
@@ -379,7 +329,7 @@ class ImapServer:
 
     def _read_discarded(self) -> _Step:
         """The rest of a refused command, up to its end or a literal that waits: that one will not come."""
-        line = self._line(self._limits.line)
+        line = self._buffer.line(self._limits.line)
         if line is None:
             return None
         literal = announced_literal(line.removesuffix(b"\r"))
@@ -399,7 +349,7 @@ class ImapServer:
         """The tag of the command that is being read, b"*" before it can be told."""
         if self._verdict is not None:
             return self._verdict.tag
-        start = self._parts[0] if self._parts else bytes(self._buffer[:256])
+        start = self._parts[0] if self._parts else self._buffer.start()
         try:
             g = Grammar(start)
             tag = g.tag()
@@ -417,21 +367,21 @@ class ImapServer:
 
     def _close(self, verdict: BadCommand) -> BadCommand:
         self._mode = _Mode.CLOSED
-        self._buffer = bytearray()
+        self._buffer.clear()
         self._parts = []
         return verdict
 
     # ------------------------------------------------------------------ exchanges
 
     def _read_response(self) -> _Step:
-        line = self._line(MAX_RESPONSE)
+        line = self._buffer.line(MAX_RESPONSE)
         if line is None:
             return None
         self._mode = _Mode.COMMAND
         return AuthenticateResponse(decode_base64(line.removesuffix(b"\r")))
 
     def _read_idle(self) -> _Step:
-        line = self._line(MAX_COMMAND_BEFORE_LOGIN)
+        line = self._buffer.line(BEFORE_LOGIN.line)
         if line is None:
             return None
         self._mode = _Mode.COMMAND

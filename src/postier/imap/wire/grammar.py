@@ -88,8 +88,9 @@ class Grammar(Cursor):
         self.utf8 = utf8
 
     def space(self) -> None:
-        if not self.take(b" "):
+        if self.peek() != 0x20:
             self.fail("a space")
+        self.position += 1
 
     def tag(self) -> bytes:
         return self.require(_TAG, "a tag")
