@@ -6,6 +6,7 @@ test compares them). Nobody but `app` and `cli` imports this.
 
 from __future__ import annotations
 
+import difflib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,7 @@ from postier.config.kinds import (
 
 __all__ = [
     "FILE_NAME",
+    "LEAST",
     "SETTINGS",
     "ConfigError",
     "ConnectionSettings",
@@ -139,6 +141,20 @@ SETTINGS = (
         "Serve /health and /metrics on the HTTP port (80 plus server.port_base).",
     ),
 )
+
+LEAST: Mapping[str, tuple[Any, str]] = {
+    "dns.timeout": ("1s", "a resolver needs time"),
+    "smtp.max_message_size": ("64KB", "RFC 5321 4.5.3.1.7"),
+    "smtp.max_recipients": (100, "RFC 5321 4.5.3.1.8"),
+    "smtp.idle_timeout": ("1m", "slow senders are no enemies"),
+    "smtp.outbound_port": (1, "0 is no port"),
+    "queue.retry_first": ("1s", "0 would never rest"),
+    "queue.retry_max": ("1s", "0 would never rest"),
+    "queue.concurrency": (1, "0 would deliver nothing"),
+    "imap.idle_timeout": ("30m", "RFC 9051 5.4"),
+    "pop3.idle_timeout": ("10m", "RFC 1939 3"),
+}
+"""The lowest value a setting may have, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,14 +267,15 @@ def load_settings(data: Path) -> Settings:
     """Read DIR/postier.toml. Raises ConfigError: not TOML, an unknown name, a value of the wrong kind."""
     file = data / FILE_NAME
     try:
-        written = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        written = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from None
     values = {setting.name: setting.kind.parse(setting.default) for setting in SETTINGS}
     for name, value in _flat(written, file):
-        values[name] = parse_value(name, value, str(file))
+        values[name] = parse_value(name, value, _place(file, text, name))
     return _build(data, values, file)
 
 
@@ -266,11 +283,17 @@ def parse_value(name: str, value: Any, where: str) -> Any:
     """One setting's value from what TOML gave. Raises ConfigError, which says `where`."""
     setting = _BY_NAME.get(name)
     if setting is None:
-        raise ConfigError(f"{where}: there is no setting {name}")
+        near = difflib.get_close_matches(name, _BY_NAME, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"{where}: there is no setting {_one_line(name)}{hint}")
     try:
-        return setting.kind.parse(value)
+        parsed = setting.kind.parse(value)
     except (ValueError, TypeError):
         raise ConfigError(f"{where}: {name}: expected {setting.kind.expected}, found {value!r}") from None
+    least = LEAST.get(name)
+    if least is not None and parsed < setting.kind.parse(least[0]):
+        raise ConfigError(f"{where}: {name}: at least {least[0]} ({least[1]}), found {value!r}")
+    return parsed
 
 
 def render_settings(chosen: Mapping[str, Any]) -> str:
@@ -288,10 +311,28 @@ def render_settings(chosen: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _place(file: Path, text: str, name: str) -> str:
+    """FILE:LINE of a setting, as far as a look at the lines can tell."""
+    part, _, field = name.partition(".")
+    section = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if line.startswith("["):
+            section = line.partition("#")[0].strip("[] \t")
+        found = line.partition("=")[0].strip().strip("\"'")
+        if (section == part and found == field) or (not section and found == name):
+            return f"{file}:{number}"
+    return str(file)
+
+
+def _one_line(name: str) -> str:
+    return name if name.isprintable() else repr(name)
+
+
 def _flat(written: Mapping[str, Any], file: Path) -> Iterator[tuple[str, Any]]:
     for section, fields in written.items():
         if section not in PARTS:
-            raise ConfigError(f"{file}: there is no section [{section}]")
+            raise ConfigError(f"{file}: there is no section [{_one_line(section)}]")
         if not isinstance(fields, dict):
             raise ConfigError(f"{file}: {section}: expected a section [{section}]")
         for field, value in fields.items():
@@ -317,8 +358,6 @@ def _judge(settings: Settings, file: Path) -> None:
                 f"{file}: server.trust_loopback: server.bind must name loopback addresses only, "
                 f"not {strangers[0] or 'all addresses'}"
             )
-    if settings.smtp.max_recipients < 100:
-        raise ConfigError(f"{file}: smtp.max_recipients: RFC 5321 asks for 100 or more")
     if settings.server.port_base > 65535 - HIGHEST_PORT:
         raise ConfigError(f"{file}: server.port_base: too high for the ports of the services")
 
