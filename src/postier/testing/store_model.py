@@ -30,11 +30,11 @@ def operations(length: int) -> strategies.SearchStrategy[list[Operation]]:
         strategies.sampled_from(("append", "flags", "expunge", "copy", "move", "abort")),
         box,
         box,
-        strategies.lists(strategies.integers(0, 12), max_size=5),
+        strategies.lists(strategies.integers(0, 6), max_size=5),
         strategies.integers(0, 31),
         strategies.sampled_from(FlagChange),
     )
-    return strategies.lists(operation, max_size=length)
+    return strategies.lists(operation, min_size=length // 2, max_size=length)
 
 
 @dataclass
@@ -70,7 +70,8 @@ async def check_against_model(store: Store, account_id: AccountId, sequence: lis
         return [Box((await tx.create_mailbox(account_id, f"box {n}")).mailbox_id) for n in range(BOXES)]
 
     boxes = await store.transact(make)
-    for operation in sequence:
+    seed: list[Operation] = [("append", n, n, [10, 20, 30, 40], 9 * n, FlagChange.ADD) for n in range(BOXES)]
+    for operation in seed + sequence:
         await _OPERATIONS[operation[0]](store, account_id, boxes, operation)
         for box in boxes:
             await _compare(store, account_id, box)
