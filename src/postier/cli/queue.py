@@ -112,7 +112,7 @@ _change(
 )  # fmt: skip
 _change(
     "hold", "Keep an entry back until it is released.", "is held",
-    lambda backend, entry: manage.hold(backend.store, entry),
+    lambda backend, entry: manage.hold(backend.store, backend.clock, entry),
 )  # fmt: skip
 _change(
     "release", "Let a held entry go on.", "goes on",

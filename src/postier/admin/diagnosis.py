@@ -1,0 +1,123 @@
+"""What doctor looks at: each check finds one thing and says what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+
+from postier.base.domain import Domain
+
+__all__ = ["Finding", "certificate_names", "check_certificate", "check_port", "check_python"]
+
+EXPIRES_SOON = dt.timedelta(days=14)
+CONNECT_SECONDS = 5.0
+SAFE_PYTHONS = {(3, 11): 17, (3, 12): 15, (3, 13): 16, (3, 14): 8}
+"""The first micro release of each line in which a TLS client can't crash a server that switches contexts
+(CVE-2026-19445)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`state`: "ok", "warning" or "failed". `subject`: what was looked at; `detail`: what was found and,
+    unless all is well, what to do."""
+
+    state: str
+    subject: str
+    detail: str
+
+
+def certificate_names(certificate: x509.Certificate) -> list[str]:
+    """The DNS names it holds for (RFC 9525 2: the subject's common name counts for nothing)."""
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return extension.value.get_values_for_type(x509.DNSName)
+
+
+def check_certificate(path: Path, hostname: Domain, now: dt.datetime) -> Finding:
+    """Readable, for our name, in its time, and by somebody the world trusts."""
+    subject = f"certificate {path.name}"
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except OSError as error:
+        return Finding("failed", subject, f"cannot read {path}: {error.strerror}")
+    except ValueError:
+        return Finding("failed", subject, f"{path} is not a PEM certificate")
+    names = certificate_names(certificate)
+    if not any(_covers(name, hostname.ascii) for name in names):
+        return Finding(
+            "failed", subject, f"not valid for {hostname}, only for {', '.join(names) or 'nobody'}"
+        )
+    until = certificate.not_valid_after_utc
+    if until <= now:
+        return Finding("failed", subject, f"expired on {until:%Y-%m-%d}")
+    if until - now < EXPIRES_SOON:
+        return Finding("warning", subject, f"expires on {until:%Y-%m-%d}; renew it")
+    if _is_our_own(path, certificate):
+        return Finding(
+            "warning",
+            subject,
+            "from this server's own authority, which mail programs do not know; install a real one",
+        )
+    return Finding("ok", subject, f"for {', '.join(names)} until {until:%Y-%m-%d}")
+
+
+def _covers(pattern: str, name: str) -> bool:
+    """One wildcard may stand for the whole first label (RFC 9525 6.3)."""
+    if pattern.startswith("*."):
+        return name.partition(".")[2] == pattern[2:].lower()
+    return pattern.lower() == name
+
+
+def _is_our_own(path: Path, certificate: x509.Certificate) -> bool:
+    try:
+        authority = x509.load_pem_x509_certificate((path.parent / "ca.pem").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return certificate.issuer == authority.subject
+
+
+async def check_port(name: str, host: str, port: int, greeting: bytes, *, tls: bool) -> Finding:
+    """Connects as a client would and looks for the beginning of the greeting."""
+    subject = f"{name} on {host}:{port}"
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            reader, writer = await asyncio.open_connection(
+                host, port, ssl=_any_certificate() if tls else None
+            )
+            try:
+                line = await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, ssl.SSLError) as error:
+        return Finding("failed", subject, f"no answer ({error or 'timeout'}); is the server running?")
+    if not line.startswith(greeting):
+        return Finding("failed", subject, "something else answers there")
+    return Finding("ok", subject, line.decode("ascii", "replace").strip()[:60])
+
+
+def _any_certificate() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def check_python(version: Sequence[int]) -> Finding:
+    """Interpreters with a known fault are named; Postier works around this one by one certificate for all."""
+    known = SAFE_PYTHONS.get((version[0], version[1]))
+    text = ".".join(map(str, version[:3]))
+    if known is not None and version[2] < known:
+        return Finding(
+            "warning",
+            "Python",
+            f"{text} has CVE-2026-19445; one certificate is used for all names. Update it",
+        )
+    return Finding("ok", "Python", text)

@@ -1,0 +1,124 @@
+"""`postier doctor`: is everything as it should be, and what to do where it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import pwd
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from postier.admin.diagnosis import Finding, check_certificate, check_port, check_python
+from postier.admin.dns_check import CheckedRecord, check_records
+from postier.app import SERVICES, Backend, dns_records, open_resolver
+from postier.base.domain import Domain
+from postier.cli.common import Failure, data_option, json_option, print_json, print_table, with_backend
+from postier.config.settings import Settings
+
+GREETINGS = {"smtp": b"220 ", "submission": b"220 ", "imap": b"* OK", "pop3": b"+OK"}
+ENOUGH_DISK = 1_000_000_000
+DNS_STATES = {"ok": "ok", "missing": "failed", "different": "failed", "unknown": "warning"}
+
+
+@click.command("doctor")
+@click.option("--no-dns", is_flag=True, help="Leave the DNS out.")
+@json_option
+@data_option
+def command(no_dns: bool, json_: bool, data: Path) -> None:
+    """Check ports, certificate, DNS records and storage. Exit code 1 if something failed."""
+
+    async def work(backend: Backend) -> list[Finding]:
+        settings = backend.settings
+        findings = [check_python(sys.version_info[:3]), _check_user(settings), _check_disk(settings)]
+        findings.append(_certificate(settings))
+        findings += await asyncio.gather(*_ports(settings))
+        if not no_dns:
+            findings += await _check_dns(backend)
+        return findings
+
+    findings = with_backend(data, work)
+    if json_:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        print_table(
+            ("STATE", "WHAT", "FOUND"), ((f.state, f.subject, f.detail) for f in findings), empty="nothing"
+        )
+    failed = sum(finding.state == "failed" for finding in findings)
+    if failed:
+        raise Failure(f"{failed} of {len(findings)} checks failed")
+
+
+def _certificate(settings: Settings) -> Finding:
+    path = settings.data / settings.tls.certificate
+    return check_certificate(path, Domain(settings.server.hostname), dt.datetime.now(dt.UTC))
+
+
+def _ports(settings: Settings) -> list[asyncio.Task[Finding]]:
+    hosts = [_reachable(host) for host in settings.server.bind] or ["127.0.0.1"]
+    return [
+        asyncio.create_task(
+            check_port(
+                service.name,
+                host,
+                service.port + settings.server.port_base,
+                GREETINGS[service.name.removesuffix("s") if service.implicit_tls else service.name],
+                tls=service.implicit_tls,
+            )
+        )
+        for service in SERVICES
+        for host in hosts
+    ]
+
+
+def _reachable(host: str) -> str:
+    """Whom to call to reach a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - recognised, not bound
+
+
+def _check_user(settings: Settings) -> Finding:
+    owner = settings.data.stat().st_uid
+    if owner != 0:
+        return Finding("ok", "user", f"the data belongs to {_user_name(owner)}, not to root")
+    return Finding(
+        "warning",
+        "user",
+        f"the data belongs to root, so the server stays root; make a system user {settings.server.user!r} "
+        f"and give it the folder: chown -R {settings.server.user} {settings.data}",
+    )
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def _check_disk(settings: Settings) -> Finding:
+    free = shutil.disk_usage(settings.data).free
+    if free < ENOUGH_DISK:
+        return Finding("failed", "disk", f"only {free / 1e6:.0f} MB are free in {settings.data}; make room")
+    if not os.access(settings.data, os.W_OK):
+        return Finding("failed", "disk", f"{settings.data} cannot be written to")
+    return Finding("ok", "disk", f"{free / 1e9:.1f} GB free")
+
+
+async def _check_dns(backend: Backend) -> list[Finding]:
+    resolver = open_resolver(backend.settings)
+    findings: list[Finding] = []
+    for domain in await backend.store.reader.domains():
+        records = await dns_records(backend, Domain(domain.name))
+        findings += map(_as_finding, await check_records(resolver, records))
+    return findings
+
+
+def _as_finding(checked: CheckedRecord) -> Finding:
+    record = checked.record
+    state = DNS_STATES[checked.state] if record.required else "warning"
+    detail = checked.advice or record.value[:60]
+    return Finding("ok" if checked.state == "ok" else state, f"DNS {record.type} {record.name}", detail)
