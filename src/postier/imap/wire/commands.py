@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from postier.base.cursor import ParseError
 from postier.imap.wire import access, fetch, listing, mailboxes, messages, search
@@ -34,9 +35,10 @@ from postier.imap.wire.values import (
     Unsubscribe,
 )
 
-__all__ = ["COMMANDS", "Row", "parse_command"]
+__all__ = ["COMMANDS", "Row", "parse_command", "parse_streamed"]
 
 Parse = Callable[[Grammar, bytes], Command]
+Result = TypeVar("Result")
 
 _ANY = State.NOT_AUTHENTICATED | State.AUTHENTICATED | State.SELECTED
 _BEFORE = State.NOT_AUTHENTICATED
@@ -55,7 +57,7 @@ class Row:
     """
 
     name: bytes
-    parse: Parse | None
+    parse: Parse
     states: State
     rfc: str
     capability: str = ""
@@ -139,25 +141,43 @@ COMMANDS = {
 }
 
 
-def parse_command(data: bytes, state: State, *, utf8: bool = False, streamed: bool = False) -> Command | None:
-    """The command that `data` is (see Grammar for its form), or the BadCommand that says why it is none.
+def parse_command(data: bytes, state: State, *, utf8: bool = False) -> Command:
+    """The command that `data` is (see Grammar for its form), or the BadCommand that says why it is none."""
+    return _read(Grammar(data, utf8=utf8), state, _whole)
 
-    `streamed`: `data` ends in the announcement of a literal. Then the answer is the Append that takes it as a
-    stream, or None if it is an ordinary argument whose octets must be collected first.
-    """
-    g = Grammar(data, utf8=utf8)
+
+def parse_streamed(data: bytes, state: State, *, utf8: bool = False) -> Append | BadCommand | None:
+    """The same for `data` that ends in the announcement of a literal: the command that takes the literal as a
+    stream, or None where it is an ordinary argument whose octets must be collected first."""
+    return _read(Grammar(data, utf8=utf8), state, _up_to_its_literal)
+
+
+def _whole(g: Grammar, tag: bytes, row: Row, by_uid: bool) -> Command:
+    parse = row.parse_uid if by_uid else row.parse
+    return _unknown(tag) if parse is None else parse(g, tag)
+
+
+def _up_to_its_literal(g: Grammar, tag: bytes, row: Row, by_uid: bool) -> Append | None:
+    return None if row.parse_streamed is None or by_uid else row.parse_streamed(g, tag)
+
+
+def _unknown(tag: bytes) -> BadCommand:
+    return BadCommand(tag, "Unknown command")
+
+
+def _read(
+    g: Grammar, state: State, arguments: Callable[[Grammar, bytes, Row, bool], Result]
+) -> Result | BadCommand:
+    """tag SP ["UID" SP] command, then its `arguments`, if they are right and allowed."""
     tag = b"*"
     try:
         tag = _tag(g)
         row, by_uid = _row(g)
         if row is None:
-            return BadCommand(tag, "Unknown command")
+            return _unknown(tag)
         if state not in row.states:
             return BadCommand(tag, "Command not allowed in this state")
-        if streamed:
-            return row.parse_streamed(g, tag) if row.parse_streamed else None
-        parse = row.parse_uid if by_uid else row.parse
-        return BadCommand(tag, "Unknown command") if parse is None else parse(g, tag)
+        return arguments(g, tag, row, by_uid)
     except ParseError as error:
         return BadCommand(tag, f"Syntax: {error}")
 

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from postier.base.cursor import ParseError
 from postier.imap.wire.access import decode_base64
 from postier.imap.wire.append import parse_next_message
-from postier.imap.wire.commands import parse_command
+from postier.imap.wire.commands import parse_command, parse_streamed
 from postier.imap.wire.framing import AFTER_LOGIN, BEFORE_LOGIN, InputBuffer, Limits, TooLong
 from postier.imap.wire.grammar import Grammar, Literal, announced_literal
 from postier.imap.wire.values import (
@@ -50,9 +50,6 @@ MAX_ARGUMENTS = 100
 
 MAX_RESPONSE = 16 * 1024
 """A line of AUTHENTICATE: 12,288 octets in base64 (RFC 4422 names no limit)."""
-
-MAX_SKIP = 1024 * 1024 * 1024
-"""A literal for an APPEND that we refuse is skipped up to this size."""
 
 MAX_BAD_COMMANDS = 20
 """Wrong commands in a row; before login in all."""
@@ -114,7 +111,7 @@ class ImapServer:
         self._arguments = 0  # literals in `_parts`
         self._literal: Literal | None = None  # of the message that waits for DECISION
         self._wanted = 0  # octets still to come of the literal being read or skipped
-        self._tag = b"*"  # of the APPEND being streamed
+        self._tag = b"*"  # of the message being streamed; b"*" once that command is answered
         self._verdict: BadCommand | None = None  # to be told when the refused command has ended
         self._bad = 0
 
@@ -165,6 +162,7 @@ class ImapServer:
         skipped, with the rest of the command. May also be called between LiteralChunks."""
         if self._mode is _Mode.MESSAGE:
             self._mode = _Mode.SKIP
+            self._tag = b"*"
             return
         literal = self._decided()
         if literal.waits:
@@ -202,8 +200,8 @@ class ImapServer:
         if literal is not None:
             return self._announced(literal)
         event = parse_command(self._finish_command(), self.state, utf8=self.utf8)
-        if event is None or isinstance(event, BadCommand):
-            return self._judge(event or BadCommand(b"*", "Syntax"))
+        if isinstance(event, BadCommand):
+            return self._judge(event)
         if self.state is not State.NOT_AUTHENTICATED:
             self._bad = 0
         return event
@@ -218,9 +216,9 @@ class ImapServer:
     def _announced(self, literal: Literal) -> _Step:
         """A line ends in a literal: a message to be streamed, or an argument to be collected."""
         if self._is_append():
-            event = parse_command(b"".join(self._parts), self.state, utf8=self.utf8, streamed=True)
+            event = parse_streamed(b"".join(self._parts), self.state, utf8=self.utf8)
             if isinstance(event, BadCommand):
-                return self._refuse(literal, event, MAX_SKIP)
+                return self._refuse(literal, event)
             if isinstance(event, Append):
                 self._finish_command()
                 self._tag = event.tag
@@ -290,35 +288,28 @@ class ImapServer:
         literal = announced_literal(line.removesuffix(b"\r"))
         message = _another_message(line)
         if message is None or literal is None:
-            verdict = BadCommand(self._tag, "Syntax: expected the end of the line")
-            return self._refuse(literal, verdict, MAX_SKIP)
+            return self._refuse(literal, BadCommand(self._tag, "Syntax: expected the end of the line"))
         return self._decide(literal, LiteralEnd(message))
 
     # ------------------------------------------------------------------ refusing
 
-    def _refuse(self, literal: Literal | None, verdict: BadCommand, may_skip: int = 0) -> _Step:
-        """End this command with `verdict`, told after all of it has been skipped.
-
-        A literal larger than a command may be is skipped up to `may_skip`, after login only.
-        """
+    def _refuse(self, literal: Literal | None, verdict: BadCommand) -> _Step:
+        """End this command with `verdict`, told after all of it has been skipped."""
         self._finish_command()
         if literal is None or literal.waits:
             return self._judge(verdict)
-        if self.state is State.NOT_AUTHENTICATED:
-            may_skip = 0
-        if literal.size > max(may_skip, self._limits.command):
-            return self._close(BadCommand(verdict.tag, verdict.text, fatal=True))
         self._skip(literal, verdict)
         return _AGAIN
 
     def _skip(self, literal: Literal, verdict: BadCommand | None) -> None:
         self._wanted = literal.size
         self._verdict = verdict
+        self._tag = b"*" if verdict is None else verdict.tag
         self._mode = _Mode.SKIP
 
     def _read_skipped(self) -> _Step:
-        if self._wanted > MAX_SKIP:
-            return self._close(BadCommand(self._known_tag(), "Literal too long", fatal=True))
+        if self._wanted > self._limits.skip:
+            return self._close(BadCommand(self._tag, "Literal too long", fatal=True))
         count = min(self._wanted, len(self._buffer))
         self._buffer.drop(count)
         self._wanted -= count
@@ -334,8 +325,6 @@ class ImapServer:
             return None
         literal = announced_literal(line.removesuffix(b"\r"))
         if literal is not None and not literal.waits:
-            if literal.size > self._limits.command:
-                return self._close(BadCommand(self._known_tag(), "Literal too long", fatal=True))
             self._skip(literal, self._verdict)
             return _AGAIN
         verdict, self._verdict = self._verdict, None
@@ -347,8 +336,8 @@ class ImapServer:
 
     def _known_tag(self) -> bytes:
         """The tag of the command that is being read, b"*" before it can be told."""
-        if self._verdict is not None:
-            return self._verdict.tag
+        if self._mode not in (_Mode.COMMAND, _Mode.ARGUMENT):
+            return self._tag
         start = self._parts[0] if self._parts else self._buffer.start()
         try:
             g = Grammar(start)

@@ -9,15 +9,18 @@ __all__ = ["AFTER_LOGIN", "BEFORE_LOGIN", "InputBuffer", "Limits", "TooLong"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Octets of a line, of a literal that is an argument, and of a whole command."""
+    """Octets of a line, of a literal that is an argument, of a whole command, and of a refused literal that
+    is worth skipping: past that the connection ends."""
 
     line: int
     argument: int
     command: int
+    skip: int
 
 
-BEFORE_LOGIN = Limits(line=8 * 1024, argument=8 * 1024, command=8 * 1024)
-AFTER_LOGIN = Limits(line=64 * 1024, argument=64 * 1024, command=1024 * 1024)
+KIB = 1024
+BEFORE_LOGIN = Limits(line=8 * KIB, argument=8 * KIB, command=8 * KIB, skip=8 * KIB)
+AFTER_LOGIN = Limits(line=64 * KIB, argument=64 * KIB, command=1024 * KIB, skip=1024 * 1024 * KIB)
 
 
 class TooLong(Exception):
