@@ -60,7 +60,6 @@ from postier.imap.wire.values import BodySection, Fetch, State
             b'* ESEARCH (TAG "A285") UID MAX 43 ALL 43 MODSEQ 12\r\n',
         ),
         (r.esearch(b"A", by_uid=False, found=[], count=0), b'* ESEARCH (TAG "A") COUNT 0\r\n'),
-        (r.fetch_line(1, [b"UID 2", b"FLAGS ()"]), b"* 1 FETCH (UID 2 FLAGS ())\r\n"),
         (r.append_uid_code(38505, [3955, 3956]), b"APPENDUID 38505 3955:3956"),
         (r.copy_uid_code(38505, [304, 319, 320], [3956, 3957, 3958]), b"COPYUID 38505 304,319:320 3956:3958"),
         (r.modified_code([7, 9]), b"MODIFIED 7,9"),
@@ -188,12 +187,9 @@ def test_fetch_template() -> None:
     """The listing that every client asks for, one row for each message."""
     items = ("UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODYSTRUCTURE", "BODY", "MODSEQ")
     row = (12, 7, b"(\\Seen)", b'"17-Jul-1996 09:44:25 +0000"', 4286, b"(NIL)", b"(x)", b"(y)", 624140003)
-    assert r.fetch_lines(r.fetch_template(items), [row, (13, *row[1:])]) == b"".join(
-        b"* %d FETCH (UID 7 FLAGS (\\Seen) INTERNALDATE "
-        % n
-        + b'"17-Jul-1996 09:44:25 +0000" RFC822.SIZE 4286 ENVELOPE (NIL) BODYSTRUCTURE (x) BODY (y) '
-        b"MODSEQ (624140003))\r\n"
-        for n in (12, 13)
+    assert r.fetch_template(items) % row == (
+        b'* 12 FETCH (UID 7 FLAGS (\\Seen) INTERNALDATE "17-Jul-1996 09:44:25 +0000" RFC822.SIZE 4286 '
+        b"ENVELOPE (NIL) BODYSTRUCTURE (x) BODY (y) MODSEQ (624140003))\r\n"
     )
 
 

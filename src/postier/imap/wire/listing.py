@@ -61,8 +61,8 @@ def _patterns(g: Grammar) -> tuple[str, ...]:
     patterns = [g.list_mailbox()]
     while g.take(b" "):
         patterns.append(g.list_mailbox())
-    if len(patterns) > PATTERN_LIMIT:
-        g.fail(f"{PATTERN_LIMIT} patterns at most")
+        if len(patterns) > PATTERN_LIMIT:
+            g.fail(f"{PATTERN_LIMIT} patterns at most")
     g.expect(b")")
     return tuple(patterns)
 

@@ -40,8 +40,6 @@ __all__ = [
     "esearch",
     "exists",
     "expunge",
-    "fetch_line",
-    "fetch_lines",
     "fetch_template",
     "flag_list",
     "flag_name",
@@ -258,13 +256,3 @@ def _form(item: FetchItem) -> bytes:
 def section_label(label: bytes, partial: tuple[int, int] | None) -> bytes:
     """`BODY[TEXT]<0>`: the answer names the first octet of a part, not its length (RFC 3501 7.4.2)."""
     return label if partial is None else b"%b<%d>" % (label, partial[0])
-
-
-def fetch_lines(template: bytes, rows: Iterable[tuple[int | bytes, ...]]) -> bytes:
-    """One line for each row; keep to some hundred rows at a time so that memory stays bounded."""
-    return b"".join([template % row for row in rows])
-
-
-def fetch_line(number: int, pieces: Iterable[bytes]) -> bytes:
-    """`* n FETCH (...)` of pieces such as b"FLAGS (...)", whichever a message needs."""
-    return b"* %d FETCH (%b)\r\n" % (number, b" ".join(pieces))

@@ -390,7 +390,7 @@ class BodySection:
 
     `path`: part numbers, () for the whole message. `specifier`: "", "HEADER", "HEADER.FIELDS",
     "HEADER.FIELDS.NOT", "TEXT" or "MIME". `fields`: as the client wrote them (bytes). `partial`: (first
-    octet, number of octets) or None. `peek`: do not set \\\\Seen. `binary`: BINARY of RFC 3516.
+    octet, number of octets) or None. `peek`: do not set \\\\Seen.
     `label`: how the response names the section: b"BODY[1.TEXT]" or b"RFC822.HEADER", without <start>.
     """
 
