@@ -245,11 +245,13 @@ class StreamConnection(asyncio.Protocol):
         if (self._inbox or self._read_paused) and self._secured is None:
             self._linger(transport)
             return
-        if self._secured is not None and transport.get_write_buffer_size() > TLS_TAIL:
+        unsent = transport.get_write_buffer_size()
+        if self._secured is not None and unsent > TLS_TAIL:
             transport.set_write_buffer_limits(high=TLS_TAIL)  # resume_writing closes
         else:
             transport.close()
-        self._watch_progress()
+        if unsent:
+            self._watch_progress()
 
     def abort(self) -> None:
         self._break("aborted")
