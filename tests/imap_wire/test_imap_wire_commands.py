@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from postier.imap.wire.commands import COMMANDS, parse_command
 from postier.imap.wire.values import (
@@ -394,3 +396,23 @@ def test_limits_at_their_edge() -> None:
     assert isinstance(parse(b"a FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775807)"), Fetch)
     assert isinstance(parse(b"a ID (" + b" ".join([b'"a" NIL'] * 30) + b")"), Id)
     assert isinstance(parse(b"a FETCH 1 (" + b" ".join(b"BODY[%d]" % n for n in range(1, 501)) + b")"), Fetch)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from([line for line, _ in EXAMPLES]),
+    st.lists(st.tuples(st.integers(0, 80), st.integers(0, 3), st.binary(max_size=3)), min_size=1, max_size=3),
+    st.sampled_from(State),
+    st.booleans(),
+)
+def test_a_damaged_command_is_a_command_or_bad(
+    line: bytes, damages: list[tuple[int, int, bytes]], state: State, utf8: bool
+) -> None:
+    for at, gone, instead in damages:
+        line = line[:at] + instead + line[at + gone :]
+    answer = parse_command(line, state, utf8=utf8)
+    assert isinstance(answer, Command)
+    assert line.startswith(answer.tag) or answer.tag == b"*"
+    if isinstance(answer, BadCommand):
+        assert answer.text.isascii()
+        assert answer.text.isprintable()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postier.imap.wire.commands import parse_command
 from postier.imap.wire.values import (
@@ -195,3 +197,47 @@ def test_nesting() -> None:
     for _ in range(24):
         worst = b"(NEW " + b"OR SEEN " * 400 + b"NOT " + worst + b")"
     assert depth(key(worst)) < 500
+
+
+# ---------------------------------------------------------------------- the tree means what was written
+
+KEYWORDS = "abcdef"
+written = st.recursive(
+    st.sampled_from(KEYWORDS),
+    lambda inner: (
+        st.tuples(st.just("NOT"), inner)
+        | st.tuples(st.just("OR"), inner, inner)
+        | st.lists(inner, min_size=1, max_size=4).map(lambda keys: ("AND", *keys))
+    ),
+    max_leaves=40,
+)
+Written = str | tuple[object, ...]
+
+
+def as_text(tree: Written) -> str:
+    if isinstance(tree, str):
+        return f"KEYWORD {tree}"
+    operator, *keys = tree
+    text = " ".join(as_text(key) for key in keys)  # type: ignore[arg-type]
+    return f"({text})" if operator == "AND" else f"{operator} {text}"
+
+
+def as_written(tree: Written, keywords: set[str]) -> bool:
+    if isinstance(tree, str):
+        return tree in keywords
+    operator, *keys = tree
+    values = [as_written(key, keywords) for key in keys]  # type: ignore[arg-type]
+    return not values[0] if operator == "NOT" else any(values) if operator == "OR" else all(values)
+
+
+def as_read(tree: SearchKey, keywords: set[str]) -> bool:
+    if tree.name == "KEYWORD":
+        return tree.arguments[0] in keywords
+    values = [as_read(key, keywords) for key in tree.arguments if isinstance(key, SearchKey)]
+    assert tree.name == "AND" or len(values) == {"NOT": 1, "OR": 2}[tree.name]
+    return not values[0] if tree.name == "NOT" else any(values) if tree.name == "OR" else all(values)
+
+
+@given(written, st.sets(st.sampled_from(KEYWORDS)))
+def test_the_tree_means_what_was_written(tree: Written, keywords: set[str]) -> None:
+    assert as_read(key(as_text(tree).encode()), keywords) == as_written(tree, keywords)

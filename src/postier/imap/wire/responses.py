@@ -7,7 +7,6 @@ half a microsecond, because every value comes ready (FlagTexts, internal_date, t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 from postier.imap.wire.numbers import sequence_set_text
 from postier.imap.wire.pieces import (
@@ -239,7 +238,6 @@ _FETCH_FORMS = {
 }
 
 
-@lru_cache(maxsize=256)
 def fetch_template(items: tuple[FetchItem, ...]) -> bytes:
     """What makes a line by `template % (sequence number, value, value, ...)`, one value for each item in
     order: int for UID, RFC822.SIZE and MODSEQ, ready bytes for the others; a section's value is a literal or
