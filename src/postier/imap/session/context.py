@@ -125,12 +125,18 @@ class Context:
 
     async def deselect(self) -> None:
         """Leave the mailbox; its messages that this session showed as \\Recent are so no more for others."""
-        selected, self.selected = self.selected, None
+        selected = self.forget_mailbox()
         if selected is None:
             return
-        selected.close()
         if not selected.read_only and selected.first_recent <= selected.view.highest:
             await self._claim_recent(selected)
+
+    def forget_mailbox(self) -> Selected | None:
+        """No news of it from now on; what was selected."""
+        selected, self.selected = self.selected, None
+        if selected is not None:
+            selected.close()
+        return selected
 
     async def _claim_recent(self, selected: Selected) -> None:
         """Only if this session showed every message there is: else the next one shows them all again."""

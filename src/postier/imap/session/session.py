@@ -50,6 +50,9 @@ class ImapSession:
             await context.write([])
         except IdleTimeout:
             await context.write([b"* BYE Nothing came for too long\r\n"])
+        except asyncio.CancelledError:  # the server stops: nothing is asked of the store any more
+            context.forget_mailbox()
+            raise
         finally:
             await self._leave()
 
@@ -60,8 +63,8 @@ class ImapSession:
     async def _leave(self) -> None:
         try:
             await self._context.deselect()
-        except Exception as error:  # the client has gone: nobody is left to be told
-            log.error("leaving failed", exception=error, session=self._context.connection.id)
+        except StoreError as error:  # the client has gone: nobody is left to be told
+            log.info("leaving failed", session=self._context.connection.id, detail=str(error))
 
     async def _answer(self, event: object) -> None:
         context = self._context

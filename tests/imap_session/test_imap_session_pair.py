@@ -1,0 +1,187 @@
+"""Two sessions on one mailbox: what the one does, the other is told, when it may be (RFC 3501 5.5, 7.4.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def test_expunge_waits_for_a_command_that_may_tell_it(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        await one.command(b"STORE 1 +FLAGS.SILENT \\Deleted")
+        assert await one.command(b"EXPUNGE") == b"* 1 EXPUNGE\r\n"
+        assert b"EXPUNGE" not in await two.command(b"FETCH 2:3 UID")
+        assert b"EXPUNGE" not in await two.command(b"SEARCH ALL")
+        assert await two.command(b"SEARCH UNSEEN") == b"* SEARCH 2 3\r\n"  # its own numbers still hold
+        gone = await two.attempt(b"FETCH 1:2 RFC822.SIZE")
+        assert (
+            gone
+            == b"* 2 FETCH (RFC822.SIZE 468)\r\nc6 NO [EXPUNGEISSUED] Some of the messages no longer exist\r\n"
+        )
+        assert await two.command(b"NOOP") == b"* 1 EXPUNGE\r\n"
+        assert await two.command(b"FETCH 1:* UID") == b"* 1 FETCH (UID 2)\r\n* 2 FETCH (UID 3)\r\n"
+
+    in_world(test)
+
+
+def test_uid_commands_tell_expunges_after_their_answer(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        await one.command(b"UID STORE 2 +FLAGS.SILENT \\Deleted")
+        await one.command(b"EXPUNGE")
+        answer = await two.command(b"UID FETCH 1:* FLAGS")
+        assert answer.splitlines() == [
+            b"* 1 FETCH (UID 1 FLAGS (\\Seen))",
+            b"* 3 FETCH (UID 3 FLAGS ())",
+            b"* 2 EXPUNGE",
+        ]
+
+    in_world(test)
+
+
+def test_flags_and_arrivals_are_told_at_any_command(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"EXAMINE INBOX")
+        await one.command(b"STORE 2 +FLAGS (\\Flagged $Work)")
+        told = await two.command(b"NOOP")
+        assert told.startswith(b"* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Work)\r\n")
+        assert told.endswith(b"* 2 FETCH (UID 2 FLAGS (\\Flagged $Work))\r\n")
+        assert await one.command(b"NOOP") == b""
+        await world.deliver(world.plain)
+        assert b"* 4 EXISTS\r\n" in await two.command(b"SEARCH 1")
+        assert await one.command(b"NOOP") == b"* 4 EXISTS\r\n* 4 RECENT\r\n"
+
+    in_world(test)
+
+
+def test_what_a_session_did_itself_is_not_told_twice(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        await two.command(b"STORE 1 +FLAGS \\Answered")
+        told = await one.command(b"STORE 2 +FLAGS.SILENT \\Answered")
+        assert told == b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Answered \\Recent))\r\n"
+        assert await one.command(b"NOOP") == b""
+        told = await two.command(b"STORE 3 +FLAGS \\Answered")
+        assert told.splitlines() == [
+            b"* 2 FETCH (UID 2 FLAGS (\\Answered))",
+            b"* 3 FETCH (UID 3 FLAGS (\\Answered))",
+        ]
+        assert await two.command(b"NOOP") == b""
+
+    in_world(test)
+
+
+def test_seen_by_reading_is_told_to_the_other(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        assert b"FLAGS (\\Seen \\Recent)" in await one.command(b"FETCH 2 BODY[]")
+        assert b"FLAGS" not in (await one.command(b"FETCH 2 BODY.PEEK[]"))
+        assert await one.command(b"NOOP") == b""
+        assert await two.command(b"NOOP") == b"* 2 FETCH (UID 2 FLAGS (\\Seen))\r\n"
+        reader = await world.client(b"EXAMINE INBOX")
+        await reader.command(b"FETCH 3 BODY[]")
+        assert await two.command(b"NOOP") == b""
+
+    in_world(test)
+
+
+def test_idle_hears_at_once(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        assert await one.send(b"i IDLE\r\n") == b"+ idling\r\n"
+        await world.deliver(world.plain)
+        assert await one.news() == b"* 4 EXISTS\r\n* 4 RECENT\r\n"
+        await two.command(b"STORE 1 +FLAGS.SILENT \\Deleted")
+        assert await one.news() == b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Deleted \\Recent))\r\n"
+        await two.command(b"EXPUNGE")
+        assert await one.news() == b"* 1 EXPUNGE\r\n"
+        await world.deliver(world.plain, mailbox="Sent")
+        assert await one.news() == b""
+        assert await one.send(b"DONE\r\n") == b"i OK Done\r\n"
+
+    in_world(test)
+
+
+def test_a_session_between_commands_is_told_nothing(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        one = await world.client(b"SELECT INBOX")
+        await world.deliver(world.plain)
+        assert await one.news() == b""
+        assert await one.command(b"NOOP") == b"* 1 EXISTS\r\n* 1 RECENT\r\n"
+
+    in_world(test)
+
+
+def test_recent_belongs_to_the_first_session(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        assert b"* 3 RECENT\r\n" in await (await world.client()).command(b"EXAMINE INBOX")
+        one = await world.client()
+        assert b"* 3 RECENT\r\n" in await one.command(b"SELECT INBOX")
+        assert b"* 0 RECENT\r\n" in await (await world.client()).command(b"SELECT INBOX")
+        await world.deliver(world.plain)
+        assert b"* 4 RECENT\r\n" in await one.command(b"NOOP")
+        await one.command(b"CLOSE")
+        assert b"* 0 RECENT\r\n" in await one.command(b"SELECT INBOX")
+
+    in_world(test)
+
+
+def test_a_mailbox_deleted_under_a_session_ends_it(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        one = await world.client(b"CREATE Old", b"SELECT Old")
+        idle = await world.client(b"SELECT Old", b"NOOP")
+        await idle.send(b"i IDLE\r\n")
+        two = await world.client(b"DELETE Old")
+        assert await two.command(b"NOOP") == b""
+        assert (await idle.news()).startswith(b"* BYE ")
+        answer = await one.attempt(b"NOOP")
+        assert answer.startswith(b"* BYE ")
+        assert one.connection.closed
+
+    in_world(test)
+
+
+def test_deleting_what_one_has_selected(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        one = await world.client(b"CREATE Old", b"SELECT Old")
+        assert await one.command(b"DELETE Old") == b"* OK [CLOSED] The selected mailbox is gone\r\n"
+        assert (await one.attempt(b"CHECK")).startswith(b"c5 BAD ")
+
+    in_world(test)
+
+
+def test_messages_moved_away_and_appended_in_the_same_mailbox(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        assert (await one.command(b"MOVE 1:2 Trash")).endswith(b"* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n")
+        assert await one.command(b"APPEND INBOX {5+}\r\nhello") == b"* 2 EXISTS\r\n* 2 RECENT\r\n"
+        told = await two.command(b"NOOP")
+        assert told == b"* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n* 2 EXISTS\r\n* 1 RECENT\r\n"
+        answer = await two.attempt(b"COPY 1:2 Sent")
+        assert b"COPYUID" in answer
+        await one.command(b"STORE 1 +FLAGS.SILENT \\Deleted")
+        await one.command(b"EXPUNGE")
+        answer = await two.attempt(b"COPY 1:2 Sent")
+        assert b"NO [EXPUNGEISSUED]" in answer
+        assert b"(MESSAGES 2)" in await two.command(b"STATUS Sent (MESSAGES)")
+
+    in_world(test)
+
+
+def test_only_what_a_session_has_seen_is_expunged(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.deliver(world.plain, flags=8)
+        one = await world.client(b"SELECT INBOX")
+        await world.deliver(world.mixed, flags=8)
+        assert await one.command(b"EXPUNGE") == b"* 1 EXPUNGE\r\n* 1 EXISTS\r\n* 1 RECENT\r\n"
+        assert await one.command(b"FETCH 1 UID") == b"* 1 FETCH (UID 2)\r\n"
+
+    in_world(test)
