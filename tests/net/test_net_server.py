@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import socket
+import ssl
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -236,6 +238,33 @@ def test_draining_aborts_who_does_not_finish(run: Runner) -> None:
 
     run(main())
     assert ended == ["deaf"]
+
+
+def test_without_descriptors_a_tls_listener_pauses_and_goes_on(
+    run: Runner, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postier.net.server.PAUSE_WITHOUT_DESCRIPTORS", 0.001)
+    calls: list[str] = []
+
+    class Exhausted(socket.socket):
+        def accept(self) -> Any:
+            calls.append("accept")
+            raise OSError(errno.EMFILE, "Too many open files") if len(calls) < 3 else BlockingIOError
+
+    async def main() -> None:
+        listener = Listener(LOCAL, waiting, ssl.create_default_context, implicit_tls=True)
+        bound = Exhausted()
+        bound.bind(("127.0.0.1", 0))
+        bound.listen()
+        server = Server([listener])
+        await server.start({LOCAL: bound})
+        with socket.create_connection(bound.getsockname()):
+            while len(calls) < 3:
+                await asyncio.sleep(0.001)
+        await server.drain(1)
+
+    run(main())
+    assert logged.getvalue().count("cannot accept") == 2
 
 
 def test_a_listener_with_implicit_tls_needs_a_certificate() -> None:

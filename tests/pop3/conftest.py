@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from postier.accounts.login import InvalidCredentials
+from postier.accounts.login import InvalidCredentials, TooManyFailures
 from postier.blobs.api import BlobRef, BlobUnreadable
 from postier.net.api import Session
 from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
@@ -25,6 +25,8 @@ class World:
     messages: dict[int, bytes] = field(default_factory=dict)
     expunged: list[int] = field(default_factory=list)
     store_down: bool = False
+    broken_after: int | None = None
+    refused: bool = False
     unreadable: set[int] = field(default_factory=set)
     logins: list[tuple[str, str]] = field(default_factory=list)
 
@@ -70,12 +72,16 @@ class World:
         if ref.offset in self.unreadable:
             raise BlobUnreadable("pack p")
         for start in range(0, len(data), CHUNK):
+            if self.broken_after is not None and start >= self.broken_after:
+                raise BlobUnreadable("pack p")
             yield data[start : start + CHUNK]
 
     # the login
     async def authenticate(self, name: str, password: str, *, peer: str, protocol: str) -> Any:
         assert protocol == "pop3"
         self.logins.append((name, peer))
+        if self.refused:
+            raise TooManyFailures(60)
         if (name, password) != ("tim", "tan staaf"):
             raise InvalidCredentials(0)
         return SimpleNamespace(account_id=1, name="tim")

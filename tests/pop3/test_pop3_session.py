@@ -112,6 +112,30 @@ def test_an_unreadable_message_does_not_end_the_session(make_world: Any) -> None
     run(world, LOGIN + "C: RETR 2\nC: TOP 2 0\nC: STAT\nS: -ERR [SYS/PERM]\nS: -ERR [SYS/PERM]\nS: +OK 3")
 
 
+def test_a_message_that_breaks_halfway_ends_the_connection(make_world: Any) -> None:
+    """There is no other way to say that the message is not whole."""
+    world = make_world(dict(MESSAGES))
+    world.broken_after = 14
+
+    async def dialogue() -> tuple[bytes, bool]:
+        connection = MemoryConnection()
+        connection.start(world.session(allow_plaintext=True))
+        connection.feed(HELLO)
+        await connection.quiet()
+        connection.output()
+        connection.feed(b"RETR 2\r\nQUIT\r\n")
+        await connection.quiet()
+        return connection.output(), connection.wire.aborted
+
+    assert asyncio.run(dialogue()) == (b"+OK 48 octets\r\n..Subject: two\r", True)
+
+
+def test_who_failed_too_often_is_told_to_come_back_later(make_world: Any) -> None:
+    world = make_world({})
+    world.refused = True
+    run(world, "S: +OK\nC: AUTH PLAIN AHRpbQB0YW4gc3RhYWY=\nS: -ERR [SYS/TEMP] Too many failures\nS: <EOF>")
+
+
 def test_many_messages_in_pages(make_world: Any) -> None:
     world = make_world(dict.fromkeys(range(2, 12003), b"x\r\n"))
     output = once(world, HELLO, b"LIST\r\nUIDL\r\nSTAT\r\n")
