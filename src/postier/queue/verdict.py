@@ -18,7 +18,7 @@ __all__ = ["EXPIRED", "Notice", "Verdict", "judge"]
 EXPIRED = "5.4.7"
 """RFC 3463: delivery time expired."""
 
-DIAGNOSTIC_OCTETS = 1000
+DIAGNOSTIC_LENGTH = 1000
 
 _STATE = {
     Outcome.DELIVERED: RecipientState.DELIVERED,
@@ -112,10 +112,18 @@ def _after(recipient: QueueRecipient, result: DeliveryResult, now: int, expired:
         state=state,
         attempts=recipient.attempts + 1,
         status=result.status,
-        diagnostic=result.diagnostic[:DIAGNOSTIC_OCTETS],
+        diagnostic=_readable(result.diagnostic),
         remote=result.remote,
         last_attempt=now,
     )
+
+
+def _readable(text: str) -> str:
+    """One line of bounded length, without controls: it came from a stranger."""
+    text = text[: 4 * DIAGNOSTIC_LENGTH]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return text[:DIAGNOSTIC_LENGTH]
 
 
 def _notices(recipient: QueueRecipient, result: DeliveryResult, final_hop: bool) -> list[Notice]:

@@ -84,10 +84,11 @@ async def send_message(
     again = tuple(r for r, answer in asked if answer.code in _TOO_MANY)
     for recipient in again:
         results[recipient.position] = replace(results[recipient.position], outcome=Outcome.TEMPORARY)
-    verdict = await _send_body(peer, message) if data.code == 354 else data
+    go_ahead = data.code == 354
+    verdict = await _send_body(peer, message) if go_ahead else data
     passed_on = PASSED_ON if peer.core.capabilities.dsn else {}
     for recipient in taken:
-        results[recipient.position] = _result(peer, recipient, verdict, facts=passed_on)
+        results[recipient.position] = _result(peer, recipient, verdict, final=go_ahead, facts=passed_on)
     return Report(results, _permanent(results) | {r.position for r in taken}, again)
 
 
@@ -160,20 +161,24 @@ async def _send_body(peer: Peer, message: OutgoingMessage) -> PeerReply | PeerFa
 
 
 def _result(
-    peer: Peer, recipient: Recipient, answer: PeerReply | PeerFault, *, facts: dict[str, str] | None = None
+    peer: Peer,
+    recipient: Recipient,
+    answer: PeerReply | PeerFault,
+    *,
+    final: bool = False,
+    facts: dict[str, str] | None = None,
 ) -> DeliveryResult:
+    """`final`: it answers the end of data, the only place where a positive reply means DELIVERED."""
+    outcome = Outcome.TEMPORARY
     if isinstance(answer, PeerFault):
-        outcome, status, text = Outcome.TEMPORARY, answer.status, str(answer)
-        if status.startswith("5"):
-            outcome = Outcome.PERMANENT
+        text = str(answer)
     else:
-        outcome, status, text = _outcome(answer), answer.status, answer.text
-        if outcome is Outcome.TEMPORARY and not status.startswith("4"):
-            status = "4.5.0"  # an answer that has no meaning here
+        text = answer.text
+        if final and 200 <= answer.code < 300:
+            outcome = Outcome.DELIVERED
+    status = answer.status
+    if status.startswith("5"):
+        outcome = Outcome.PERMANENT
+    elif outcome is Outcome.TEMPORARY and not status.startswith("4"):
+        status = "4.5.0"  # an answer that has no meaning here
     return DeliveryResult(recipient.path, outcome, status, text, str(peer.host), peer.tls, facts or {})
-
-
-def _outcome(reply: PeerReply) -> Outcome:
-    if 200 <= reply.code < 300:
-        return Outcome.DELIVERED
-    return Outcome.PERMANENT if reply.code >= 500 else Outcome.TEMPORARY

@@ -1,0 +1,144 @@
+"""A scripted host on the loopback: it answers as a table says, stalls, closes, or talks nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import pytest
+
+Answer = str | Callable[[str], str]
+CLOSE, STALL = "<close>", "<stall>"
+EHLO = "250-remote.example hello\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 1000000"
+DEFAULTS: dict[str, Answer] = {
+    "greeting": "220 remote.example ESMTP",
+    "EHLO": EHLO,
+    "HELO": "250 remote.example",
+    "STARTTLS": "220 2.0.0 go ahead",
+    "MAIL": "250 2.1.0 ok",
+    "RCPT": "250 2.1.5 ok",
+    "DATA": "354 go on",
+    "message": "250 2.0.0 queued as 42",
+    "RSET": "250 2.0.0 ok",
+    "NOOP": "250 2.0.0 ok",
+    "QUIT": "221 2.0.0 bye",
+}
+
+
+@dataclass
+class ScriptedHost:
+    """`script` overrides DEFAULTS by verb; an answer ending in <close> is sent and then all is over."""
+
+    script: Mapping[str, Answer] = field(default_factory=dict)
+    tls: ssl.SSLContext | None = None
+    commands: list[str] = field(default_factory=list)
+    messages: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    port: int = 0
+    secured: int = 0
+    address: str = "127.0.0.1"
+
+    async def __aenter__(self) -> ScriptedHost:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server = await asyncio.start_server(self._serve, self.address, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._tasks)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._writers.add(writer)
+        self.connections += 1
+        try:
+            await self._talk(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
+            pass  # the client left, or the test is over
+        finally:
+            writer.close()
+            self._writers.discard(writer)
+            self._tasks.discard(task)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not await self._answer(writer, "greeting", ""):
+            return
+        while line := (await reader.readline()).decode():
+            line = line.removesuffix("\r\n")
+            self.commands.append(line)
+            verb = line.partition(" ")[0].upper()
+            said = await self._answer(writer, verb, line)
+            if not said or verb == "QUIT":
+                return
+            if verb == "STARTTLS" and self.tls is not None and said.startswith("220"):
+                await writer.start_tls(self.tls)
+                self.secured += 1
+            if verb == "DATA" and said.startswith("354"):
+                first = await reader.readuntil(b"\r\n")
+                rest = b"" if first == b".\r\n" else first + await _until_dot(reader)
+                self.messages.append(rest)
+                if not await self._answer(writer, "message", ""):
+                    return
+
+    async def _answer(self, writer: asyncio.StreamWriter, verb: str, line: str) -> str:
+        answer = self.script.get(verb, DEFAULTS.get(verb, "500 5.5.1 what?"))
+        text = answer if isinstance(answer, str) else answer(line)
+        if text == STALL:
+            await asyncio.Event().wait()
+        ending = text.endswith(CLOSE)
+        text = text.removesuffix(CLOSE)
+        if text:
+            writer.write(text.encode() + b"\r\n")
+            await writer.drain()
+        return "" if ending else text
+
+
+async def _until_dot(reader: asyncio.StreamReader) -> bytes:
+    lines = []
+    while (line := await reader.readuntil(b"\r\n")) != b".\r\n":
+        lines.append(line)
+    return b"".join(lines)
+
+
+class Text:
+    """An OutgoingMessage of bytes in memory, handed out in pieces."""
+
+    def __init__(self, data: bytes = b"Subject: hello\r\n\r\n.dot\r\n", piece: int = 65536) -> None:
+        self.data = data
+        self.piece = piece
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self.data), self.piece):
+            yield self.data[start : start + self.piece]
+
+
+@pytest.fixture
+def host_type() -> type[ScriptedHost]:
+    return ScriptedHost
+
+
+@pytest.fixture
+def text_type() -> type[Text]:
+    return Text

@@ -1,0 +1,426 @@
+"""Delivery against hosts on the loopback that stall, close, refuse and talk nonsense at every step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from postier.dns.api import TemporaryFailure
+from postier.queue.api import DeliveryResult, Envelope, Outcome
+from postier.smtp.outbound.connection import Timeouts
+from postier.smtp.outbound.routes import Host, Routes, RouteSettings
+from postier.smtp.outbound.tls_policy import OpportunisticTls, TlsPolicy
+from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
+from postier.testing.dns import ZoneResolver
+
+HostType = Any  # conftest's ScriptedHost
+TextType = Any
+SHORT = Timeouts(0.5, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1)
+LONG = Timeouts(5, 5, 5, 5, 5, 5, 5)
+CLOSE, STALL = "<close>", "<stall>"
+
+
+def envelope(*paths: str, **more: Any) -> Envelope:
+    return Envelope("t1", "ann@a.example", paths or ("bob@b.example",), "b.example", **more)
+
+
+def transport(
+    *ports: int, timeouts: Timeouts = LONG, keep: float = 5.0, total: float = 30.0, policies: Any = None
+) -> SmtpTransport:
+    """To b.example, whose exchanges are the loopback addresses 127.0.0.1, .2, ... with the same port."""
+    records: list[object] = [("MX", (n, f"mx{n}.b.example")) for n in range(1, len(ports) + 1)]
+    zone: dict[str, list[object]] = {"b.example": records}
+    for n in range(1, len(ports) + 1):
+        zone[f"mx{n}.b.example"] = [("A", f"127.0.0.{n}")]
+    settings = RouteSettings(port=ports[0], allow_loopback=True)
+    out = SmtpTransport(
+        Routes(ZoneResolver(zone), settings),
+        policies or OpportunisticTls(),
+        OutboundSettings("mail.example", timeouts=timeouts, keep=keep, total=total),
+    )
+    OPEN.append(out)
+    return out
+
+
+OPEN: list[SmtpTransport] = []
+
+
+def run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """The work, and then the goodbyes of the sessions that wait."""
+
+    async def with_close() -> Any:
+        try:
+            return await work()
+        finally:
+            while OPEN:
+                OPEN.pop().close()
+            for _ in range(5):
+                await asyncio.sleep(0)  # let the loop close what was told to close
+
+    return asyncio.run(with_close())
+
+
+def deliver_once(
+    host: Any, text: Any, *, mail: Envelope | None = None, timeouts: Timeouts = LONG
+) -> tuple[DeliveryResult, ...]:
+    async def work() -> tuple[DeliveryResult, ...]:
+        async with host:
+            out = transport(host.port, timeouts=timeouts)
+            return await out.deliver(mail or envelope(), text)
+
+    found: tuple[DeliveryResult, ...] = run(work)
+    return found
+
+
+def test_a_message_is_handed_on_and_the_host_quoted(host_type: HostType, text_type: TextType) -> None:
+    host = host_type()
+    (result,) = deliver_once(host, text_type())
+    assert result.outcome is Outcome.DELIVERED
+    assert result.diagnostic == "250 2.0.0 queued as 42"
+    assert result.status == "2.0.0"
+    assert result.remote == f"mx1.b.example [127.0.0.1]:{host.port}"
+    assert host.commands == [
+        "EHLO mail.example",
+        "MAIL FROM:<ann@a.example> SIZE=24",
+        "RCPT TO:<bob@b.example>",
+        "DATA",
+    ]
+    assert host.messages == [b"Subject: hello\r\n\r\n..dot\r\n"]
+
+
+REFUSALS = [
+    # verb, answer, outcome, status
+    ("greeting", "421 4.3.2 busy", Outcome.TEMPORARY, "4.3.2"),
+    ("greeting", "554 5.7.1 you are listed", Outcome.TEMPORARY, "4.7.1"),
+    ("greeting", "521 no mail here", Outcome.PERMANENT, "5.0.0"),
+    ("MAIL", "451 4.3.0 later", Outcome.TEMPORARY, "4.3.0"),
+    ("MAIL", "550 5.7.1 not you", Outcome.PERMANENT, "5.7.1"),
+    ("RCPT", "450 4.2.0 greylisted", Outcome.TEMPORARY, "4.2.0"),
+    ("RCPT", "550 5.1.1 unknown", Outcome.PERMANENT, "5.1.1"),
+    ("RCPT", "552 5.2.2 full", Outcome.PERMANENT, "5.2.2"),
+    ("RCPT", "550 no status", Outcome.PERMANENT, "5.0.0"),
+    ("DATA", "451 later", Outcome.TEMPORARY, "4.0.0"),
+    ("DATA", "554 5.6.0 never", Outcome.PERMANENT, "5.6.0"),
+    ("DATA", "250 what", Outcome.TEMPORARY, "4.5.0"),
+    ("message", "452 4.3.1 disk full", Outcome.TEMPORARY, "4.3.1"),
+    ("message", "550 5.7.26 forged", Outcome.PERMANENT, "5.7.26"),
+    ("message", "354 more", Outcome.TEMPORARY, "4.5.0"),
+    ("message", "421 4.3.2 going down", Outcome.TEMPORARY, "4.3.2"),
+    ("EHLO", "421 4.3.2 going down<close>", Outcome.TEMPORARY, "4.3.2"),
+]
+
+
+@pytest.mark.parametrize(("verb", "answer", "outcome", "status"), REFUSALS)
+def test_refusals(
+    host_type: HostType, text_type: TextType, verb: str, answer: str, outcome: Outcome, status: str
+) -> None:
+    (result,) = deliver_once(host_type({verb: answer}), text_type())
+    assert (result.outcome, result.status) == (outcome, status)
+    assert result.diagnostic.startswith(answer[:3]) or status == "4.5.0"
+
+
+@pytest.mark.parametrize("verb", ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "message"])
+@pytest.mark.parametrize("answer", [CLOSE, STALL, "nonsense", "250-endless\r\n550 mixed", "99"])
+def test_whatever_breaks_is_temporary(
+    host_type: HostType, text_type: TextType, verb: str, answer: str
+) -> None:
+    (result,) = deliver_once(host_type({verb: answer}), text_type(), timeouts=SHORT)
+    assert result.outcome is Outcome.TEMPORARY
+    assert result.status.startswith("4.")
+    assert result.diagnostic
+
+
+def test_nobody_listens(host_type: HostType, text_type: TextType) -> None:
+    async def work() -> Any:
+        async with host_type() as host:
+            port = host.port
+        return await transport(port).deliver(envelope(), text_type())
+
+    (result,) = run(work)
+    assert (result.outcome, result.status) == (Outcome.TEMPORARY, "4.4.1")
+
+
+def test_the_answer_to_the_final_dot_alone_counts(host_type: HostType, text_type: TextType) -> None:
+    host = host_type({"message": CLOSE})
+    (result,) = deliver_once(host, text_type())
+    assert result.outcome is Outcome.TEMPORARY
+    assert len(host.messages) == 1
+    assert host.connections == 1  # it may have the message: not sent again in this attempt
+
+
+def test_helo_where_ehlo_is_refused(host_type: HostType, text_type: TextType) -> None:
+    host = host_type({"EHLO": "502 5.5.1 no"})
+    (result,) = deliver_once(host, text_type())
+    assert result.outcome is Outcome.DELIVERED
+    assert host.commands[1:3] == ["HELO mail.example", "MAIL FROM:<ann@a.example>"]
+
+
+def test_some_recipients_are_refused(host_type: HostType, text_type: TextType) -> None:
+    answers = {"x": "550 5.1.1 no", "y": "450 4.2.1 later", "z": "250 ok"}
+    host = host_type({"RCPT": lambda line: answers[line[9]]})
+    results = deliver_once(host, text_type(), mail=envelope("x@b.example", "y@b.example", "z@b.example"))
+    assert [r.outcome for r in results] == [Outcome.PERMANENT, Outcome.TEMPORARY, Outcome.DELIVERED]
+    assert [r.forward_path for r in results] == ["x@b.example", "y@b.example", "z@b.example"]
+    assert len(host.messages) == 1
+
+
+def test_a_354_without_recipients_gets_an_empty_message(host_type: HostType, text_type: TextType) -> None:
+    host = host_type({"RCPT": "550 5.1.1 no", "message": "554 5.5.1 no recipients"})
+    (result,) = deliver_once(host, text_type())
+    assert (result.outcome, result.status) == (Outcome.PERMANENT, "5.1.1")
+    assert b"Subject" not in b"".join(host.messages)
+
+
+def test_too_many_recipients_go_in_another_transaction(host_type: HostType, text_type: TextType) -> None:
+    taken: list[str] = []
+
+    def rcpt(line: str) -> str:
+        taken.append(line)
+        return "250 ok" if len(taken) % 4 in (1, 2) else "452 4.5.3 too many"
+
+    host = host_type({"RCPT": rcpt})
+    results = deliver_once(host, text_type(), mail=envelope(*(f"r{i}@b.example" for i in range(4))))
+    assert [r.outcome for r in results] == [Outcome.DELIVERED] * 4
+    assert len(host.messages) == 2
+    assert host.connections == 1
+
+
+def test_at_most_a_hundred_recipients_at_a_time(host_type: HostType, text_type: TextType) -> None:
+    host = host_type()
+    results = deliver_once(host, text_type(), mail=envelope(*(f"r{i}@b.example" for i in range(205))))
+    assert [r.outcome for r in results] == [Outcome.DELIVERED] * 205
+    assert len(host.messages) == 3
+
+
+def test_the_hosts_own_limit_of_recipients(host_type: HostType, text_type: TextType) -> None:
+    host = host_type({"EHLO": "250-remote.example\r\n250 LIMITS RCPTMAX=2"})
+    deliver_once(host, text_type(), mail=envelope(*(f"r{i}@b.example" for i in range(4))))
+    assert len(host.messages) == 2
+
+
+@pytest.mark.parametrize(
+    ("ehlo", "mail", "status"),
+    [
+        ("250-x\r\n250 SIZE 10", envelope(), "5.3.4"),
+        ("250 x", envelope(smtputf8=True), "5.6.7"),
+        ("250 x", Envelope("t", "a@a.example", ("jürgen@b.example",), "b.example"), "5.6.7"),
+    ],
+)
+def test_what_the_host_cannot_take_is_not_sent(
+    host_type: HostType, text_type: TextType, ehlo: str, mail: Envelope, status: str
+) -> None:
+    host = host_type({"EHLO": ehlo})
+    (result,) = deliver_once(host, text_type(), mail=mail)
+    assert (result.outcome, result.status) == (Outcome.PERMANENT, status)
+    assert not any(command.startswith("MAIL") for command in host.commands)
+
+
+def test_eight_bits_go_as_they_are_to_a_host_without_8bitmime(
+    host_type: HostType, text_type: TextType
+) -> None:
+    host = host_type({"EHLO": "250 x"})
+    (result,) = deliver_once(host, text_type(b"\xc3\xa9\r\n"), mail=envelope(body8bit=True))
+    assert result.outcome is Outcome.DELIVERED
+    assert host.messages == [b"\xc3\xa9\r\n"]
+    assert "BODY" not in host.commands[1]
+
+
+def test_dsn_parameters_and_who_reports(host_type: HostType, text_type: TextType) -> None:
+    mail = envelope(ret="HDRS", envid="e+2B1", notify=("SUCCESS",), orcpt=("rfc822;b@x",))
+    host = host_type({"EHLO": "250-x\r\n250-PIPELINING\r\n250 DSN"})
+    (result,) = deliver_once(host, text_type(), mail=mail)
+    assert result.facts == {"dsn": "passed on"}
+    assert host.commands[1] == "MAIL FROM:<ann@a.example> RET=HDRS ENVID=e+2B1"
+    assert host.commands[2] == "RCPT TO:<bob@b.example> NOTIFY=SUCCESS ORCPT=rfc822;b@x"
+    plain = host_type()
+    (result,) = deliver_once(plain, text_type(), mail=mail)
+    assert result.facts == {}
+    assert plain.commands[2] == "RCPT TO:<bob@b.example>"
+
+
+def test_an_early_refusal_in_the_middle_of_the_data_is_heard(
+    host_type: HostType, text_type: TextType
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 x\r\n")
+        for answer in (b"250 x\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"):
+            await reader.readline()
+            writer.write(answer)
+        await reader.read(1000)
+        writer.write(b"552 5.3.4 too long\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def work() -> Any:
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            return await transport(port).deliver(envelope(), text_type(b"x" * 20_000_000))
+
+    (result,) = run(work)
+    assert (result.outcome, result.status) in [(Outcome.PERMANENT, "5.3.4"), (Outcome.TEMPORARY, "4.4.2")]
+
+
+def test_a_message_that_breaks_off_is_not_delivered(host_type: HostType) -> None:
+    class Broken:
+        size = 100
+
+        async def chunks(self) -> Any:
+            yield b"Subject: half\r\n"
+            raise OSError("disk")
+
+    host = host_type()
+    (result,) = deliver_once(host, Broken())
+    assert (result.outcome, result.status) == (Outcome.TEMPORARY, "4.3.0")
+    assert host.messages == []
+
+
+# ---------------------------------------------------------------------- several hosts
+
+
+def with_hosts(
+    scripts: list[dict[str, Any]], host_type: HostType, work: Callable[[SmtpTransport], Awaitable[Any]]
+) -> tuple[Any, list[Any]]:
+    """Hosts on 127.0.0.1, .2, ... of one port, exchanges in this order."""
+
+    async def go() -> tuple[Any, list[Any]]:
+        hosts: list[Any] = []
+        port = 0
+        for n, script in enumerate(scripts, 1):
+            host = host_type(script, port=port, address=f"127.0.0.{n}")
+            await host.__aenter__()
+            port = host.port
+            hosts.append(host)
+        try:
+            return await work(transport(*(h.port for h in hosts))), hosts
+        finally:
+            for host in hosts:
+                await host.__aexit__(None, None, None)
+
+    found: tuple[Any, list[Any]] = run(go)
+    return found
+
+
+@pytest.mark.parametrize(
+    "first", [{"greeting": "554 no"}, {"greeting": CLOSE}, {"MAIL": "451 later"}, {"RCPT": "450 4.2.0 grey"}]
+)
+def test_the_next_host_takes_what_the_first_would_not(
+    host_type: HostType, text_type: TextType, first: dict[str, str]
+) -> None:
+    results, hosts = with_hosts([first, {}], host_type, lambda out: out.deliver(envelope(), text_type()))
+    assert results[0].outcome is Outcome.DELIVERED
+    assert results[0].remote.startswith("mx2")
+    assert len(hosts[1].messages) == 1
+
+
+@pytest.mark.parametrize(
+    "first", [{"RCPT": "550 5.1.1 no"}, {"message": "451 later"}, {"message": CLOSE}, {"DATA": "554 no"}]
+)
+def test_no_next_host_after_a_last_word_or_the_data(
+    host_type: HostType, text_type: TextType, first: dict[str, str]
+) -> None:
+    results, hosts = with_hosts([first, {}], host_type, lambda out: out.deliver(envelope(), text_type()))
+    assert results[0].outcome is not Outcome.DELIVERED
+    assert hosts[1].connections == 0
+
+
+def test_what_a_host_said_outlives_a_worse_host(host_type: HostType, text_type: TextType) -> None:
+    scripts = [{"RCPT": "450 4.2.0 greylisted, come back"}, {"greeting": CLOSE}]
+    results, _ = with_hosts(scripts, host_type, lambda out: out.deliver(envelope(), text_type()))
+    assert results[0].diagnostic == "450 4.2.0 greylisted, come back"
+
+
+def test_at_most_five_hosts_are_tried(host_type: HostType, text_type: TextType) -> None:
+    scripts = [{"greeting": CLOSE} for _ in range(7)]
+    _, hosts = with_hosts(scripts, host_type, lambda out: out.deliver(envelope(), text_type()))
+    assert sum(host.connections for host in hosts) == 5
+
+
+# ---------------------------------------------------------------------- sessions that wait
+
+
+def test_a_session_is_used_again(host_type: HostType, text_type: TextType) -> None:
+    host = host_type()
+
+    async def work() -> None:
+        async with host:
+            out = transport(host.port)
+            for _ in range(3):
+                await out.deliver(envelope(), text_type())
+
+    run(work)
+    assert host.connections == 1
+    assert len(host.messages) == 3
+
+
+def test_a_refused_transaction_is_reset_before_the_next(host_type: HostType, text_type: TextType) -> None:
+    host = host_type(
+        {"RCPT": lambda line: "550 5.1.1 no" if "bad" in line else "250 ok", "DATA": lambda _: "554 none"}
+    )
+
+    async def work() -> Any:
+        async with host:
+            out = transport(host.port)
+            await out.deliver(envelope("bad@b.example"), text_type())
+            host.script = {}
+            return await out.deliver(envelope(), text_type())
+
+    (result,) = run(work)
+    assert result.outcome is Outcome.DELIVERED
+    assert host.connections == 1
+    assert host.commands.count("RSET") == 1
+
+
+def test_a_session_that_closed_while_it_waited_costs_nothing(
+    host_type: HostType, text_type: TextType
+) -> None:
+    host = host_type({"message": lambda _: "250 ok" if len(host.messages) > 1 else "250 ok" + CLOSE})
+
+    async def work() -> Any:
+        async with host:
+            out = transport(host.port)
+            await out.deliver(envelope(), text_type())
+            return await out.deliver(envelope(), text_type())
+
+    (result,) = run(work)
+    assert result.outcome is Outcome.DELIVERED
+    assert host.connections == 2
+
+
+def test_no_session_waits_with_keep_0(host_type: HostType, text_type: TextType) -> None:
+    host = host_type()
+
+    async def work() -> None:
+        async with host:
+            out = transport(host.port, keep=0)
+            await out.deliver(envelope(), text_type())
+            await out.deliver(envelope(), text_type())
+
+    run(work)
+    assert host.connections == 2
+
+
+def test_the_whole_attempt_has_a_limit(host_type: HostType, text_type: TextType) -> None:
+    async def work() -> Any:
+        async with host_type({"MAIL": STALL}) as host:
+            return await transport(host.port, total=0.1).deliver(envelope(), text_type())
+
+    (result,) = run(work)
+    assert (result.outcome, result.status) == (Outcome.TEMPORARY, "4.4.7")
+
+
+def test_a_fault_of_ours_is_temporary(host_type: HostType, text_type: TextType) -> None:
+    class Failing:
+        async def policy_for(self, destination: str, host: Host) -> TlsPolicy:
+            raise TemporaryFailure("not caught by anybody")
+
+    async def work() -> Any:
+        async with host_type() as host:
+            return await transport(host.port, policies=Failing()).deliver(envelope(), text_type())
+
+    (result,) = run(work)
+    assert (result.outcome, result.status) == (Outcome.TEMPORARY, "4.3.0")
+    assert "not caught" not in result.diagnostic
