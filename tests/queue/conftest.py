@@ -68,6 +68,8 @@ class World:
     clock: StandingClock
     transport: ScriptedTransport
     worker: QueueWorker
+    worker_services: QueueServices
+    folder: Path
     alice: AccountId
     postmaster: AccountId
 
@@ -136,7 +138,7 @@ async def open_world(folder: Path) -> AsyncIterator[World]:
     settings = WorkerSettings("host/w0", "mail.orchard.example", drain_time=0.5)
     worker = QueueWorker(services, settings, rng=random.Random(1))
     try:
-        yield World(store, blobs, bus, clock, transport, worker, alice, boss)
+        yield World(store, blobs, bus, clock, transport, worker, services, folder, alice, boss)
     finally:
         await store.close()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from postier.base.address import Address
 from postier.message.addresses import Mailbox
@@ -21,9 +22,9 @@ from postier.message.headers import HeaderFields, split_message, unfold
 from postier.queue.meanings import meaning
 from postier.queue.schedule import Schedule
 from postier.queue.verdict import EXPIRED, Notice
-from postier.store.api import QueueEntry
+from postier.store.api import AccountId
 
-__all__ = ["Reporter", "is_automatic"]
+__all__ = ["Reported", "Reporter", "is_automatic"]
 
 _SUBJECTS = {
     Action.FAILED: "Not delivered",
@@ -42,6 +43,25 @@ _OPENINGS = {
 _ORDER = (Action.FAILED, Action.DELAYED, Action.DELIVERED, Action.RELAYED, Action.EXPANDED)
 
 
+class Reported(Protocol):
+    """The mail a report is about, in the words of store.api.QueueEntry, which is one."""
+
+    @property
+    def trace_id(self) -> str: ...
+
+    @property
+    def account_id(self) -> AccountId | None: ...
+
+    @property
+    def reverse_path(self) -> str: ...
+
+    @property
+    def arrived(self) -> int: ...
+
+    @property
+    def envid(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reporter:
     """`hostname`: ours, whose mailer-daemon writes the reports."""
@@ -51,7 +71,7 @@ class Reporter:
 
     def compose(
         self,
-        entry: QueueEntry,
+        entry: Reported,
         notices: Sequence[Notice],
         original: bytes,
         to: str,
@@ -86,7 +106,7 @@ class Reporter:
             whole=whole,
         )
 
-    def _words(self, entry: QueueEntry, notices: Sequence[Notice], fields: HeaderFields, subject: str) -> str:
+    def _words(self, entry: Reported, notices: Sequence[Notice], fields: HeaderFields, subject: str) -> str:
         lines: list[str] = []
         for action in _ORDER:
             about = [notice for notice in notices if notice.action is action]
@@ -115,7 +135,7 @@ class Reporter:
             lines.append(f"        {speaker}: {recipient.diagnostic}")
         return [*lines, ""]
 
-    def _status(self, entry: QueueEntry, notice: Notice) -> RecipientStatus:
+    def _status(self, entry: Reported, notice: Notice) -> RecipientStatus:
         recipient = notice.recipient
         return RecipientStatus(
             final_recipient=Address.parse(recipient.forward_path),

@@ -11,7 +11,7 @@ from postier.base.ids import new_id
 from postier.base.log import Log
 from postier.message.analysis import analyse
 from postier.message.dsn import Action
-from postier.queue.bounce import Reporter, is_automatic
+from postier.queue.bounce import Reported, Reporter, is_automatic
 from postier.queue.outgoing import StoredMessage
 from postier.queue.post import Parcel, WrittenBody
 from postier.queue.verdict import Notice
@@ -57,6 +57,16 @@ class ReportDesk:
         original = b""
         if message is not None:
             original = await message.beginning(message.size if whole else HEADER_OCTETS)
+        return await self._report(entry, notices, original, failed=failed, whole=whole)
+
+    async def report_success(self, mail: Reported, notices: Sequence[Notice], header: bytes) -> Parcel | None:
+        """As `report`, for mail that is only now being accepted: `notices` without failures, and the header
+        section, which is all that such a report returns (RFC 3461 4.3)."""
+        return await self._report(mail, notices, header, failed=False, whole=False)
+
+    async def _report(
+        self, entry: Reported, notices: Sequence[Notice], original: bytes, *, failed: bool, whole: bool
+    ) -> Parcel | None:
         if entry.reverse_path and not is_automatic(original):
             accounts, forwards = await self._sender(entry)
             if accounts or forwards:
@@ -71,7 +81,7 @@ class ReportDesk:
             return None
         return Parcel(parcel.trace_id, "", (postmaster,), (), parcel.body, parcel.analysis)
 
-    async def _sender(self, entry: QueueEntry) -> tuple[tuple[AccountId, ...], tuple[Address, ...]]:
+    async def _sender(self, entry: Reported) -> tuple[tuple[AccountId, ...], tuple[Address, ...]]:
         address = Address.parse(entry.reverse_path)
         found = await self._directory.resolve(address)
         if found.kind is RecipientKind.FOREIGN:
@@ -83,7 +93,7 @@ class ReportDesk:
         return ((entry.account_id,), ()) if entry.account_id is not None else ((), ())
 
     async def _for_postmaster(
-        self, entry: QueueEntry, notices: Sequence[Notice], original: bytes
+        self, entry: Reported, notices: Sequence[Notice], original: bytes
     ) -> Parcel | None:
         postmaster = await self._directory.postmaster()
         if postmaster is None or not self._may_tell_postmaster():
@@ -99,7 +109,7 @@ class ReportDesk:
 
     def _parcel(
         self,
-        entry: QueueEntry,
+        entry: Reported,
         notices: Sequence[Notice],
         original: bytes,
         accounts: tuple[AccountId, ...],
