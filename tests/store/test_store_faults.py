@@ -129,6 +129,29 @@ def test_a_database_error_within_the_work_undoes_only_the_work(open_store: OpenS
     asyncio.run(run())
 
 
+def test_no_modseq_is_given_twice_around_a_power_cut(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The log may lose the last second: what comes after has modseqs that nobody saw before."""
+
+    async def run() -> None:
+        async with open_store() as opened:
+            alice, inbox = await add_person(opened.store)
+            before = (await opened.store.reader.account(alice)).modseq
+        async with open_store() as same:
+            assert (await same.store.reader.account(alice)).modseq == before
+        (tmp_path / "boot_id").write_text("another boot")
+        monkeypatch.setattr("postier.store.sqlite._BOOT_ID", tmp_path / "boot_id")
+        async with open_store() as rebooted:
+            assert (await rebooted.store.reader.account(alice)).modseq > before + 10_000
+            mailbox = await rebooted.store.reader.mailbox(alice, inbox)
+            await deliver(rebooted.store, alice, inbox)
+            after = await rebooted.store.reader.changes_since(alice, inbox, mailbox.modseq)
+            assert len(after.changed) == 1
+
+    asyncio.run(run())
+
+
 def test_a_newer_schema_is_left_alone(open_store: OpenStore, tmp_path: Path) -> None:
     async def run() -> None:
         async with open_store() as opened:

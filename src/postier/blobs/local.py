@@ -9,8 +9,6 @@ A pack is closed at 256 MiB and never appended to again, also not after a restar
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -26,7 +24,7 @@ from postier.blobs.frames import (
     table_length,
     unpack_table,
 )
-from postier.blobs.packfile import GrowingPack, OpenPacks, pack_path, sync_folder
+from postier.blobs.packfile import GrowingPack, OpenPacks, is_locked, pack_path, sync_folder
 from postier.blobs.spool import LocalSpool, OwnPack
 
 __all__ = ["PACK_SIZE", "LocalBlobs", "is_disk_full"]
@@ -184,13 +182,21 @@ class LocalBlobs:
     # housekeeping
     def abandoned(self) -> list[str]:
         """Names of packs whose process ended before their message was stored or discarded."""
-        return [path.stem for path in sorted(self._incoming.glob("*.pack")) if not _is_locked(path)]
+        return [path.stem for path in sorted(self._incoming.glob("*.pack")) if not is_locked(path)]
 
     def resolve(self, pack: str, *, keep: bool) -> None:
         """End the state between for an abandoned pack: `keep` where a committed row names it."""
         if not keep:
             pack_path(self._packs, pack).unlink(missing_ok=True)
         pack_path(self._incoming, pack).unlink(missing_ok=True)
+
+    def finished_packs(self) -> list[str]:
+        """Names of the packs that no process writes any more."""
+        return [path.stem for path in sorted(self._packs.glob("*.pack")) if not is_locked(path)]
+
+    def remove_pack(self, pack: str) -> None:
+        """Only where no row names it. A reader that has it open reads on."""
+        pack_path(self._packs, pack).unlink(missing_ok=True)
 
     def close(self) -> None:
         self._give_up(self._unsynced)
@@ -209,17 +215,3 @@ def _append_frames(pack: GrowingPack, prefix: bytes, body: bytes) -> BlobRef:
         frames.append(Frame(pack.append(stored) - base, len(stored), len(piece)))
     pack.append(pack_table(frames))
     return BlobRef(pack.name, base, pack.size - base, len(prefix) + len(body))
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return True  # its process finished it just now
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

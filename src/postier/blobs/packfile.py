@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections import OrderedDict
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from postier.base.ids import new_id
 from postier.blobs.api import BlobUnreadable
 
-__all__ = ["GrowingPack", "OpenPacks", "pack_path", "sync_folder", "write_all"]
+__all__ = ["GrowingPack", "OpenPacks", "create_locked", "is_locked", "pack_path", "sync_folder", "write_all"]
 
 
 def pack_path(folder: Path, name: str) -> Path:
@@ -32,6 +33,30 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def create_locked(path: Path) -> int:
+    """A new file, open to read and write, never seen unlocked; the lock ends with the process."""
+    unlocked = path.with_suffix(".new")
+    descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    unlocked.rename(path)
+    return descriptor
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process still writes this pack. A file that is gone counts as locked: leave it alone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 class GrowingPack:
     """A pack this process appends to. What is appended waits in memory until `flush`."""
 
@@ -39,7 +64,7 @@ class GrowingPack:
         self.name = f"{worker_name}-{new_id()[:12]}"
         self.size = 0
         self._waiting: list[bytes] = []
-        self._descriptor = os.open(pack_path(folder, self.name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+        self._descriptor = create_locked(pack_path(folder, self.name))
 
     def append(self, data: bytes) -> int:
         """Returns the offset at which the data will lie."""

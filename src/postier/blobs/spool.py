@@ -13,7 +13,6 @@ engine looks whether a committed row names the pack, and keeps or removes it.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,7 +20,7 @@ from pathlib import Path
 from postier.base.ids import new_id
 from postier.blobs.api import SPOOL_MEMORY
 from postier.blobs.frames import FRAME, Frame, compress, decompress, pack_table, pieces
-from postier.blobs.packfile import pack_path, write_all
+from postier.blobs.packfile import create_locked, pack_path, write_all
 
 __all__ = ["LocalSpool", "OwnPack"]
 
@@ -34,10 +33,7 @@ class OwnPack:
         self.path = pack_path(incoming, self.name)
         self.final_path = pack_path(packs, self.name)
         self._descriptor = -1
-        unlocked = self.path.with_suffix(".new")
-        self._descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        unlocked.rename(self.path)
+        self._descriptor = create_locked(self.path)
         self.frames: list[Frame] = []
         self.size = 0
         self.linked = False

@@ -32,6 +32,9 @@ _WORDS = {"id": "INTEGER", "bytes": "BLOB", "clustered": "WITHOUT ROWID"}
 _SYNC_AFTER = 0.5
 _CHECKPOINT_ROWS = 8000
 """Rows changed by this process after which the log is carried over into the database."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_LOST_MODSEQS = 100_000
+"""More than any account gets in the second before the log is synced."""
 
 _log = Log("store")
 Result = TypeVar("Result")
@@ -52,6 +55,7 @@ async def open_sqlite(path: Path, *, blobs: LocalBlobs, bus: Bus, clock: Clock, 
         connection = SqliteConnection(writing)
         await migrate(connection, _WORDS, "BEGIN IMMEDIATE")
         thread_key = await _thread_key(connection)
+        await _skip_lost_modseqs(connection)
         await _resolve_abandoned(connection, blobs)
         store = SqliteStore(path, lock_path, owner, writing, lock, blobs, bus, clock, thread_key)
     except sqlite3.Error as error:
@@ -70,6 +74,34 @@ async def _thread_key(connection: SqliteConnection) -> bytes:
     row = await connection.row("SELECT value FROM meta WHERE key = 'thread-key'")
     assert row is not None
     return bytes.fromhex(row[0])
+
+
+async def _skip_lost_modseqs(connection: SqliteConnection) -> None:
+    """After a restart of the machine no modseq is given out that a client may have seen before.
+
+    Changes of flags of the last second may be lost with a power cut. They never stand for other changes.
+    """
+    boot = _this_boot()
+    row = await connection.row("SELECT value FROM meta WHERE key = 'boot'")
+    if row is not None and row[0] == boot:
+        return
+    await connection.execute("BEGIN IMMEDIATE")
+    if row is not None:
+        await connection.execute("UPDATE accounts SET modseq = modseq + ?", (_LOST_MODSEQS,))
+    await connection.execute(
+        "INSERT INTO meta (key, value) VALUES ('boot', ?)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (boot,),
+    )
+    await connection.execute("COMMIT")
+
+
+def _this_boot() -> str:
+    """Differs after each restart of the machine; "" where the system does not say."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
 
 
 async def _resolve_abandoned(connection: SqliteConnection, blobs: LocalBlobs) -> None:
