@@ -18,7 +18,7 @@ from postier.mailauth.dkim.result import Dkim, DkimResult
 from postier.mailauth.dmarc_record import DmarcRecord, Policy, parse_dmarc_record
 from postier.mailauth.spf import Spf, SpfResult
 
-__all__ = ["Dmarc", "DmarcRecord", "DmarcResult", "Policy", "evaluate"]
+__all__ = ["Dmarc", "DmarcRecord", "DmarcResult", "Policy", "evaluate", "record_names"]
 
 MAX_QUERIES = 8
 _WEAKER = {Policy.REJECT: Policy.QUARANTINE, Policy.QUARANTINE: Policy.NONE, Policy.NONE: Policy.NONE}
@@ -80,6 +80,11 @@ async def evaluate(
         return await _evaluate(resolver, domain, spf, dkim)
     except TemporaryFailure as error:
         return DmarcResult(Dmarc.TEMPERROR, domain, reason=f"DNS: {error}")
+
+
+def record_names(domain: str) -> list[str]:
+    """Where `evaluate` may look for the record of `domain` (A-labels), for a resolver that asks ahead."""
+    return [f"_dmarc.{name}" for name in _names_to_ask(domain)]
 
 
 def _a_labels(domain: str) -> str:

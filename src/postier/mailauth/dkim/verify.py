@@ -83,6 +83,12 @@ class DkimVerifier:
         ]
         self._by_name: dict[bytes, list[Field]] | None = None
 
+    @property
+    def key_names(self) -> list[str]:
+        """Where the keys of the signatures are, for a resolver that asks ahead; each once."""
+        found = [each.signature for each in self._candidates if each.signature is not None]
+        return list(dict.fromkeys(_key_name(signature) for signature in found))
+
     def feed(self, chunk: bytes) -> None:
         """The next octets of the body, cut anywhere, after dot-unstuffing."""
         for canonicalizer in self._canonicalizers:
@@ -160,10 +166,15 @@ def _read(field: Field) -> _Candidate:
         return _Candidate(field, tags, None, str(error))
 
 
+def _key_name(signature: Signature) -> str:
+    """RFC 6376 3.6.2.1"""
+    return f"{signature.selector}._domainkey.{signature.domain}"
+
+
 async def _fetch_key(resolver: Resolver, signature: Signature) -> KeyRecord:
     """The key that may have made the signature (RFC 6376 6.1.2). Raises TagError, TemporaryFailure."""
     try:
-        texts = (await resolver.txt(f"{signature.selector}._domainkey.{signature.domain}")).records
+        texts = (await resolver.txt(_key_name(signature))).records
     except NotFound:
         texts = ()
     if not texts:

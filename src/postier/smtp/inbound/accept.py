@@ -7,7 +7,7 @@ One blob serves everybody: its prefix begins with Return-Path, which the queue l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postier.accounts.delivery import deliver, new_message
 from postier.base.log import Log
@@ -15,13 +15,15 @@ from postier.base.status import Reply
 from postier.mailauth.dkim.canonical import BodyHasher
 from postier.mailauth.verdict import Action
 from postier.message.analysis import Analysis
+from postier.queue.post import Parcel, post
 from postier.smtp.inbound.dialogue import Dialogue, Recipient, Role, Transaction
 from postier.smtp.inbound.incoming import Incoming
 from postier.smtp.inbound.judge import UNJUDGED, Judgement, judge
+from postier.smtp.inbound.notify import notify_of_forwards, success_report
 from postier.smtp.inbound.policy import check_message
 from postier.smtp.inbound.received import protocol, received, return_path
 from postier.smtp.inbound.submission import signatures
-from postier.store.api import AccountId, QueueRecipient, RecipientState, Tx
+from postier.store.api import AccountId, NoSuchAccount, OverQuota, QueueRecipient, RecipientState, Tx
 
 __all__ = ["accept"]
 
@@ -32,12 +34,13 @@ log = Log("smtp")
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """What the store is to take."""
+    """What the store is to take. `report`: for the sender, who asked to hear of success."""
 
     analysis: Analysis
     prefix: bytes
     mailbox: str
     now: int
+    report: Parcel | None
 
 
 async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incoming) -> Reply:
@@ -55,7 +58,17 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
     now = dialogue.services.clock.now()
     prefix = await _prefix(dialogue, transaction, incoming, analysis, judgement, now)
     mailbox = JUNK if judgement.verdict.action is Action.QUARANTINE else "INBOX"
-    await _store(dialogue, transaction, incoming, _Accepted(analysis, prefix, mailbox, int(now)))
+    report = None
+    if judgement.sender_may_be_told:
+        report = await success_report(dialogue, transaction, analysis, int(now))
+    accepted = _Accepted(analysis, prefix, mailbox, int(now), report)
+    try:
+        await _store(dialogue, transaction, incoming, accepted)
+    except (OverQuota, NoSuchAccount) as error:
+        if report is None:
+            raise
+        log.warning("report not taken", trace=transaction.trace_id, why=error)
+        await _store(dialogue, transaction, incoming, replace(accepted, report=None))
     log.info(
         "accepted",
         session=dialogue.connection.id,
@@ -147,6 +160,8 @@ async def _store(
                 envid=transaction.mail.envid,
                 ret=transaction.mail.ret,
             )
+        if accepted.report is not None:
+            await post(tx, accepted.report, accepted.now)
 
     await dialogue.services.store.transact(work)
 
@@ -167,7 +182,11 @@ def _by_destination(recipients: Sequence[Recipient]) -> dict[str, list[QueueReci
         same = found.setdefault(destination, [])
         same.append(
             QueueRecipient(
-                len(same), path, RecipientState.PENDING, notify=recipient.notify, orcpt=recipient.orcpt
+                len(same),
+                path,
+                RecipientState.PENDING,
+                notify=notify_of_forwards(recipient),
+                orcpt=recipient.orcpt,
             )
         )
     return found

@@ -36,6 +36,8 @@ class InboundSettings:
     `starttls`: a certificate is there. `trust_loopback`: this server serves the loopback alone, so logging
     in needs no TLS, and neither DNS nor manners are checked. `timeout`: seconds without input (RFC 5321
     4.5.3.2.7). `max_refused_recipients`: unknown or foreign addresses before we hang up (address harvest).
+    `dns_time`: seconds that the checks of one message may wait for the DNS, all together.
+    `normalise_newlines`: on submission a CR or LF alone is a line end, for devices that know no better.
     """
 
     hostname: str
@@ -47,6 +49,8 @@ class InboundSettings:
     max_errors: int = 20
     max_login_failures: int = 5
     max_refused_recipients: int = 100
+    dns_time: float = 20.0
+    normalise_newlines: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,74 @@
+"""What one message may cost of the DNS: seconds and questions, over SPF, DKIM and DMARC together.
+
+Past either, every further question is a TemporaryFailure, so each check ends with its own temperror and the
+message is taken all the same. A sender's slow or endless zone can't hold a session longer (RFC 7208 11.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from ipaddress import IPv4Address, IPv6Address
+from typing import TypeVar
+
+from postier.dns.api import Answer, DnsError, Mx, Resolver, TemporaryFailure, Tlsa
+
+__all__ = ["MAX_QUESTIONS", "DnsBudget"]
+
+MAX_QUESTIONS = 150
+
+_Subject = TypeVar("_Subject")
+_Record = TypeVar("_Record")
+
+
+class DnsBudget:
+    """A Resolver in front of `resolver`, for one message, from its making on. `seconds`: in all."""
+
+    __slots__ = ("_deadline", "_left", "_resolver")
+
+    def __init__(self, resolver: Resolver, seconds: float) -> None:
+        self._resolver = resolver
+        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._left = MAX_QUESTIONS
+
+    async def a(self, name: str) -> Answer[IPv4Address]:
+        return await self._ask(self._resolver.a, name)
+
+    async def aaaa(self, name: str) -> Answer[IPv6Address]:
+        return await self._ask(self._resolver.aaaa, name)
+
+    async def mx(self, name: str) -> Answer[Mx]:
+        return await self._ask(self._resolver.mx, name)
+
+    async def txt(self, name: str) -> Answer[bytes]:
+        return await self._ask(self._resolver.txt, name)
+
+    async def ptr(self, address: IPv4Address | IPv6Address) -> Answer[str]:
+        return await self._ask(self._resolver.ptr, address)
+
+    async def tlsa(self, name: str) -> Answer[Tlsa]:
+        return await self._ask(self._resolver.tlsa, name)
+
+    async def ask_ahead(self, names: Iterable[str]) -> None:
+        """Ask for the TXT records of all `names` at once; the cache behind us keeps what they say, so the
+        checks that need them one after another need not wait for each."""
+
+        async def ask(name: str) -> None:
+            try:
+                await self.txt(name)
+            except DnsError:
+                pass  # whoever needs the answer gets the same one
+
+        await asyncio.gather(*map(ask, names))
+
+    async def _ask(
+        self, question: Callable[[_Subject], Awaitable[Answer[_Record]]], subject: _Subject
+    ) -> Answer[_Record]:
+        if self._left <= 0:
+            raise TemporaryFailure("too many DNS questions for one message")
+        self._left -= 1
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await question(subject)
+        except TimeoutError:
+            raise TemporaryFailure("the DNS took too long for one message") from None
