@@ -192,6 +192,28 @@ def test_who_stops_waiting_hurts_nobody(open_store: OpenStore) -> None:
     asyncio.run(run())
 
 
+def test_a_large_batch_leaves_turns_to_the_loop(open_store: OpenStore) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            alice, inbox = await add_person(opened.store)
+            begun: list[int] = []
+            turns: list[int] = []
+
+            async def work(tx: Tx) -> None:
+                begun.append(len(begun))
+                await tx.mailbox(alice, inbox)
+
+            async def watch() -> None:
+                while len(begun) < 200:
+                    turns.append(len(begun))
+                    await asyncio.sleep(0)
+
+            await asyncio.gather(*(opened.store.transact(work) for _ in range(200)), watch())
+            assert max(b - a for a, b in zip(turns, turns[1:], strict=False)) <= 32
+
+    asyncio.run(run())
+
+
 def test_orphans_of_long_messages_are_collected_at_the_start(open_store: OpenStore, tmp_path: Path) -> None:
     async def run() -> None:
         async with open_store() as opened:

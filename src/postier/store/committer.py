@@ -42,6 +42,8 @@ __all__ = ["BATCH_BYTES", "BATCH_JOBS", "Committer"]
 
 BATCH_JOBS = 500
 BATCH_BYTES = 8 * 1024 * 1024
+_JOBS_AT_A_STRETCH = 16
+"""Transactions after which the event loop has a turn: some 2 ms."""
 
 _log = Log("store")
 
@@ -149,6 +151,8 @@ class Committer:
         """Past BATCH_BYTES of new blobs the jobs that are left go back to those that wait."""
         now = int(self._clock.now())
         for place, job in enumerate(jobs):
+            if place and place % _JOBS_AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
             if self._blobs.waiting > BATCH_BYTES:
                 self._waiting.extendleft(reversed(jobs[place:]))
                 del jobs[place:]
