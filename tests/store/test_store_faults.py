@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
+import itertools
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -209,7 +210,7 @@ def test_a_large_batch_leaves_turns_to_the_loop(open_store: OpenStore) -> None:
                     await asyncio.sleep(0)
 
             await asyncio.gather(*(opened.store.transact(work) for _ in range(200)), watch())
-            assert max(b - a for a, b in zip(turns, turns[1:], strict=False)) <= 32
+            assert max(b - a for a, b in itertools.pairwise(turns)) <= 32
 
     asyncio.run(run())
 
