@@ -574,3 +574,21 @@ def test_a_domain_made_ours_while_an_entry_waits(world: Open) -> None:
             assert b"Action: delivered" in report
 
     asyncio.run(go())
+
+
+def test_a_dead_destination_is_asked_once_a_minute(world: Open) -> None:
+    async def go() -> None:
+        async with world() as w:
+            w.transport.answer = lambda _: (Outcome.TEMPORARY, "4.4.1", "no connection")
+            for i in range(20):
+                await w.enqueue(f"u{i}@dead.example")
+            await w.worker.run_due()
+            assert len(w.transport.envelopes) <= 5, "no more than the first window"
+            assert {e.reason for e in await entries(w)} == {"no connection"}
+            assert {e.attempts for e in await entries(w)} == {1}
+            tried = len(w.transport.envelopes)
+            w.clock.seconds += 600
+            await w.worker.run_due()
+            assert len(w.transport.envelopes) == tried + 1
+
+    asyncio.run(go())

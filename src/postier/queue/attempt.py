@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postier.accounts.directory import Directory
 from postier.base.clock import Clock
@@ -19,6 +19,7 @@ from postier.blobs.api import Blobs, BlobUnreadable
 from postier.bus.api import Bus
 from postier.queue.api import DeliveryResult, Envelope, Outcome, Transport
 from postier.queue.bounce import Reporter
+from postier.queue.destinations import Destinations
 from postier.queue.local import plan_local
 from postier.queue.outgoing import StoredMessage, open_message
 from postier.queue.post import Parcel, post
@@ -57,9 +58,16 @@ class QueueServices:
 
 
 class Attempts:
-    """Makes attempts. `rng`: for the jitter of retries."""
+    """Makes attempts. `destinations` learns from them; `rng`: for the jitter of retries."""
 
-    def __init__(self, services: QueueServices, reporter: Reporter, rng: random.Random) -> None:
+    def __init__(
+        self,
+        services: QueueServices,
+        reporter: Reporter,
+        destinations: Destinations,
+        rng: random.Random,
+    ) -> None:
+        self._destinations = destinations
         self._services = services
         self._schedule = reporter.schedule
         self._rng = rng
@@ -85,7 +93,7 @@ class Attempts:
             if local:
                 results, parcels = await plan_local(entry, pending, services.directory, services.blobs)
             else:
-                results = await services.transport.deliver(_envelope(entry, pending), message)
+                results = await self._send(entry, pending, message)
         except BlobUnreadable as error:
             log.error("message unreadable", trace=entry.trace_id, entry=entry.entry_id, why=error)
             results = _unable(pending, "4.3.0", "the message can't be read for the moment")
@@ -96,6 +104,16 @@ class Attempts:
                 raise
             results = _unable(pending, "4.2.2", f"mailbox not available: {error}")
             await self._settle(entry, results, (), message, final_hop=local)
+
+    async def _send(
+        self, entry: QueueEntry, pending: Sequence[QueueRecipient], message: StoredMessage
+    ) -> tuple[DeliveryResult, ...]:
+        outage = self._destinations.outage(entry.destination)
+        if outage is not None:
+            return tuple(replace(outage, forward_path=r.forward_path) for r in pending)
+        results = await self._services.transport.deliver(_envelope(entry, pending), message)
+        self._destinations.note(entry.destination, results)
+        return results
 
     async def _is_local(self, destination: str) -> bool:
         directory = self._services.directory

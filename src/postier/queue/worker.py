@@ -1,9 +1,9 @@
 """The worker: takes what is due, hands it to the transport, and writes down what became of it.
 
 One runs in every process. It leases entries in small batches, so that no two workers try the same; runs
-up to `concurrency` deliveries at a time and `per_destination` of them to one destination, so that a
-slow one never holds the others. What happens to one entry is in attempt.py; README.md beside this file
-lists the states and what each crash means.
+up to `concurrency` deliveries at a time and at most `per_destination` of them to one destination
+(destinations.py says how many), so that a slow one never holds the others. What happens to one entry is in
+attempt.py; README.md beside this file lists the states and what each crash means.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from postier.base.log import Log
 from postier.bus.api import QUEUE_TOPIC
 from postier.queue.attempt import Attempts, QueueServices
 from postier.queue.bounce import Reporter
+from postier.queue.destinations import Destinations
 from postier.queue.schedule import Schedule
 from postier.store.api import QueueEntry, StoreUnavailable, Tx
 
@@ -57,7 +58,8 @@ class QueueWorker:
         self._services = services
         self._settings = settings
         reporter = Reporter(settings.hostname, settings.schedule)
-        self._attempts = Attempts(services, reporter, rng or random.Random())
+        self._destinations = Destinations(services.clock, settings.per_destination)
+        self._attempts = Attempts(services, reporter, self._destinations, rng or random.Random())
         self._owner = f"{settings.name}/{new_id()}"
         self._wakeup = asyncio.Event()
         self._stopping = False
@@ -116,7 +118,8 @@ class QueueWorker:
         return BUSY_WAIT  # what is due goes to busy destinations, or another worker was faster
 
     async def _lease(self, now: int, limit: int) -> list[QueueEntry]:
-        busy = [d for d, count in self._running.items() if count >= self._settings.per_destination]
+        window = self._destinations.window
+        busy = [d for d, count in self._running.items() if count >= window(d)]
 
         async def work(tx: Tx) -> list[QueueEntry]:
             return await tx.lease_due(now, self._owner, now + LEASE, limit, busy)
@@ -124,7 +127,7 @@ class QueueWorker:
         return await self._services.store.transact(work, durable=False)
 
     def _admit(self, entry: QueueEntry) -> None:
-        if self._running[entry.destination] < self._settings.per_destination:
+        if self._running[entry.destination] < self._destinations.window(entry.destination):
             self._start(entry)
         else:
             self._backlog.setdefault(entry.destination, deque()).append(entry)
@@ -138,17 +141,21 @@ class QueueWorker:
     def _ended(self, task: asyncio.Task[None]) -> None:
         destination = self._tasks.pop(task)
         self._running[destination] -= 1
-        backlog = self._backlog.get(destination)
-        while backlog and not self._stopping:
-            entry = backlog.popleft()
-            if entry.lease_until - self._services.clock.now() >= LEASE_NEEDED:
-                self._start(entry)
-                break
-        if not backlog:
-            self._backlog.pop(destination, None)
+        self._start_waiting(destination)
         if not self._running[destination]:
             del self._running[destination]
         self._wakeup.set()
+
+    def _start_waiting(self, destination: str) -> None:
+        """Start what the destination's window has room for; an entry whose lease is old is left to it."""
+        backlog = self._backlog.get(destination)
+        window = self._destinations.window(destination)
+        while backlog and not self._stopping and self._running[destination] < window:
+            entry = backlog.popleft()
+            if entry.lease_until - self._services.clock.now() >= LEASE_NEEDED:
+                self._start(entry)
+        if not backlog:
+            self._backlog.pop(destination, None)
 
     async def _sleep(self, seconds: float) -> None:
         try:
