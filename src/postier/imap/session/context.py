@@ -92,6 +92,7 @@ class Context:
             login_allowed=confidential,
             compressed=self.compressed,
             mechanisms=offered(confidential=confidential),
+            append_limit=settings.max_message_size,
         )
         return render_capabilities(self.core.state, around)
 
