@@ -35,9 +35,14 @@ class _Known(NamedTuple):
 
 
 class Destinations:
-    """What is known of destinations, in this process. `largest`: the widest window."""
+    """What is known of destinations, in this process.
 
-    def __init__(self, clock: Clock, largest: int) -> None:
+    `largest`: the widest window. `outage`: seconds, less than the first wait of the schedule, so that an
+    entry's own retry is a real one.
+    """
+
+    def __init__(self, clock: Clock, largest: int, outage: float = OUTAGE) -> None:
+        self._outage = outage
         self._clock = clock
         self._largest = largest
         self._first = _Known(min(FIRST_WINDOW, largest))
@@ -59,7 +64,7 @@ class Destinations:
         if worst is None:
             known = _Known(min(known.window + 1, self._largest))
         elif all(r.outcome is Outcome.TEMPORARY and r.status in _UNREACHED for r in results):
-            known = _Known(1, self._clock.monotonic() + OUTAGE, worst)
+            known = _Known(1, self._clock.monotonic() + self._outage, worst)
         else:
             known = _Known(1)
         self._known[destination] = known

@@ -18,7 +18,7 @@ from postier.base.log import Log
 from postier.bus.api import QUEUE_TOPIC
 from postier.queue.attempt import Attempts, QueueServices
 from postier.queue.bounce import Reporter
-from postier.queue.destinations import Destinations
+from postier.queue.destinations import OUTAGE, Destinations
 from postier.queue.schedule import Schedule
 from postier.store.api import QueueEntry, StoreUnavailable, Tx
 
@@ -58,7 +58,9 @@ class QueueWorker:
         self._services = services
         self._settings = settings
         reporter = Reporter(settings.hostname, settings.schedule)
-        self._destinations = Destinations(services.clock, settings.per_destination)
+        self._destinations = Destinations(
+            services.clock, settings.per_destination, min(OUTAGE, settings.schedule.first / 2)
+        )
         self._attempts = Attempts(services, reporter, self._destinations, rng or random.Random())
         self._owner = f"{settings.name}/{new_id()}"
         self._wakeup = asyncio.Event()
