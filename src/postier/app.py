@@ -322,6 +322,7 @@ def _sessions(backend: Backend, verifier: PasswordVerifier) -> dict[str, Session
         max_recipients=settings.smtp.max_recipients,
         trust_loopback=trusted,
         timeout=settings.smtp.idle_timeout,
+        normalise_newlines=settings.smtp.submission_normalise_newlines,
     )
     inbound = InboundServices(
         store=backend.store,

@@ -105,6 +105,52 @@ def test_a_smuggled_message_is_not_stored(world):
     assert output.endswith("554 5.5.2 A CR or LF stands alone: lines end in CRLF\r\n")
 
 
+@pytest.mark.parametrize(("hops", "refused"), [(49, False), (50, True), (5000, True)])
+def test_a_loop_ends_at_fifty_hops(world, hops: int, refused: bool):
+    output, stored = receive(world, b"Received: from x by y; z\r\n" * hops + MESSAGE, **TRUST)
+    assert ("\r\n554 5.4.6 " in output) == refused
+    assert len(stored) == (not refused)
+
+
+class NoSpools:
+    """Blobs that have no place for a new message, once."""
+
+    def __init__(self, blobs) -> None:
+        self._blobs = blobs
+        self._failed = False
+
+    def __getattr__(self, name: str):
+        return getattr(self._blobs, name)
+
+    def spool(self):
+        if self._failed:
+            return self._blobs.spool()
+        self._failed = True
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("begin", [b"DATA\r\n", b"BDAT 80\r\n"])
+def test_no_place_for_the_beginning_is_no_message_without_its_beginning(world, begin: bytes):
+    def full(services):
+        return dataclasses.replace(services, blobs=NoSpools(services.blobs))
+
+    said = [EHLO, ENVELOPE.removesuffix(b"DATA\r\n") + begin, MESSAGE[:10], MESSAGE * 2 + b".\r\n"]
+    output, stored = asyncio.run(world.converse(said, change=full, **TRUST))
+    assert re.search(r"\r\n4[25][12] 4\.3\.[01] ", output)
+    assert stored == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("begin", [b"DATA\r\n", b"BDAT 99999999999999999999 LAST\r\n"])
+def test_a_message_without_end_is_cut_off(world, begin: bytes):
+    """A little past the limit its refusal still comes; far past it, we hang up with it."""
+    piece = b"0123456789abcd\r\n" * 65536
+    said = [EHLO, ENVELOPE.removesuffix(b"DATA\r\n") + begin, *[piece] * 66]
+    output, stored = asyncio.run(world.converse(said, max_message_size=100_000, **TRUST))
+    assert output.endswith("552 5.3.4 The message is too big\r\n")
+    assert stored == []
+
+
 def test_nothing_of_a_refused_transaction_survives(world):
     said = [
         EHLO,
@@ -369,13 +415,35 @@ def test_who_talks_before_the_greeting_is_sent_away(world):
             connection.start(inbound_session(found, services, Role.MX))
             return (await connection.finish()).decode()
 
-    assert asyncio.run(talk()) == "554 5.5.0 Wait for the greeting\r\n"
+    assert asyncio.run(talk()) == "554 Wait for the greeting\r\n"
 
 
 def test_pipelining_behind_ehlo_is_for_junk_senders_only(world):
     said = [EHLO + ENVELOPE]
-    assert "554 5.5.0" in asyncio.run(world.converse(said))[0]
+    assert asyncio.run(world.converse(said))[0].endswith("\r\n554 Wait for the reply (RFC 2920)\r\n")
     assert "554" not in asyncio.run(world.converse(said, **TRUST))[0]
+
+
+@pytest.mark.parametrize("early", [b"x", MESSAGE, b"RSET\r\n", text(MESSAGE)])
+def test_text_before_354_is_for_junk_senders_only(world, early: bytes):
+    """Nothing of what came is read as a command, and nothing is stored."""
+    said = [EHLO, ENVELOPE + early, b"NOOP\r\n"]
+    output, stored = asyncio.run(world.converse(said))
+    assert output.endswith("250 2.1.5 Recipient OK\r\n554 5.5.0 Wait for the reply (RFC 2920)\r\n")
+    assert stored == []
+
+
+def test_what_follows_quit_is_never_read(world):
+    output, stored = asyncio.run(world.converse([EHLO, b"QUIT\r\n" + ENVELOPE + text(MESSAGE)]))
+    assert output.endswith("250 STARTTLS\r\n221 2.0.0 Bye\r\n")
+    assert stored == []
+
+
+@pytest.mark.parametrize("verb", [b"GET / HTTP/1.1", b"POST /x HTTP/1.1", b"get /", b"CONNECT b:25 HTTP/1.0"])
+def test_a_browser_is_sent_away_at_once(world, verb: bytes):
+    output, stored = asyncio.run(world.converse([verb + b"\r\nHost: b\r\n\r\n" + EHLO + ENVELOPE]))
+    assert output == "220 mx.b.example ESMTP Postier\r\n554 5.5.1 This is SMTP\r\n"
+    assert stored == []
 
 
 def test_ten_thousand_recipients_are_bounded(world):

@@ -201,6 +201,9 @@ def test_every_verb_in_every_state(command, state: State):
     assert (codes(core)[0] in (b"503", b"554")) == (state not in command.allowed_in)
 
 
+LINE_TOO_LONG = (b"500 5.5.2 Line too long", b"500 Line too long")
+
+
 def test_every_verb_has_its_limit():
     for command in COMMANDS.values():
         for length, is_too_long in (
@@ -215,9 +218,7 @@ def test_every_verb_has_its_limit():
                 command.name + b" " + b"x" * (length - len(command.name) - 3) + b"\r\n",
             )
             reply = core.outgoing().splitlines()[-1]
-            assert (reply == b"500 5.5.2 Line too long") == is_too_long or reply.startswith(
-                b"501 5.5.4 Syntax: BDAT"
-            )
+            assert (reply in LINE_TOO_LONG) == is_too_long or reply.startswith(b"501 5.5.4 Syntax: BDAT")
 
 
 def test_an_over_long_line_is_skipped_in_bounded_memory():

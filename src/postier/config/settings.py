@@ -93,6 +93,12 @@ SETTINGS = (
     Setting("smtp.max_message_size", SIZE, "50MB", "The largest message taken in."),
     Setting("smtp.max_recipients", COUNT, 1000, "Recipients of one message; 100 is the least allowed."),
     Setting("smtp.idle_timeout", DURATION, "5m", "Silence after which a sender is disconnected."),
+    Setting(
+        "smtp.submission_normalise_newlines",
+        BOOLEAN,
+        False,
+        "Take a CR or LF alone as a line end from people who log in, for old devices.",
+    ),
     Setting("smtp.outbound_port", PORT, 25, "The port of other domains' servers."),
     Setting(
         "smtp.outbound_source_addresses",
@@ -187,6 +193,7 @@ class SmtpSettings:
     max_message_size: int
     max_recipients: int
     idle_timeout: int
+    submission_normalise_newlines: bool
     outbound_port: int
     outbound_source_addresses: tuple[str, ...]
     outbound_connect_timeout: int

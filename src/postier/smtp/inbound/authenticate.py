@@ -69,7 +69,7 @@ async def _exchange(
 async def _log_in(dialogue: Dialogue, core: SmtpServer, credentials: Credentials) -> Account | None:
     """None: refused, and the client has its reply."""
     if not credentials.acts_for_itself:
-        core.reply(_INVALID)
+        _fail(dialogue, core, _INVALID)
         return None
     try:
         return await dialogue.services.login.authenticate(
@@ -79,12 +79,17 @@ async def _log_in(dialogue: Dialogue, core: SmtpServer, credentials: Credentials
             protocol="submission",
         )
     except TooManyFailures:
-        core.reply(_WAIT)
+        _fail(dialogue, core, _WAIT)
     except InvalidCredentials as error:
         await asyncio.sleep(error.delay)
-        dialogue.login_failures += 1
-        if dialogue.login_failures >= dialogue.settings.max_login_failures:
-            core.hang_up(_ENOUGH)
-        else:
-            core.reply(_INVALID)
+        _fail(dialogue, core, _INVALID)
     return None
+
+
+def _fail(dialogue: Dialogue, core: SmtpServer, reply: Reply) -> None:
+    """One failure more; the last one ends the dialogue."""
+    dialogue.login_failures += 1
+    if dialogue.login_failures >= dialogue.settings.max_login_failures:
+        core.hang_up(_ENOUGH)
+    else:
+        core.reply(reply)

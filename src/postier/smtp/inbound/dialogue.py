@@ -115,6 +115,10 @@ class Dialogue:
         """Manners, DNS and reputation are checked: mail from strangers, on a server for the world."""
         return self.role is Role.MX and not self.settings.trust_loopback
 
+    @property
+    def normalises_newlines(self) -> bool:
+        return self.role is Role.SUBMISSION and self.settings.normalise_newlines
+
     def abandon(self) -> None:
         """The transaction is over; what it held is given back."""
         if self.transaction is not None and self.transaction.incoming is not None:

@@ -13,10 +13,13 @@ from postier.base.status import Reply
 from postier.blobs.api import Spool
 from postier.message.analysis import Analyser, Analysis
 
-__all__ = ["MAX_HEADER", "BodyReader", "Incoming"]
+__all__ = ["MAX_DROPPED", "MAX_HEADER", "BodyReader", "Incoming"]
 
 MAX_HEADER = 1024 * 1024
 """Octets of a header section (Postfix takes a tenth of it)."""
+
+MAX_DROPPED = 64 * 1024 * 1024
+"""Octets past the limit that are read and dropped, so that an honest client sees its refusal."""
 
 _TOO_BIG = Reply(552, "5.3.4", "The message is too big")
 _HEADER_TOO_BIG = Reply(552, "5.3.4", "The header section is too big")
@@ -66,11 +69,16 @@ class Incoming:
     def spool(self) -> Spool:
         return self._spool
 
+    @property
+    def is_endless(self) -> bool:
+        """So much came behind what made us refuse it that its end is not worth waiting for."""
+        return self.fault is not None and self.size > self._limit + MAX_DROPPED
+
     async def write(self, chunk: bytes) -> None:
         """The next piece. Raises OSError."""
+        self.size += len(chunk)
         if self.fault is not None:
             return
-        self.size += len(chunk)
         if self.size > self._limit:
             self.fail(_TOO_BIG)
             return

@@ -55,10 +55,11 @@ _GO_AHEAD = Reply(354, "", "Send the message, then a line that is a single dot")
 _START_TLS = Reply(220, "2.0.0", "Ready to start TLS")
 _BYE = Reply(221, "2.0.0", "Bye")
 _IDLE = Reply(421, "4.4.2", "Nothing came for too long, closing")
-_EARLY = Reply(554, "5.5.0", "Wait for the greeting")
+_EARLY = Reply(554, "", "Wait for the greeting")  # RFC 2034 4: a greeting has no enhanced code
 _HARVEST = Reply(421, "4.7.0", "Too many unknown recipients, closing")
 _UNAVAILABLE = Reply(451, "4.3.0", "Not possible at the moment, try again later")
 _NO_SPACE = Reply(452, "4.3.1", "Not enough storage at the moment, try again later")
+_NO_PLACE = Reply(421, "4.3.0", "The message finds no place at the moment, closing")
 _FULL = Reply(452, "4.2.2", "A mailbox is full")
 
 
@@ -86,6 +87,7 @@ class _InboundSession:
             requires_tls=is_submission and dialogue.connection.tls is None and not settings.trust_loopback,
             requires_auth=is_submission,
             strict_pipelining=dialogue.is_strict,
+            normalise_newlines=dialogue.normalises_newlines,
             max_errors=settings.max_errors,
         )
 
@@ -127,6 +129,8 @@ class _InboundSession:
         if isinstance(event, DataChunk):  # the answer waits for the end of the message
             if transaction is not None and transaction.incoming is not None:
                 transaction.incoming.fail(reply)
+            else:
+                self._core.hang_up(_NO_PLACE)  # its beginning is lost
             return
         if not isinstance(event, RcptTo):
             dialogue.abandon()
@@ -224,7 +228,10 @@ class _InboundSession:
         self._core.reply(_GO_AHEAD)
 
     async def _chunk(self, event: DataChunk) -> None:
-        await (self._transaction.incoming or self._begin_message()).write(event.data)
+        incoming = self._transaction.incoming or self._begin_message()
+        await incoming.write(event.data)
+        if incoming.is_endless and incoming.fault is not None:
+            self._core.hang_up(incoming.fault)
 
     async def _chunk_end(self, event: ChunkEnd) -> None:
         incoming = self._transaction.incoming or self._begin_message()
@@ -276,7 +283,7 @@ def _capabilities(dialogue: Dialogue) -> list[str]:
         "8BITMIME",
         "SMTPUTF8",
         "ENHANCEDSTATUSCODES",
-        "CHUNKING",
+        *(() if dialogue.normalises_newlines else ("CHUNKING",)),  # counted octets can't be changed
         "DSN",
         f"LIMITS RCPTMAX={settings.max_recipients}",
     ]

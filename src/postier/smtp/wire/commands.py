@@ -84,7 +84,7 @@ class Command:
     `answer`: what the core says by itself where `parse` returns None. `extension`: the EHLO keyword
     without which the verb is unknown. `limit`: octets of the whole line, CRLF included. `before_tls`,
     `before_auth`: allowed where TLS or AUTH is asked for first. `ends_pipeline`: RFC 2920 3.1 lets nothing
-    follow before the reply.
+    follow before the reply. `bare_reply`: RFC 2034 4 has no enhanced code in its replies.
     """
 
     name: bytes
@@ -99,6 +99,7 @@ class Command:
     before_auth: bool = False
     ends_pipeline: bool = False
     eight_bit: bool = False
+    bare_reply: bool = False
 
 
 def _parse_ehlo(argument: bytes, context: Context) -> Event:
@@ -203,11 +204,11 @@ COMMANDS = {
     for command in (
         Command(
             b"EHLO", _parse_ehlo, _NOT_IN_CHUNKS, "5321 4.1.1.1", "EHLO domain",
-            before_tls=True, before_auth=True, ends_pipeline=True,
+            before_tls=True, before_auth=True, ends_pipeline=True, bare_reply=True,
         ),
         Command(
             b"HELO", _parse_helo, _NOT_IN_CHUNKS, "5321 4.1.1.1", "HELO domain",
-            before_tls=True, before_auth=True, ends_pipeline=True,
+            before_tls=True, before_auth=True, ends_pipeline=True, bare_reply=True,
         ),
         Command(
             b"MAIL", _parse_mail, _READY, "5321 4.1.1.2", "MAIL FROM:<address>",

@@ -54,6 +54,7 @@ from postier.smtp.wire.events import (
     Violation,
 )
 from postier.smtp.wire.lines import BARE, LineBuffer
+from postier.smtp.wire.newlines import NewlineNormaliser
 from postier.smtp.wire.replies import CommandError, SmtpViolation, render
 
 __all__ = ["SmtpServer"]
@@ -80,6 +81,7 @@ class SmtpServer:
 
     `strict_pipelining`: bytes behind EHLO and DATA that came before our reply are a Violation (RFC 2920 3.1),
     as only junk senders do it. `max_errors`: refused commands before the dialogue ends with 421.
+    `normalise_newlines`: a CR or LF alone is a line end; CHUNKING, which counts octets, must not be offered.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class SmtpServer:
         requires_tls: bool = False,
         requires_auth: bool = False,
         strict_pipelining: bool = False,
+        normalise_newlines: bool = False,
         max_errors: int = 20,
     ) -> None:
         self.state = State.FRESH
@@ -103,6 +106,7 @@ class SmtpServer:
         self._offered: frozenset[str] = frozenset()
         self._context = Context(self._offered, smtputf8=False)
         self._input = LineBuffer(AUTH_LINE_LIMIT)
+        self._newlines = NewlineNormaliser() if normalise_newlines else None
         self._out: list[bytes] = []
         self._awaiting: Event | None = None
         self._greeted = False
@@ -115,6 +119,8 @@ class SmtpServer:
     # ------------------------------------------------------------------ net.api.Core
 
     def receive(self, data: bytes) -> None:
+        if self._newlines is not None:
+            data = self._newlines.feed(data)
         self._input.receive(data)
 
     def next_event(self) -> Event | None:
@@ -139,7 +145,7 @@ class SmtpServer:
         return data
 
     def has_buffered_input(self) -> bool:
-        return bool(self._input)
+        return bool(self._input) or bool(self._newlines)
 
     @property
     def is_closed(self) -> bool:
@@ -211,6 +217,8 @@ class SmtpServer:
         self._greeted = False
         self._awaiting = None
         self._input.clear()
+        if self._newlines is not None:
+            self._newlines.clear()
         self._context = Context(self._offered, smtputf8=False)
 
     # ------------------------------------------------------------------ reading
@@ -292,10 +300,12 @@ class SmtpServer:
                 raise CommandError(500, "5.5.2", "Line too long")
             return self._command(line)
         except CommandError as error:
-            self._refuse(error.reply)
+            self._refuse(error.reply if self.state is State.AUTH else _for_verb(line, error.reply))
             return None
 
     def _auth_response(self, line: bytes, too_long: bool) -> Event:
+        if b"\r" in line:
+            raise SmtpViolation("bare CR in an AUTH exchange", BARE)
         if line == b"*":
             return AuthCancelled(Reply(501, "5.7.0", "Authentication cancelled"))
         if too_long or len(line) > AUTH_LINE_LIMIT:
@@ -352,8 +362,9 @@ class SmtpServer:
                 "commands behind STARTTLS", Reply(554, "5.5.1", "Wait for the reply to STARTTLS")
             )
         if behind and command.ends_pipeline and self._strict_pipelining:
+            status = "" if command.bare_reply else "5.5.0"
             raise SmtpViolation(
-                "pipelining where none is allowed", Reply(554, "5.5.0", "Wait for the reply (RFC 2920)")
+                "pipelining where none is allowed", Reply(554, status, "Wait for the reply (RFC 2920)")
             )
 
     def _begin_chunk(self, chunk: Bdat, command: Command) -> None:
@@ -384,6 +395,12 @@ class SmtpServer:
     def _close(self) -> None:
         self.state = State.CLOSED
         self._input.clear()
+
+
+def _for_verb(line: bytes, reply: Reply) -> Reply:
+    """`reply` as the verb of the line wants it: that to EHLO and HELO bears no enhanced code (RFC 2034 4)."""
+    command = COMMANDS.get(line.partition(b" ")[0].upper())
+    return Reply(reply.code, "", reply.text) if command is not None and command.bare_reply else reply
 
 
 def _syntax_status(command: Command) -> str:
