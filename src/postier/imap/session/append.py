@@ -21,7 +21,7 @@ from postier.store.api import Mailbox, NoSuchMailbox, Tx, Uid
 
 __all__ = ["append"]
 
-MAX_MESSAGES = 100
+MAX_MESSAGES = 1000
 """Of one command; together they may be as large as one message may be."""
 
 log = Log("imap")
