@@ -20,7 +20,7 @@ import pytest
 from postier.demo.world import Organisation, World
 from postier.testing.ports import free_port_base
 
-PEOPLE = 90
+PEOPLE = 130
 PASSWORD = "demo pass-word"
 HERE = Path(__file__).parent
 
@@ -47,6 +47,11 @@ class Person:
     def ca(self) -> str:
         """The file with the authority's certificate."""
         return str(self.organisation.data / "tls" / "ca.pem")
+
+    @property
+    def certificate(self) -> str:
+        """The file with the server's own certificate, for programs that pin it."""
+        return str(self.organisation.data / "tls" / "cert.pem")
 
     def port(self, standard: int) -> int:
         return self.organisation.port(standard)
@@ -97,6 +102,14 @@ class Shell:
         path.chmod(0o600)
         return path
 
+    def mda(self) -> tuple[Path, Path]:
+        """A program that keeps each message it is given on its input, and the folder it keeps them in."""
+        folder = self.home / "delivered"
+        folder.mkdir(exist_ok=True)
+        program = self.write("mda", f'#!/bin/sh\nexec cat > "$(mktemp {folder}/XXXXXX)"\n')
+        program.chmod(0o700)
+        return program, folder
+
     def run(
         self, *command: str | Path, stdin: bytes = b"", ends: Sequence[int] = (0,), seconds: float = 60
     ) -> subprocess.CompletedProcess[bytes]:
@@ -108,7 +121,7 @@ class Shell:
             "XDG_CONFIG_HOME": str(self.home / ".config"),
             "XDG_DATA_HOME": str(self.home / ".local"),
             "LC_ALL": "C.UTF-8",
-            "TERM": "dumb",
+            "TERM": "vt100",
             "TZ": "UTC",
         }
         done = subprocess.run(

@@ -109,7 +109,7 @@ def test_several_recipients_each_get_it(
 
 def test_a_wrong_password_is_a_denied_login(curl: Any, person: Any) -> None:
     alice = person()
-    wrong = ("--user", f"{alice.address}:wrong")
+    wrong = ("--user", f"{alice.address}:wrong", "--interface", "127.0.0.71")
     curl(alice, "imaps", 993, "INBOX", *wrong, login=False, ends=(LOGIN_DENIED,))
     curl(alice, "pop3s", 995, "", *wrong, login=False, ends=(LOGIN_DENIED,))
     curl(

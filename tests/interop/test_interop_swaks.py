@@ -10,6 +10,8 @@ import pytest
 
 CONNECTION_FAILED, MAIL_REFUSED, RCPT_REFUSED, DATA_REFUSED, AUTH_FAILED = 2, 23, 24, 26, 28
 TLS_FAILED = 29
+GUESSER = "127.0.0.72"
+"""Wrong passwords come from here, so that the back-off does not slow the other tests."""
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +84,7 @@ def test_pipelining(swaks: Any, person: Any) -> None:
 
 def test_a_wrong_password_is_refused_with_535(swaks: Any, person: Any) -> None:
     alice = person()
-    login = ["--auth", "PLAIN", "--auth-user", alice.address, "--auth-password", "wrong"]
+    login = ["--auth", "PLAIN", "--auth-user", alice.address, "--auth-password", "wrong", "-li", GUESSER]
     transcript = swaks(
         alice, 465, "--tlsc", *login, "--from", alice.address, "--to", alice.address, ends=(AUTH_FAILED,)
     )
@@ -91,7 +93,16 @@ def test_a_wrong_password_is_refused_with_535(swaks: Any, person: Any) -> None:
 
 def test_an_unknown_login_is_refused_like_a_wrong_password(swaks: Any, person: Any) -> None:
     alice = person()
-    login = ["--auth", "LOGIN", "--auth-user", "nobody@orchard.test", "--auth-password", "wrong"]
+    login = [
+        "--auth",
+        "LOGIN",
+        "--auth-user",
+        "nobody@orchard.test",
+        "--auth-password",
+        "wrong",
+        "-li",
+        GUESSER,
+    ]
     transcript = swaks(
         alice, 465, "--tlsc", *login, "--from", alice.address, "--to", alice.address, ends=(AUTH_FAILED,)
     )
