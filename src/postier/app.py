@@ -26,7 +26,7 @@ from prometheus_client import REGISTRY
 from postier.accounts.directory import Directory
 from postier.accounts.domains import settings_of, signers_for
 from postier.accounts.login import Login
-from postier.accounts.password import PasswordVerifier
+from postier.accounts.password import PasswordVerifier, ProofTable
 from postier.admin.records import DnsRecord, domain_records
 from postier.admin.routes import read_routes
 from postier.base import log as base_log
@@ -163,6 +163,7 @@ def serve(settings: Settings) -> int:
             raise ServeError(str(error)) from None
         _become(settings.server.user)
         asyncio.run(_prepare(settings))
+        proofs = ProofTable()
 
         def run_worker(channel: WorkerChannel) -> int:
             for number, unused in enumerate(sockets):
@@ -170,7 +171,7 @@ def serve(settings: Settings) -> int:
                     for one in unused.values():
                         one.close()
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_Worker(settings, certificates, channel).run(sockets[channel.number]))
+                runner.run(_Worker(settings, certificates, proofs, channel).run(sockets[channel.number]))
             return 0
 
         return Supervisor(count, run_worker, _announce).run()
@@ -240,9 +241,16 @@ async def _prepare(settings: Settings) -> None:
 class _Worker:
     """One process that serves every listener on its own loop, with its share of the connections."""
 
-    def __init__(self, settings: Settings, certificates: CertificateStore, channel: WorkerChannel) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        certificates: CertificateStore,
+        proofs: ProofTable,
+        channel: WorkerChannel,
+    ) -> None:
         self._settings = settings
         self._certificates = certificates
+        self._proofs = proofs
         self._channel = channel
         self._stopping = asyncio.Event()
 
@@ -254,7 +262,7 @@ class _Worker:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         loop.add_reader(self._channel.lifeline, self._stopping.set)
         async with open_backend(self._settings, f"worker-{self._channel.number}") as backend:
-            verifier = PasswordVerifier()
+            verifier = PasswordVerifier(self._proofs)
             try:
                 await self._serve(backend, verifier, sockets)
             finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from postier.accounts.login import (
     failure_delay,
     refusal,
 )
-from postier.accounts.password import PasswordVerifier, hash_password
+from postier.accounts.password import PasswordVerifier, ProofTable, hash_password
 from postier.base.clock import SystemClock
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
@@ -47,7 +48,7 @@ def with_login(tmp_path: Path, work: Callable[[Store, Login, Clock], Awaitable[N
             clock=SystemClock(),
             owner="test",
         )
-        verifier = PasswordVerifier(threads=1)
+        verifier = PasswordVerifier(ProofTable(), threads=1)
         try:
 
             async def make(tx: Tx) -> None:
@@ -156,3 +157,34 @@ def test_passwords_that_are_not_taken() -> None:
         with pytest.raises(ValueError, match="password"):
             hash_password(password)
     assert hash_password("x" * 1024) != hash_password("x" * 1024)
+
+
+def test_a_proof_holds_for_its_hash_and_password_alone() -> None:
+    table = ProofTable()
+    proof = table.proof("hash", b"password")
+    assert proof not in table
+    table.add(proof)
+    assert proof in table
+    for other in (table.proof("hash", b"other"), table.proof("new hash", b"password"), table.proof("", b"")):
+        assert other not in table
+    assert proof not in ProofTable()
+
+
+def test_a_proof_of_one_worker_is_known_to_the_others() -> None:
+    table = ProofTable()
+    proof = table.proof("hash", b"password")
+    child = os.fork()
+    if child == 0:
+        table.add(proof)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert proof in table
+
+
+def test_the_same_keys_typed_on_two_systems(tmp_path: Path) -> None:
+    async def whole() -> None:
+        verifier = PasswordVerifier(ProofTable(), threads=1)
+        assert await verifier.verify(hash_password("\u00e9t\u00e9"), "e\u0301te\u0301")
+        verifier.close()
+
+    asyncio.run(whole())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from postier.accounts import people
 from postier.accounts.login import Login
-from postier.accounts.password import PasswordVerifier, hash_password
+from postier.accounts.password import PasswordVerifier, ProofTable, hash_password
 from postier.base.address import Address
 from postier.base.clock import SystemClock
 from postier.blobs.local import LocalBlobs
@@ -30,7 +30,7 @@ async def pop3_on(folder: Path) -> AsyncIterator[tuple[Store, Session]]:
     """A store in `folder`, and the door to it."""
     clock, bus, blobs = SystemClock(), MemoryBus(), LocalBlobs(folder, "test")
     store = await open_sqlite(folder / "postier.db", blobs=blobs, bus=bus, clock=clock, owner="test")
-    verifier = PasswordVerifier()
+    verifier = PasswordVerifier(ProofTable())
     services = Pop3Services(store, blobs, Login(store, clock, verifier, limited=False))
 
     try:

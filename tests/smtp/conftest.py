@@ -15,7 +15,7 @@ import pytest
 from postier.accounts.delivery import deliver, new_message
 from postier.accounts.directory import POSTMASTER_META, Directory
 from postier.accounts.login import Login
-from postier.accounts.password import PasswordVerifier, hash_password
+from postier.accounts.password import PasswordVerifier, ProofTable, hash_password
 from postier.accounts.people import add_alias, add_person
 from postier.base.address import Address
 from postier.blobs.local import LocalBlobs
@@ -35,7 +35,7 @@ from postier.testing.dns import Zone, ZoneResolver
 PASSWORD = "correct horse"
 KEY = generate_ed25519()
 _HASH = hash_password(PASSWORD)
-_VERIFIER = PasswordVerifier()
+_VERIFIER = PasswordVerifier(ProofTable())
 _numbers = itertools.count()
 
 

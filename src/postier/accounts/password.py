@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import mmap
 import secrets
-from collections import OrderedDict
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-__all__ = ["MAX_PASSWORD_OCTETS", "PasswordVerifier", "hash_password"]
+__all__ = ["MAX_PASSWORD_OCTETS", "PasswordVerifier", "ProofTable", "hash_password"]
 
 MAX_PASSWORD_OCTETS = 1024
 _HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's first choice
+_PROOF_OCTETS = 32
 _NOBODY = _HASHER.hash(secrets.token_bytes(16))
 
 
 def hash_password(password: str) -> str:
     """The text to store. Raises ValueError if the password is empty or longer than 1,024 octets."""
-    octets = password.encode()
+    octets = _octets(password)
     if not octets:
         raise ValueError("the password is empty")
     if len(octets) > MAX_PASSWORD_OCTETS:
@@ -32,49 +34,67 @@ def hash_password(password: str) -> str:
     return _HASHER.hash(octets)
 
 
-class PasswordVerifier:
-    """Checks passwords; remembers proofs, not passwords, for as long as the process lives.
+class ProofTable:
+    """Remembers which passwords were proved against which hashes, for all processes forked after it is made.
 
-    A proof is keyed by a random secret of this process over the stored hash and the password, so it dies
-    with a change of the password and tells nothing to whoever reads our memory dumps later.
+    A proof is a hash over the stored password hash and the password, keyed by a secret that lives only in
+    these processes: it dies with a change of the password and with the server, and is never written down.
+    The table is anonymous shared memory with one place for each proof; a newer proof takes the place of
+    an older one, which costs that one's owner a slow hash once. Two processes that write to a place at the
+    same time leave a proof that matches nothing.
     """
 
-    def __init__(self, *, threads: int = 2, remembered: int = 50_000) -> None:
-        self._key = secrets.token_bytes(32)
-        self._proved: OrderedDict[bytes, None] = OrderedDict()
-        self._remembered = remembered
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+    PLACES = 1 << 16
 
-    def is_remembered(self, password_hash: str, password: str) -> bool:
-        """True if this password was proved against this hash before."""
-        proof = self._proof(password_hash, password)
-        if proof not in self._proved:
-            return False
-        self._proved.move_to_end(proof)
-        return True
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._memory = mmap.mmap(-1, self.PLACES * _PROOF_OCTETS)
+
+    def __contains__(self, proof: bytes) -> bool:
+        start = self._place(proof)
+        return self._memory[start : start + _PROOF_OCTETS] == proof
+
+    def add(self, proof: bytes) -> None:
+        start = self._place(proof)
+        self._memory[start : start + _PROOF_OCTETS] = proof
+
+    def proof(self, password_hash: str, octets: bytes) -> bytes:
+        digest = hashlib.blake2b(key=self._key, digest_size=_PROOF_OCTETS)
+        digest.update(password_hash.encode() + b"\0" + octets)
+        return digest.digest()
+
+    def _place(self, proof: bytes) -> int:
+        return int.from_bytes(proof[:4]) % self.PLACES * _PROOF_OCTETS
+
+
+class PasswordVerifier:
+    """Checks passwords in a few threads; `proofs` spares those that were proved before."""
+
+    def __init__(self, proofs: ProofTable, *, threads: int = 2) -> None:
+        self._proofs = proofs
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
 
     async def verify(self, password_hash: str, password: str) -> bool:
         """True if the password is the right one. An empty hash takes as long as any and is never right."""
-        octets = password.encode(errors="surrogatepass")
+        octets = _octets(password)
         if len(octets) > MAX_PASSWORD_OCTETS:
             octets = b""
-        if password_hash and self.is_remembered(password_hash, password):
+        proof = self._proofs.proof(password_hash, octets)
+        if password_hash and proof in self._proofs:
             return True
         loop = asyncio.get_running_loop()
         right = await loop.run_in_executor(self._pool, _matches, password_hash or _NOBODY, octets)
         if right and password_hash:
-            self._proved[self._proof(password_hash, password)] = None
-            if len(self._proved) > self._remembered:
-                self._proved.popitem(last=False)
+            self._proofs.add(proof)
         return right and bool(password_hash)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _proof(self, password_hash: str, password: str) -> bytes:
-        digest = hashlib.blake2b(key=self._key, digest_size=32)
-        digest.update(password_hash.encode() + b"\0" + password.encode(errors="surrogatepass"))
-        return digest.digest()
+
+def _octets(password: str) -> bytes:
+    """NFC, so that the same keys typed on two systems are the same password (RFC 8265 4.2.1)."""
+    return unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
 
 
 def _matches(password_hash: str, octets: bytes) -> bool:
