@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from postier.dns.api import TemporaryFailure
 from postier.queue.api import DeliveryResult, Envelope, Outcome
@@ -35,9 +37,9 @@ def transport(
     zone: dict[str, list[object]] = {"b.example": records}
     for n in range(1, len(ports) + 1):
         zone[f"mx{n}.b.example"] = [("A", f"127.0.0.{n}")]
-    settings = RouteSettings(port=ports[0], allow_loopback=True)
+    ways = RouteSettings(port=ports[0], allow_loopback=True)
     out = SmtpTransport(
-        Routes(ZoneResolver(zone), settings),
+        Routes(ZoneResolver(zone), ways),
         policies or OpportunisticTls(),
         OutboundSettings("mail.example", timeouts=timeouts, keep=keep, total=total),
     )
@@ -262,6 +264,65 @@ def test_an_early_refusal_in_the_middle_of_the_data_is_heard(
 
     (result,) = run(work)
     assert (result.outcome, result.status) in [(Outcome.PERMANENT, "5.3.4"), (Outcome.TEMPORARY, "4.4.2")]
+
+
+@pytest.mark.parametrize(
+    ("early", "outcome", "status"),
+    [
+        ("250 2.0.0 done already", Outcome.TEMPORARY, "4.4.2"),
+        ("554 5.6.0 no", Outcome.PERMANENT, "5.6.0"),
+        ("451 4.3.0 no", Outcome.TEMPORARY, "4.3.0"),
+        ("nonsense", Outcome.TEMPORARY, "4.4.2"),
+    ],
+)
+def test_an_answer_before_its_question_delivers_nothing(
+    host_type: HostType, text_type: TextType, early: str, outcome: Outcome, status: str
+) -> None:
+    host = host_type({"DATA": f"354 go\r\n{early}"})
+    (result,) = deliver_once(host, text_type())
+    assert (result.outcome, result.status) == (outcome, status)
+    assert host.messages == []
+
+
+def test_smtputf8_is_asked_for_where_a_path_needs_it(host_type: HostType, text_type: TextType) -> None:
+    host = host_type({"EHLO": "250-x\r\n250 SMTPUTF8"})
+    (result,) = deliver_once(
+        host, text_type(), mail=Envelope("t", "a@a.example", ("jürgen@b.example",), "b.example")
+    )
+    assert result.outcome is Outcome.DELIVERED
+    assert host.commands[1:3] == ["MAIL FROM:<a@a.example> SMTPUTF8", "RCPT TO:<jürgen@b.example>"]
+
+
+ANSWERS = st.sampled_from(
+    [
+        "220 x",
+        "250 ok",
+        "250-a\r\n250 PIPELINING",
+        "354 go",
+        "421 bye",
+        "450 4.2.0 x",
+        "550 5.1.1 x",
+        "334 ",
+        "x",
+    ]
+)
+VERBS = ("greeting", "EHLO", "HELO", "MAIL", "RCPT", "DATA", "message", "RSET")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.fixed_dictionaries(dict.fromkeys(VERBS, ANSWERS)), st.integers(1, 3))
+def test_whatever_a_host_answers_there_is_a_result_for_each(
+    host_type: HostType, text_type: TextType, script: dict[str, str], count: int
+) -> None:
+    host = host_type({verb: answer + CLOSE * (answer == "x") for verb, answer in script.items()})
+    paths = tuple(f"r{i}@b.example" for i in range(count))
+    results = deliver_once(host, text_type(), mail=envelope(*paths), timeouts=SHORT)
+    assert tuple(r.forward_path for r in results) == paths
+    for result in results:
+        kind = {Outcome.DELIVERED: "2", Outcome.TEMPORARY: "4", Outcome.PERMANENT: "5"}[result.outcome]
+        assert result.status.startswith(kind + ".")
+        delivers = script["DATA"] == "354 go" and script["message"].startswith("2")
+        assert delivers or result.outcome is not Outcome.DELIVERED
 
 
 def test_a_message_that_breaks_off_is_not_delivered(host_type: HostType) -> None:

@@ -17,7 +17,7 @@ from postier.net.api import ConnectionLost, IdleTimeout, Wake
 from postier.net.connection import StreamConnection
 from postier.smtp.outbound.routes import Host
 from postier.smtp.outbound.tls_policy import TlsPolicy
-from postier.smtp.wire.client import Event, MalformedReply, PeerReply, SmtpClient, Verb
+from postier.smtp.wire.client import Event, MalformedReply, PeerReply, Replied, SmtpClient, Verb
 
 __all__ = ["Peer", "PeerFault", "Timeouts", "TlsFault", "open_peer"]
 
@@ -91,17 +91,23 @@ class Peer:
         try:
             await self._connection.flush(self.core)
         except ConnectionLost as lost:
-            raise await self._last_words(lost) from lost
+            raise await self._last_words(f"connection lost while sending: {lost}") from lost
 
-    async def _last_words(self, lost: ConnectionLost) -> PeerFault:
-        """A host that drops us in the middle of the data often says why before it does."""
+    async def expect_silence(self) -> None:
+        """Raises PeerFault if the host spoke although nothing was asked: in the middle of the data it says
+        why it will not take the message, and an early "250" must not pass for the answer to the final dot."""
+        if self.core.has_buffered_input() or self._connection.has_input():
+            raise await self._last_words("the host answered before the end of the data")
+
+    async def _last_words(self, otherwise: str) -> PeerFault:
+        """What the host has said by now, if that is a refusal."""
         try:
             event: Event | Wake | None = await self._connection.event(self.core, timeout=0.0)
         except (ConnectionLost, IdleTimeout):
             event = None
-        if event is None or isinstance(event, Wake | MalformedReply):
-            return self.fault("4.4.2", f"connection lost while sending: {lost}")
-        return self.fault(event.reply.status, event.reply.text)
+        if isinstance(event, Replied) and event.reply.code >= 400:
+            return self.fault(event.reply.status, event.reply.text)
+        return self.fault("4.4.2", otherwise)
 
     def is_idle(self) -> bool:
         """True if the session can take another message: open, nothing unread, nothing unanswered."""

@@ -101,10 +101,7 @@ def _refused_by_us(
 ) -> Report | None:
     """What the host's capabilities rule out needs no question."""
     able = peer.core.capabilities
-    needs_utf8 = envelope.smtputf8 or not all(
-        path.isascii() for path in (envelope.reverse_path, *envelope.forward_paths)
-    )
-    if needs_utf8 and not able.smtputf8:
+    if _needs_smtputf8(envelope, recipients) and not able.smtputf8:
         status, text = "5.6.7", "the host does not offer SMTPUTF8, which this message needs"
     elif able.size and message.size > able.size:
         status, text = "5.3.4", f"the host takes at most {able.size} octets, the message has {message.size}"
@@ -117,6 +114,12 @@ def _refused_by_us(
     return Report(results, frozenset(results))
 
 
+def _needs_smtputf8(envelope: Envelope, recipients: Sequence[Recipient]) -> bool:
+    return envelope.smtputf8 or not (
+        envelope.reverse_path.isascii() and all(recipient.path.isascii() for recipient in recipients)
+    )
+
+
 def _ask(peer: Peer, envelope: Envelope, recipients: Sequence[Recipient], message: OutgoingMessage) -> None:
     core = peer.core
     if core.in_transaction:
@@ -125,7 +128,7 @@ def _ask(peer: Peer, envelope: Envelope, recipients: Sequence[Recipient], messag
         envelope.reverse_path,
         size=message.size,
         body8bit=envelope.body8bit,
-        smtputf8=envelope.smtputf8,
+        smtputf8=_needs_smtputf8(envelope, recipients),
         ret=envelope.ret,
         envid=envelope.envid,
     )
@@ -153,6 +156,8 @@ async def _send_body(peer: Peer, message: OutgoingMessage) -> PeerReply | PeerFa
             if waiting >= _WRITE_SIZE:
                 waiting = 0
                 await peer.send()
+                await peer.expect_silence()
+        await peer.expect_silence()
         core.end_data()
         return await peer.reply(Verb.END_OF_DATA, peer.timeouts.end_of_data)
     except PeerFault as fault:
