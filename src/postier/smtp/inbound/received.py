@@ -8,7 +8,7 @@ import re
 from postier.message.dates import format_date_time
 from postier.net.api import TlsInfo
 
-__all__ = ["protocol", "received", "return_path"]
+__all__ = ["literal", "protocol", "received", "return_path"]
 
 _TLS_WORD = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -37,7 +37,7 @@ def received(
     """
     secured = f" ({_words(tls.version)} {_words(tls.cipher)})" if tls is not None else ""
     lines = [
-        f"Received: from {helo or 'unknown'} ({_literal(ip)})",
+        f"Received: from {helo or 'unknown'} ({literal(ip)})",
         f"by {hostname} with {protocol}{secured} id {trace_id}",
     ]
     if forward_path:
@@ -52,8 +52,8 @@ def return_path(reverse_path: str) -> bytes:
     return f"Return-Path: <{reverse_path}>\r\n".encode()
 
 
-def _literal(ip: str) -> str:
-    """address-literal (RFC 5321 4.1.3)."""
+def literal(ip: str) -> str:
+    """The address-literal of an IP address (RFC 5321 4.1.3), "[]" for what is none."""
     try:
         return f"[IPv6:{ip}]" if ipaddress.ip_address(ip).version == 6 else f"[{ip}]"
     except ValueError:

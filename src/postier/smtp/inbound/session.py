@@ -25,6 +25,7 @@ from postier.smtp.inbound.dialogue import (
 from postier.smtp.inbound.incoming import BodyReader, Incoming
 from postier.smtp.inbound.judge import without_forged_results
 from postier.smtp.inbound.policy import check_mail, check_recipient
+from postier.smtp.inbound.received import literal
 from postier.smtp.inbound.submission import mend_header
 from postier.smtp.wire.events import (
     Auth,
@@ -201,14 +202,19 @@ class _InboundSession:
         self._core.reply(_RECIPIENT_OK)
 
     async def _resolve(self, path: Address | None) -> Resolution:
-        """Postmaster without a domain is ours, always (RFC 5321 4.5.1)."""
+        """Postmaster without a domain, or at this very host, is ours, always (RFC 5321 4.5.1)."""
         directory = self._dialogue.services.directory
-        if path is not None:
+        if path is not None and not self._is_own_postmaster(path):
             return await directory.resolve(path)
         account_id = await directory.postmaster()
         if account_id is None:
             return Resolution(RecipientKind.UNKNOWN)
         return Resolution(RecipientKind.LOCAL, (account_id,))
+
+    def _is_own_postmaster(self, path: Address) -> bool:
+        if path.local_part.casefold() != "postmaster":
+            return False
+        return str(path.domain) in (self._dialogue.settings.hostname, literal(self._connection.local[0]))
 
     def _refuse(self, reply: Reply, reason: str, address: Address | None) -> None:
         log.info(
