@@ -269,6 +269,19 @@ def test_automatic_mail_is_not_reported_to_its_sender(world: Open) -> None:
     asyncio.run(go())
 
 
+def test_refused_spam_is_not_sent_back_to_a_stranger(world: Open) -> None:
+    async def go() -> None:
+        async with world() as w:
+            w.transport.answer = lambda _: (Outcome.PERMANENT, "5.7.1", "550 5.7.1 spam")
+            await w.enqueue(sender="forged@elsewhere.example")
+            await w.worker.run_due()
+            assert await entries(w) == []
+            assert len(w.transport.envelopes) == 1
+            assert len(await w.inbox(w.postmaster)) == 1
+
+    asyncio.run(go())
+
+
 @pytest.mark.parametrize("owned", [True, False])
 def test_a_senders_address_that_is_gone(world: Open, owned: bool) -> None:
     async def go() -> None:

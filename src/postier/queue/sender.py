@@ -32,8 +32,9 @@ log = Log("queue")
 class ReportDesk:
     """Writes reports and knows where they go.
 
-    Reports on mail that has no sender to tell (the null path, or a sender's address that is gone) go to
-    the postmaster, a few in an hour.
+    Reports on mail that has no sender to tell go to the postmaster, a few in an hour: mail from the null
+    path or from an address of ours that is gone; and forwarded mail that the next host refused for its
+    content or by its rules, since the sender of such mail is most often forged (backscatter).
     """
 
     def __init__(self, directory: Directory, reporter: Reporter, clock: Clock) -> None:
@@ -69,7 +70,7 @@ class ReportDesk:
     ) -> Parcel | None:
         if entry.reverse_path and not is_automatic(original):
             accounts, forwards = await self._sender(entry)
-            if accounts or forwards:
+            if accounts or (forwards and not _is_backscatter(entry, notices)):
                 return self._parcel(entry, notices, original, accounts, forwards, whole=whole)
         log.warning("nobody to tell", trace=entry.trace_id, sender=f"<{entry.reverse_path}>")
         return await self._for_postmaster(entry, notices, original) if failed else None
@@ -123,3 +124,10 @@ class ReportDesk:
         data = self._reporter.compose(entry, notices, original, to, now, trace_id, whole=whole)
         log.info("report", trace=entry.trace_id, report=trace_id, to=to, about=len(notices))
         return Parcel(trace_id, "", accounts, forwards, WrittenBody(data), analyse(data))
+
+
+def _is_backscatter(entry: Reported, notices: Sequence[Notice]) -> bool:
+    """Mail of strangers, refused as spam or malware is refused (RFC 3463: content 5.6, security 5.7)."""
+    return entry.account_id is None and all(
+        notice.action is Action.FAILED and notice.status.startswith(("5.6.", "5.7.")) for notice in notices
+    )
