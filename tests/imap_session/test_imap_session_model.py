@@ -222,11 +222,13 @@ def check_model(in_world: Any, examples: int, enabled: bytes) -> None:
     agree()
 
 
-@pytest.mark.parametrize("enabled", [b"NOOP", b"ENABLE CONDSTORE"])
-def test_sessions_agree_with_the_model(in_world: Any, enabled: bytes) -> None:
+@pytest.mark.parametrize(("enabled", "small"), [(b"NOOP", 1000), (b"ENABLE CONDSTORE", 0)])
+def test_sessions_agree_with_the_model(in_world: Any, monkeypatch: Any, enabled: bytes, small: int) -> None:
+    monkeypatch.setattr("postier.imap.session.selected.SMALL", small)  # 0: IDLE forgets the UIDs
     check_model(in_world, 8, enabled)
 
 
 @pytest.mark.slow
-def test_sessions_agree_with_the_model_at_length(in_world: Any) -> None:
+def test_sessions_agree_with_the_model_at_length(in_world: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("postier.imap.session.selected.SMALL", 3)
     check_model(in_world, 150, b"NOOP")

@@ -129,7 +129,7 @@ class Context:
         selected = self.forget_mailbox()
         if selected is None:
             return
-        if not selected.read_only and selected.first_recent <= selected.view.highest:
+        if not selected.read_only and selected.first_recent <= selected.highest:
             await self._claim_recent(selected)
 
     def forget_mailbox(self) -> Selected | None:
@@ -141,7 +141,7 @@ class Context:
 
     async def _claim_recent(self, selected: Selected) -> None:
         """Only if this session showed every message there is: else the next one shows them all again."""
-        account_id, mailbox_id, shown = selected.account_id, selected.mailbox_id, selected.view.highest
+        account_id, mailbox_id, shown = selected.account_id, selected.mailbox_id, selected.highest
 
         async def claimable(reader: Reader) -> bool:
             try:

@@ -241,7 +241,7 @@ async def _tell_vanished(context: Context, selected: Selected, command: Fetch) -
     changes = await context.reader.changes_since(
         selected.account_id, selected.mailbox_id, ModSeq(command.changed_since)
     )
-    asked = SequenceSet(tuple(command.sequence.resolve(selected.view.highest)))
+    asked = SequenceSet(tuple(command.sequence.resolve(selected.highest)))
     gone = earlier_vanished(selected, asked, changes.vanished if changes.complete else None)
     if gone:
         context.say(b"* VANISHED (EARLIER) %b\r\n" % gone)

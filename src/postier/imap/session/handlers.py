@@ -43,10 +43,14 @@ class News(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """`run` gives the tagged response without tag and CRLF, or b"" if it was said already."""
+    """`run` gives the tagged response without tag and CRLF, or b"" if it was said already.
+
+    `counts`: it needs the selected mailbox's UIDs.
+    """
 
     run: Callable[[Context, Any], Awaitable[bytes]]
     news: Callable[[Command], News]
+    counts: bool = False
 
 
 def _always(news: News) -> Callable[[Command], News]:
@@ -86,11 +90,11 @@ HANDLERS: dict[type, Handler] = {
     values.Check: Handler(select.check, _FRESH),
     values.Close: Handler(select.close, _NONE),
     values.Unselect: Handler(select.unselect, _NONE),
-    values.Expunge: Handler(copy.expunge, _FRESH),
-    values.Search: Handler(search.search, _by_uid),
+    values.Expunge: Handler(copy.expunge, _FRESH, counts=True),
+    values.Search: Handler(search.search, _by_uid, counts=True),
     values.BadCharset: Handler(search.bad_charset, _by_uid),
-    values.Fetch: Handler(fetch.fetch, _by_uid),
-    values.Store: Handler(store.store, _by_uid),
-    values.Copy: Handler(copy.copy, _ALL),
-    values.Move: Handler(copy.move, _FRESH),
+    values.Fetch: Handler(fetch.fetch, _by_uid, counts=True),
+    values.Store: Handler(store.store, _by_uid, counts=True),
+    values.Copy: Handler(copy.copy, _ALL, counts=True),
+    values.Move: Handler(copy.move, _FRESH, counts=True),
 }

@@ -18,12 +18,14 @@ async def idle(context: Context, command: Idle) -> bytes:
     if selected is not None:
         selected.on_news = context.connection.wake
         await context.tell_news(expunges=True)
+        selected.unload()
     try:
         while not context.ending:
             event = await context.connection.event(context.core, context.settings.idle_timeout)
             if isinstance(event, Wake):
                 if selected is not None and selected.is_stale:
                     await context.tell_news(expunges=True)
+                    selected.unload()
                 continue
             if event is None:
                 raise ConnectionLost("closed during IDLE")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from postier.accounts import mailboxes as rules
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
-from postier.imap.session.select import leave
+from postier.imap.session.select import count_recent, leave
 from postier.imap.wire import responses
 from postier.imap.wire.values import (
     Create,
@@ -95,18 +95,15 @@ async def status(context: Context, command: Status) -> bytes:
 async def status_line(context: Context, mailbox: Mailbox, items: Sequence[str]) -> bytes:
     """The untagged STATUS."""
     values = [
-        (item, await _recent(context, mailbox) if item == "RECENT" else STATUS_VALUES[item](mailbox))
+        (
+            item,
+            await count_recent(context.reader, mailbox, mailbox.first_recent)
+            if item == "RECENT"
+            else STATUS_VALUES[item](mailbox),
+        )
         for item in items
     ]
     return responses.status_line(mailbox.name, values, utf8=context.core.utf8)
-
-
-async def _recent(context: Context, mailbox: Mailbox) -> int:
-    """Messages that no session has claimed; seldom many."""
-    if mailbox.first_recent >= mailbox.uidnext:
-        return 0
-    span = (mailbox.first_recent, mailbox.uidnext - 1)
-    return len(await context.reader.messages(mailbox.account_id, mailbox.mailbox_id, [span]))
 
 
 STATUS_VALUES: dict[str, Callable[[Mailbox], int]] = {

@@ -7,11 +7,10 @@ from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.flags import flags_lines
 from postier.imap.session.selected import Selected
-from postier.imap.session.view import batches
 from postier.imap.wire import responses
 from postier.imap.wire.numbers import ranges_text, sequence_set_text
 from postier.imap.wire.values import Check, Close, Examine, Select, SequenceSet, State, Unselect
-from postier.store.api import Flag, Mailbox, ModSeq, NoSuchMailbox, Tx, Uid
+from postier.store.api import Flag, Mailbox, ModSeq, NoSuchMailbox, Reader, Tx, Uid
 
 __all__ = ["check", "close", "examine", "expunge_deleted", "select", "unselect"]
 
@@ -37,8 +36,8 @@ async def _select(context: Context, command: Select, *, read_only: bool) -> byte
     if not mailbox.selectable:
         raise No("NONEXISTENT", "That name only has mailboxes below it")
     first_recent = await _first_recent(context, mailbox, read_only=read_only)
-    uids = await context.reader.uids(mailbox.account_id, mailbox.mailbox_id)
-    selected = Selected(mailbox, uids, read_only=read_only, first_recent=first_recent)
+    recent = await count_recent(context.reader, mailbox, first_recent)
+    selected = Selected(mailbox, read_only=read_only, first_recent=first_recent, recent=recent)
     if command.condstore or command.qresync is not None:
         context.enabled |= {"CONDSTORE"}
     context.say(await _description(context, selected, mailbox))
@@ -66,7 +65,7 @@ async def _description(context: Context, selected: Selected, mailbox: Mailbox) -
     return b"".join(
         (
             flags_lines(selected.keywords, read_only=selected.read_only),
-            responses.exists(len(selected.view)) + responses.recent(selected.recent),
+            responses.exists(selected.count) + responses.recent(selected.recent),
             b"* OK [UNSEEN %d] First unseen\r\n" % unseen if unseen else b"",
             b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % mailbox.uidvalidity,
             b"* OK [UIDNEXT %d] Next UID\r\n" % mailbox.uidnext,
@@ -76,19 +75,26 @@ async def _description(context: Context, selected: Selected, mailbox: Mailbox) -
 
 
 async def _first_unseen(context: Context, selected: Selected, mailbox: Mailbox) -> int:
-    if mailbox.unseen == 0 or not len(selected.view):
+    """Its sequence number, 0 if there is none or it is far away."""
+    if mailbox.unseen == 0:
         return 0
-    stop = min(len(selected.view), FIRST_UNSEEN_WITHIN)
-    batch = next(batches(selected.view, [(0, stop)], stop))
-    messages = await context.reader.messages(mailbox.account_id, mailbox.mailbox_id, batch.ranges)
-    for message in messages:
-        if not message.flags & Flag.SEEN:
-            return selected.view.place(message.uid) + 1
-    return 0
+    first = await context.reader.messages(
+        mailbox.account_id, mailbox.mailbox_id, [(1, selected.highest)], limit=FIRST_UNSEEN_WITHIN
+    )
+    return next((number for number, message in enumerate(first, 1) if not message.flags & Flag.SEEN), 0)
+
+
+async def count_recent(reader: Reader, mailbox: Mailbox, first_recent: Uid) -> int:
+    """Messages from the UID `first_recent` on; seldom many."""
+    if first_recent >= mailbox.uidnext:
+        return 0
+    span = (first_recent, mailbox.uidnext - 1)
+    return len(await reader.messages(mailbox.account_id, mailbox.mailbox_id, [span]))
 
 
 async def _resync(context: Context, selected: Selected, command: Select) -> None:
     """What happened since the client was here (RFC 7162 3.2.5.1): VANISHED (EARLIER), then FETCH."""
+    await selected.load(context.reader)
     assert command.qresync is not None
     uidvalidity, modseq, known, _ = command.qresync
     if uidvalidity != selected.uidvalidity:
@@ -115,11 +121,11 @@ def earlier_vanished(selected: Selected, known: SequenceSet | None, vanished: li
     then every UID of `known` (all there ever were, if the client named none) that is not here now."""
     if vanished is not None:
         return sequence_set_text([uid for uid in vanished if _is_known(known, uid)])
-    ranges = known.resolve(selected.view.highest) if known else [(1, selected.view.highest)]
+    ranges = known.resolve(selected.highest) if known else [(1, selected.highest)]
     gone: list[tuple[int, int]] = []
     uids = selected.view.uids
     for low, high in ranges:
-        high = min(high, selected.view.highest)
+        high = min(high, selected.highest)
         for start, stop in selected.view.spans(SequenceSet(((low, high),)), by_uid=True):
             for uid in uids[start:stop]:
                 if low < uid:
@@ -158,18 +164,19 @@ async def check(context: Context, command: Check) -> bytes:
 
 async def expunge_deleted(context: Context, selected: Selected, among: list[tuple[int, int]] | None) -> None:
     """Remove what is \\Deleted and in this view, all of it or what lies in the places `among`."""
-    view = selected.view
-    ranges = view.ranges([(0, len(view))] if among is None and len(view) else among or [])
 
     async def work(tx: Tx) -> None:
         account_id, mailbox_id = selected.account_id, selected.mailbox_id
-        if not (await tx.mailbox(account_id, mailbox_id)).deleted:
-            return
         messages = await tx.messages(account_id, mailbox_id, ranges)
         await tx.expunge(account_id, mailbox_id, [m.uid for m in messages if m.flags & Flag.DELETED])
 
-    if ranges:
-        try:
+    try:
+        if not (await context.reader.mailbox(selected.account_id, selected.mailbox_id)).deleted:
+            return
+        await selected.load(context.reader)
+        view = selected.view
+        ranges = view.ranges([(0, len(view))] if among is None and len(view) else among or [])
+        if ranges:
             await context.services.store.transact(work)
-        except NoSuchMailbox:
-            pass  # deleted by somebody else: nothing is left to expunge
+    except NoSuchMailbox:
+        pass  # deleted by somebody else: nothing is left to expunge

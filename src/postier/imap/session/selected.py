@@ -5,23 +5,28 @@ responses: EXPUNGE where the command allows it (RFC 3501 7.4.1), then EXISTS and
 flags. Messages that are gone but not told wait in `gone` and keep their sequence numbers meanwhile.
 
 Flags are not remembered: the feed names what changed, and what this session changed itself is skipped
-by its modseq.
+by its modseq. The UIDs are read when a command first counts in them: a session that only waits for news
+keeps their number and nothing else.
 """
 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from itertools import chain
 
 from postier.bus.api import Bus, Subscription, account_topic
 from postier.imap.session.flags import flag_texts, flags_lines
 from postier.imap.session.view import View
 from postier.imap.wire import responses
 from postier.imap.wire.responses import RECENT
-from postier.store.api import AccountId, Changes, Mailbox, MailboxId, Message, ModSeq, Reader, Uid
+from postier.store.api import AccountId, Changes, Mailbox, MailboxId, Message, ModSeq, Reader, StoreError, Uid
 
 __all__ = ["Selected"]
+
+SMALL = 1000
+"""UIDs that are kept even while the client waits in IDLE: four kilobytes."""
 
 
 class Selected:
@@ -29,11 +34,15 @@ class Selected:
 
     __slots__ = (
         "_bus_seen",
+        "_count",
         "_own",
+        "_recent",
         "_subscription",
+        "_view",
         "account_id",
         "first_recent",
         "gone",
+        "highest",
         "keywords",
         "mailbox_id",
         "modseq",
@@ -43,10 +52,10 @@ class Selected:
         "read_only",
         "saved",
         "uidvalidity",
-        "view",
     )
 
-    def __init__(self, mailbox: Mailbox, uids: array[int], *, read_only: bool, first_recent: Uid) -> None:
+    def __init__(self, mailbox: Mailbox, *, read_only: bool, first_recent: Uid, recent: int) -> None:
+        """`recent`: how many messages are \\Recent now."""
         self.account_id: AccountId = mailbox.account_id
         self.mailbox_id: MailboxId = mailbox.mailbox_id
         self.name = mailbox.name
@@ -55,7 +64,10 @@ class Selected:
         self.modseq: ModSeq = mailbox.modseq
         self.read_only = read_only
         self.first_recent = first_recent
-        self.view = View(uids[: bisect_left(uids, mailbox.uidnext)], mailbox.uidnext)
+        self.highest = mailbox.uidnext - 1
+        self._view: View | None = None
+        self._count = mailbox.messages
+        self._recent = recent
         self.gone: list[int] = []
         self.saved: array[int] | None = None
         self.on_news: Callable[[], None] | None = None
@@ -63,6 +75,47 @@ class Selected:
         self._bus_seen = 0
         self._subscription: Subscription | None = None
         self._own: dict[int, int] = {}
+
+    # ------------------------------------------------------------------ the messages
+
+    @property
+    def view(self) -> View:
+        """Only after `load`."""
+        if self._view is None:
+            raise AssertionError("a command counts in messages that were not loaded")
+        return self._view
+
+    @property
+    def count(self) -> int:
+        """How many messages the client knows of (EXISTS)."""
+        return self._count if self._view is None else len(self._view)
+
+    @property
+    def recent(self) -> int:
+        """How many of them are \\Recent."""
+        if self._view is None:
+            return self._recent
+        return len(self._view) - bisect_left(self._view.uids, self.first_recent)
+
+    async def load(self, reader: Reader) -> None:
+        """Read the UIDs as they were when the client was last told of changes: those there are now, up to
+        the highest it knows, and those that vanished since."""
+        if self._view is not None:
+            return
+        uids = await reader.uids(self.account_id, self.mailbox_id)
+        uids = uids[: bisect_right(uids, self.highest)]
+        changes = await reader.changes_since(self.account_id, self.mailbox_id, self.modseq)
+        gone = {uid for uid in changes.vanished if uid <= self.highest}
+        if gone:
+            uids = array("I", sorted(gone.union(uids)))
+        if len(uids) != self._count:
+            raise StoreError(f"mailbox {self.mailbox_id}: {len(uids)} messages where {self._count} were told")
+        self._view = View(uids)
+
+    def unload(self) -> None:
+        """Keep the number of a large mailbox's UIDs only, unless something waits to be told."""
+        if self._view is not None and not self.gone and len(self._view) > SMALL:
+            self._count, self._recent, self._view = len(self._view), self.recent, None
 
     # ------------------------------------------------------------------ news
 
@@ -115,10 +168,6 @@ class Selected:
         first = self.first_recent
         return [texts[flags | RECENT if uid >= first else flags] for uid, flags, _ in messages]
 
-    @property
-    def recent(self) -> int:
-        return len(self.view.uids) - bisect_left(self.view.uids, self.first_recent)
-
     def learn_keywords(self, keywords: tuple[str, ...]) -> bytes:
         """What to say of keywords that are new in the mailbox, before any FETCH shows them."""
         if keywords == self.keywords:
@@ -136,8 +185,11 @@ class Selected:
         """
         noted = self.noted
         changes = await reader.changes_since(self.account_id, self.mailbox_id, self.modseq)
+        if any(uid <= self.highest for uid in chain(changes.vanished, (m.uid for m in changes.changed))):
+            await self.load(reader)
         gone = changes.vanished
         if not changes.complete:
+            await self.load(reader)
             present = await reader.uids(self.account_id, self.mailbox_id)
             gone = [Uid(uid) for uid in sorted(set(self.view.uids).difference(present))]
         told = self._apply(changes, gone, expunges=expunges, modseqs=modseqs, vanished=vanished)
@@ -161,19 +213,26 @@ class Selected:
         self, changes: Changes, gone: list[Uid], *, expunges: bool, modseqs: bool, vanished: bool
     ) -> bytes:
         told: list[bytes] = []
-        mailbox, view = changes.mailbox, self.view
-        told.append(self.learn_keywords(mailbox.keywords))
-        self.gone.extend(uid for uid in gone if view.place(uid) >= 0)
-        arrived = [message.uid for message in changes.changed if message.uid > view.highest]
-        changed = [message for message in changes.changed if message.uid <= view.highest]
+        told.append(self.learn_keywords(changes.mailbox.keywords))
+        arrived = [message.uid for message in changes.changed if message.uid > self.highest]
+        changed = [message for message in changes.changed if message.uid <= self.highest]
+        if self._view is not None:
+            self.gone.extend(uid for uid in gone if self._view.place(uid) >= 0)
         if expunges and self.gone:
             told.append(self.told_expunges(vanished=vanished))
         if arrived:
-            view.append(arrived)
-            told.append(responses.exists(len(view)) + responses.recent(self.recent))
-        view.highest = max(view.highest, mailbox.uidnext - 1)
+            self._arrive(arrived)
+            told.append(responses.exists(self.count) + responses.recent(self.recent))
+        self.highest = max(self.highest, changes.mailbox.uidnext - 1)
         told.extend(self._flag_news(changed, modseqs))
         return b"".join(told)
+
+    def _arrive(self, uids: list[Uid]) -> None:
+        if self._view is not None:
+            self._view.append(uids)
+        else:
+            self._count += len(uids)
+            self._recent += len(uids)
 
     def _flag_news(self, changed: list[Message], modseqs: bool) -> list[bytes]:
         own, self._own = self._own, {}

@@ -74,6 +74,8 @@ class ImapSession:
             return
         assert isinstance(event, Command)
         try:
+            if handler.counts:
+                await context.mailbox.load(context.reader)
             done = await handler.run(context, event)
             if context.selected is not None:
                 await self._tell_news(handler, event)

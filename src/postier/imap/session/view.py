@@ -27,12 +27,10 @@ class NoSuchSequence(Exception):
 class View:
     """UIDs in ascending order, and the way from sets of numbers to places."""
 
-    __slots__ = ("highest", "uids")
+    __slots__ = ("uids",)
 
-    def __init__(self, uids: array[int], uidnext: int) -> None:
-        """`uidnext`: of the mailbox at the same moment; a UID from there on is new to this view."""
+    def __init__(self, uids: array[int]) -> None:
         self.uids = uids
-        self.highest = uidnext - 1
 
     def __len__(self) -> int:
         return len(self.uids)
@@ -79,9 +77,8 @@ class View:
         return [(uids[start], uids[stop - 1]) for start, stop in spans]
 
     def append(self, uids: Sequence[int]) -> None:
-        """New messages; UIDs ascend past `highest`."""
+        """New messages; UIDs ascend past the last."""
         self.uids.extend(uids)
-        self.highest = max(self.highest, uids[-1])
 
     def remove(self, uids: Iterable[int]) -> list[int]:
         """Take messages out; their sequence numbers from the highest to the lowest, so that each one
