@@ -65,23 +65,19 @@ async def send_message(
     refused = _refused_by_us(peer, envelope, recipients, message)
     if refused is not None:
         return refused
-    reset = peer.core.in_transaction  # the one before got no further than RCPT
-    _ask(peer, envelope, recipients, message)
-    if reset:
-        await peer.reply(Verb.RSET, peer.timeouts.command)
-    mail = await peer.reply(Verb.MAIL, peer.timeouts.command)
-    answers = [await peer.reply(Verb.RCPT, peer.timeouts.command) for _ in recipients]
-    data = await peer.reply(Verb.DATA, peer.timeouts.data_start)
-    if mail.code != 250:
-        answers = [mail] * len(recipients)
+    answers, data = await _negotiate(peer, envelope, recipients, message)
     asked = list(zip(recipients, answers, strict=True))
-    taken = [r for r, answer in asked if answer.code in _TAKEN]
-    results = {r.position: _result(peer, r, answer) for r, answer in asked if answer.code not in _TAKEN}
+    taken = [r for r, answer in asked if not isinstance(answer, PeerFault) and answer.code in _TAKEN]
+    results = {r.position: _result(peer, r, answer) for r, answer in asked if r not in taken}
+    if isinstance(data, PeerFault):
+        peer.abort()
+        results |= {r.position: _result(peer, r, data) for r in taken}
+        return Report(results, _permanent(results))
     if not taken:
         if data.code == 354:
             await _send_nothing(peer)
         return Report(results, _permanent(results))
-    again = tuple(r for r, answer in asked if answer.code in _TOO_MANY)
+    again = tuple(r for r, a in asked if not isinstance(a, PeerFault) and a.code in _TOO_MANY)
     for recipient in again:
         results[recipient.position] = replace(results[recipient.position], outcome=Outcome.TEMPORARY)
     go_ahead = data.code == 354
@@ -90,6 +86,32 @@ async def send_message(
     for recipient in taken:
         results[recipient.position] = _result(peer, recipient, verdict, final=go_ahead, facts=passed_on)
     return Report(results, _permanent(results) | {r.position for r in taken}, again)
+
+
+async def _negotiate(
+    peer: Peer, envelope: Envelope, recipients: Sequence[Recipient], message: OutgoingMessage
+) -> tuple[list[PeerReply | PeerFault], PeerReply | PeerFault]:
+    """The answers to each RCPT and to DATA; a refused MAIL answers for every RCPT.
+
+    Raises PeerFault if there is none to MAIL. Where the host hangs up later, what it said before still
+    counts: many refuse and close at once.
+    """
+    timeouts = peer.timeouts
+    reset = peer.core.in_transaction  # the one before got no further than RCPT
+    _ask(peer, envelope, recipients, message)
+    if reset:
+        await peer.reply(Verb.RSET, timeouts.command)
+    mail = await peer.reply(Verb.MAIL, timeouts.command)
+    answers: list[PeerReply | PeerFault] = []
+    data: PeerReply | PeerFault
+    try:
+        for _ in recipients:
+            answers.append(await peer.reply(Verb.RCPT, timeouts.command))
+        data = await peer.reply(Verb.DATA, timeouts.data_start)
+    except PeerFault as fault:
+        data = fault
+        answers += [fault] * (len(recipients) - len(answers))
+    return [mail] * len(recipients) if mail.code != 250 else answers, data
 
 
 def _permanent(results: dict[int, DeliveryResult]) -> frozenset[int]:
