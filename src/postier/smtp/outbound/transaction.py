@@ -67,8 +67,8 @@ async def send_message(
         return refused
     answers, data = await _negotiate(peer, envelope, recipients, message)
     asked = list(zip(recipients, answers, strict=True))
-    taken = [r for r, answer in asked if not isinstance(answer, PeerFault) and answer.code in _TAKEN]
-    results = {r.position: _result(peer, r, answer) for r, answer in asked if r not in taken}
+    taken = [r for r, answer in asked if _code(answer) in _TAKEN]
+    results = {r.position: _result(peer, r, answer) for r, answer in asked if _code(answer) not in _TAKEN}
     if isinstance(data, PeerFault):
         peer.abort()
         results |= {r.position: _result(peer, r, data) for r in taken}
@@ -77,7 +77,7 @@ async def send_message(
         if data.code == 354:
             await _send_nothing(peer)
         return Report(results, _permanent(results))
-    again = tuple(r for r, a in asked if not isinstance(a, PeerFault) and a.code in _TOO_MANY)
+    again = tuple(r for r, a in asked if _code(a) in _TOO_MANY)
     for recipient in again:
         results[recipient.position] = replace(results[recipient.position], outcome=Outcome.TEMPORARY)
     go_ahead = data.code == 354
@@ -112,6 +112,10 @@ async def _negotiate(
         data = fault
         answers += [fault] * (len(recipients) - len(answers))
     return [mail] * len(recipients) if mail.code != 250 else answers, data
+
+
+def _code(answer: PeerReply | PeerFault) -> int:
+    return 0 if isinstance(answer, PeerFault) else answer.code
 
 
 def _permanent(results: dict[int, DeliveryResult]) -> frozenset[int]:
