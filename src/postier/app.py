@@ -14,6 +14,7 @@ import gc
 import ipaddress
 import os
 import pwd
+import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -33,6 +34,7 @@ from postier.base import log as base_log
 from postier.base.clock import Clock, SystemClock
 from postier.base.domain import Domain
 from postier.base.log import Log
+from postier.blobs.api import BlobUnreadable
 from postier.blobs.local import LocalBlobs
 from postier.bus.api import Bus
 from postier.bus.local import LocalBus
@@ -59,7 +61,9 @@ from postier.smtp.outbound.connection import Timeouts
 from postier.smtp.outbound.routes import FixedRoute, Routes, RouteSettings
 from postier.smtp.outbound.tls_policy import OpportunisticTls
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
-from postier.store.api import Reader, Store
+from postier.store.api import Reader, Store, StoreError
+from postier.store.lease import take_lease
+from postier.store.reclaim import reclaim
 from postier.store.sqlite import open_sqlite
 from postier.supervisor import Supervisor, WorkerChannel, notify_systemd
 
@@ -68,6 +72,9 @@ __all__ = ["Backend", "ServeError", "dns_records", "open_backend", "open_resolve
 log = Log("app")
 
 DRAIN_SECONDS = 15.0
+SWEEP_SECONDS = 3600
+GC_THRESHOLDS = (50_000, 20, 20)
+"""Collect seldom: sessions leave few cycles behind, and every listing makes thousands of short-lived objects."""
 
 
 class ServeError(Exception):
@@ -284,13 +291,16 @@ class _Worker:
         if self._settings.http.enabled:
             await http.start([one for end, one in sockets.items() if end.name == HTTP.name])
         sending = asyncio.create_task(queue.run(), name="queue")
+        sweeping = asyncio.create_task(_sweep(backend, f"worker-{self._channel.number}"), name="sweep")
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         self._channel.tell_ready()
         stopped = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({stopped, sending}, return_when=asyncio.FIRST_COMPLETED)
         if sending.done():
             sending.result()  # the queue must not end before it is told to: let the supervisor start anew
         log.info("draining", worker=self._channel.number, connections=server.connections)
+        sweeping.cancel()
         queue.stop()
         await asyncio.gather(server.drain(DRAIN_SECONDS), sending, http.close())
         transport.close()
@@ -413,6 +423,18 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
         drain_time=DRAIN_SECONDS,
     )
     return QueueWorker(services, worker_settings), transport
+
+
+async def _sweep(backend: Backend, owner: str) -> None:
+    """Give back the space of deleted messages, on one worker of all, once an hour."""
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.5, 1.0))
+        try:
+            if await take_lease(backend.store, backend.clock, "sweep", owner, SWEEP_SECONDS):
+                done = await reclaim(backend.store, backend.blobs)
+                log.info("swept", packs_emptied=done.emptied, files_removed=done.removed)
+        except (StoreError, BlobUnreadable, OSError) as error:
+            log.error("sweep failed", exception=error)
 
 
 async def _fixed_route(reader: Reader, destination: str) -> FixedRoute | None:
