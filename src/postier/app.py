@@ -74,7 +74,7 @@ log = Log("app")
 DRAIN_SECONDS = 15.0
 SWEEP_SECONDS = 3600
 GC_THRESHOLDS = (50_000, 20, 20)
-"""Collect seldom: sessions leave few cycles behind, and every listing makes thousands of short-lived objects."""
+"""Collect seldom: sessions leave few cycles behind, and a listing makes thousands of short-lived objects."""
 
 
 class ServeError(Exception):

@@ -12,7 +12,7 @@ __all__ = ["take_lease"]
 
 
 async def take_lease(store: Store, clock: Clock, role: str, owner: str, seconds: int) -> bool:
-    """Hold `role` for so long from now, or longer if it is ours already. False while somebody else holds it."""
+    """Hold `role` for so long from now, also if it is ours already. False while somebody else holds it."""
     key = f"lease:{role}"
     now = int(clock.now())
 
