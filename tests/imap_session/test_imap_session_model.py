@@ -76,10 +76,11 @@ class Observer:
             await self._complete()
 
     async def _complete(self) -> None:
-        """Ask for the UIDs of what is new."""
+        """Ask for what is new; its UID is told even if it is gone by now."""
         if None in self.uids:
             first = self.uids.index(None) + 1
-            self.hear(await self.client.command(b"FETCH %d:* (UID FLAGS)" % first), expunges=False)
+            self.hear(await self.client.command(b"FETCH %d:* UID" % first), expunges=False)
+            self.hear(await self.client.attempt(b"FETCH %d:* FLAGS" % first), expunges=False)
 
 
 class Run:

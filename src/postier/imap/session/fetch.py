@@ -28,8 +28,12 @@ __all__ = ["fetch"]
 
 BATCH = 500
 """Messages of one listing batch: some 300 KiB of ENVELOPE and BODYSTRUCTURE."""
+FLAGS_BATCH = 2000
+"""Messages of one batch of UIDs and flags: some 80 KiB."""
 SECTION_BATCH = 100
 """Messages of one batch whose bytes are read."""
+
+SEEN = int(Flag.SEEN)
 
 Column = Callable[["Rows"], Iterable[object]]
 
@@ -102,7 +106,7 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     plan = make_plan(command, with_modseqs=context.modseqs, read_only=selected.read_only)
     if command.vanished:
         await _tell_vanished(context, selected, command)
-    size = SECTION_BATCH if plan.sections is not None else BATCH
+    size = SECTION_BATCH if plan.sections is not None else BATCH if plan.facts else FLAGS_BATCH
     missing = False
     for batch in batches(selected.view, spans, size):
         missing |= not await _fetch_batch(context, selected, plan, batch)
@@ -179,7 +183,7 @@ async def _narrow_rows(
     messages = await context.reader.messages(account_id, mailbox_id, batch.ranges)
     if not plan.marks_seen:
         return messages
-    unseen = [message.uid for message in messages if not message.flags & Flag.SEEN]
+    unseen = [message.uid for message in messages if not message.flags & SEEN]
     if not unseen:
         return messages
 

@@ -81,7 +81,7 @@ def _tell(
             return
     numbers: Sequence[int] = found
     if not command.by_uid:
-        numbers = [number + 1 for number in map(selected.view.place, found)]
+        numbers = selected.view.numbers_of(found)
     if not returns:
         context.say(responses.search(numbers, modseq))
         return

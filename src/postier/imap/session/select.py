@@ -17,6 +17,8 @@ __all__ = ["check", "close", "examine", "expunge_deleted", "select", "unselect"]
 FIRST_UNSEEN_WITHIN = 200
 """UNSEEN is looked for among so many messages, else left out, as RFC 3501 7.1 allows."""
 
+SEEN, DELETED = int(Flag.SEEN), int(Flag.DELETED)
+
 
 async def select(context: Context, command: Select) -> bytes:
     return await _select(context, command, read_only=False)
@@ -81,7 +83,7 @@ async def _first_unseen(context: Context, selected: Selected, mailbox: Mailbox) 
     first = await context.reader.messages(
         mailbox.account_id, mailbox.mailbox_id, [(1, selected.highest)], limit=FIRST_UNSEEN_WITHIN
     )
-    return next((number for number, message in enumerate(first, 1) if not message.flags & Flag.SEEN), 0)
+    return next((number for number, message in enumerate(first, 1) if not message.flags & SEEN), 0)
 
 
 async def count_recent(reader: Reader, mailbox: Mailbox, first_recent: Uid) -> int:
@@ -168,7 +170,7 @@ async def expunge_deleted(context: Context, selected: Selected, among: list[tupl
     async def work(tx: Tx) -> None:
         account_id, mailbox_id = selected.account_id, selected.mailbox_id
         messages = await tx.messages(account_id, mailbox_id, ranges)
-        await tx.expunge(account_id, mailbox_id, [m.uid for m in messages if m.flags & Flag.DELETED])
+        await tx.expunge(account_id, mailbox_id, [m.uid for m in messages if m.flags & DELETED])
 
     try:
         if not (await context.reader.mailbox(selected.account_id, selected.mailbox_id)).deleted:

@@ -62,6 +62,13 @@ class View:
         places = (self.place(uid) for uid in uids)
         return _joined((place, place + 1) for place in places if place >= 0)
 
+    def numbers_of(self, uids: Sequence[int]) -> list[int]:
+        """The sequence numbers of UIDs that are all here, in their order."""
+        if len(uids) * 8 < len(self.uids):
+            return [bisect_left(self.uids, uid) + 1 for uid in uids]
+        known = dict(zip(self.uids, range(1, len(self.uids) + 1), strict=True))
+        return [known[uid] for uid in uids]
+
     def select(self, spans: Sequence[Span]) -> array[int]:
         """The UIDs at those places."""
         if len(spans) == 1:
