@@ -416,7 +416,7 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
     times = settings.queue
     schedule = Schedule(times.retry_first, times.retry_max, times.give_up_after, times.delay_notice_after)
     worker_settings = WorkerSettings(
-        name=f"worker-{number}",
+        name=f"{socket.gethostname()}/worker-{number}",
         hostname=server.hostname,
         schedule=schedule,
         concurrency=times.concurrency,
