@@ -188,3 +188,24 @@ def test_the_same_keys_typed_on_two_systems(tmp_path: Path) -> None:
         verifier.close()
 
     asyncio.run(whole())
+
+
+def test_many_connections_at_once_cost_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = []
+
+    def slow_hash(password_hash: str, octets: bytes) -> bool:
+        hashed.append(octets)
+        return octets == b"right"
+
+    monkeypatch.setattr("postier.accounts.password._matches", slow_hash)
+
+    async def whole() -> None:
+        verifier = PasswordVerifier(ProofTable(), threads=1)
+        answers = await asyncio.gather(*(verifier.verify("hash", "right") for _ in range(20)))
+        assert all(answers)
+        assert not await verifier.verify("hash", "wrong")
+        assert not await verifier.verify("hash", "wrong")
+        verifier.close()
+
+    asyncio.run(whole())
+    assert hashed == [b"right", b"wrong", b"wrong"]

@@ -72,6 +72,7 @@ class PasswordVerifier:
 
     def __init__(self, proofs: ProofTable, *, threads: int = 2) -> None:
         self._proofs = proofs
+        self._running: dict[bytes, asyncio.Future[bool]] = {}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
 
     async def verify(self, password_hash: str, password: str) -> bool:
@@ -82,11 +83,20 @@ class PasswordVerifier:
         proof = self._proofs.proof(password_hash, octets)
         if password_hash and proof in self._proofs:
             return True
-        loop = asyncio.get_running_loop()
-        right = await loop.run_in_executor(self._pool, _matches, password_hash or _NOBODY, octets)
-        if right and password_hash:
+        if await self._matches_once(proof, password_hash or _NOBODY, octets) and password_hash:
             self._proofs.add(proof)
-        return right and bool(password_hash)
+            return True
+        return False
+
+    async def _matches_once(self, proof: bytes, password_hash: str, octets: bytes) -> bool:
+        """One hash however many connections of a program ask the same at once."""
+        running = self._running.get(proof)
+        if running is None:
+            loop = asyncio.get_running_loop()
+            running = loop.run_in_executor(self._pool, _matches, password_hash, octets)
+            self._running[proof] = running
+            running.add_done_callback(lambda _: self._running.pop(proof, None))
+        return await asyncio.shield(running)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
