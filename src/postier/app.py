@@ -72,6 +72,7 @@ __all__ = ["Backend", "ServeError", "dns_records", "open_backend", "open_resolve
 log = Log("app")
 
 DRAIN_SECONDS = 15.0
+DATABASE = "postier.db"
 SWEEP_SECONDS = 3600
 GC_THRESHOLDS = (50_000, 20, 20)
 """Collect seldom: sessions leave few cycles behind, and a listing makes thousands of short-lived objects."""
@@ -129,7 +130,7 @@ async def open_backend(settings: Settings, name: str) -> AsyncIterator[Backend]:
     blobs = LocalBlobs(settings.data, name)
     bus = LocalBus(settings.data / "run" / "bus", name)
     try:
-        store = await open_sqlite(settings.data / "postier.db", blobs=blobs, bus=bus, clock=clock, owner=name)
+        store = await open_sqlite(settings.data / DATABASE, blobs=blobs, bus=bus, clock=clock, owner=name)
         try:
             yield Backend(settings, clock, store, blobs, bus)
         finally:
@@ -240,9 +241,12 @@ def _become(user: str) -> None:
 
 
 async def _prepare(settings: Settings) -> None:
-    """Bring the schema up to date once, before several workers open it."""
-    async with open_backend(settings, "supervisor"):
-        pass
+    """Bring the schema up to date once, before several workers open it. Raises ServeError."""
+    try:
+        async with open_backend(settings, "supervisor"):
+            pass
+    except (StoreError, OSError) as error:
+        raise ServeError(f"cannot open {settings.data / DATABASE}: {error}") from None
 
 
 class _Worker:
