@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from postier.cli.main import cli
 from postier.config.settings import SETTINGS
@@ -109,6 +110,17 @@ def test_commands_that_are_shown_are_right_usage(
     command, words = _find(line)
     assert not isinstance(command, click.Group), "a verb is missing"
     command.make_context(line, words)
+
+
+def test_what_init_tells_to_type_is_right_usage(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["init", "--data", str(tmp_path), "--domain", "example.org", "--yes"])
+    assert done.exit_code == 0, done.output
+    told = re.findall(r"postier ((?:dns|serve) [^)\n]*)", done.output)
+    assert len(told) == 2
+    for line in told:
+        command, words = _find(line)
+        command.make_context(line, words)
+    assert "A or AAAA record for mail.example.org" in done.output
 
 
 def test_every_verb_is_shown_somewhere() -> None:

@@ -73,8 +73,11 @@ def command(
     _write(data, values, hostname)
     _fill(data, domain, admin, password_hash)
     click.echo(f"A server for {domain} is ready in {data}.\n")
-    click.echo("Publish these records in the DNS (print them again with: postier dns records):\n")
-    print_records(with_backend(data, lambda backend: dns_records(backend, domain)))
+    click.echo(f"Publish these records in the DNS:\n(again: postier dns records {domain} --data {data})\n")
+    records = with_backend(data, lambda backend: dns_records(backend, domain))
+    print_records(records)
+    if not any(record.type in ("A", "AAAA") for record in records):
+        click.echo(f"\nAnd an A or AAAA record for {hostname}, with this machine's public address.")
     click.echo(f"\nStart it with: postier serve --data {data}")
 
 
