@@ -11,11 +11,11 @@ from postier.app import Backend
 from postier.base.address import Address
 from postier.cli.common import (
     ADDRESS,
-    Failure,
     data_option,
     json_option,
     print_json,
     print_table,
+    tell,
     with_backend,
 )
 from postier.store.api import AccountId, AddressTarget
@@ -37,14 +37,11 @@ def add(address: Address, targets: tuple[Address, ...], json_: bool, data: Path)
     async def work(backend: Backend) -> None:
         await people.add_alias(backend.store, address, targets)
 
-    try:
-        with_backend(data, work)
-    except people.PeopleError as error:
-        raise Failure(str(error)) from None
-    if json_:
-        print_json({"added": address.lookup_key, "targets": [str(target) for target in targets]})
-    else:
-        click.echo(f"{address.lookup_key} -> {', '.join(str(target) for target in targets)}")
+    with_backend(data, work)
+    names = [str(target) for target in targets]
+    tell(
+        json_, {"added": address.lookup_key, "targets": names}, f"{address.lookup_key} -> {', '.join(names)}"
+    )
 
 
 @command.command("list")
@@ -89,11 +86,5 @@ def remove(address: Address, json_: bool, data: Path) -> None:
     async def work(backend: Backend) -> None:
         await people.remove_alias(backend.store, address)
 
-    try:
-        with_backend(data, work)
-    except people.PeopleError as error:
-        raise Failure(str(error)) from None
-    if json_:
-        print_json({"removed": address.lookup_key})
-    else:
-        click.echo(f"{address.lookup_key} removed")
+    with_backend(data, work)
+    tell(json_, {"removed": address.lookup_key}, f"{address.lookup_key} removed")

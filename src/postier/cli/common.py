@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from postier.accounts.people import PeopleError
 from postier.app import Backend, open_backend
 from postier.base.address import Address
 from postier.base.domain import Domain
@@ -33,6 +34,7 @@ __all__ = [
     "read_settings",
     "run",
     "take_password",
+    "tell",
     "with_backend",
 ]
 
@@ -109,7 +111,7 @@ def run(work: Awaitable[Result]) -> Result:
         return asyncio.run(whole())
     except AlreadyExists as error:
         raise Failure(f"already there: {error}") from None
-    except NoSuchAccount as error:
+    except (NoSuchAccount, PeopleError) as error:
         raise Failure(str(error)) from None
     except (StoreError, sqlite3.Error) as error:
         raise Failure(f"the store cannot do that now: {error}") from None
@@ -145,6 +147,14 @@ def as_json(value: object) -> str:
 
 def print_json(value: object) -> None:
     click.echo(as_json(value))
+
+
+def tell(json_: bool, facts: object, sentence: str) -> None:
+    """What was done: `facts` for a program, `sentence` for a person."""
+    if json_:
+        print_json(facts)
+    else:
+        click.echo(sentence)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:

@@ -12,11 +12,11 @@ from postier.base.clock import SystemClock
 from postier.base.domain import Domain
 from postier.cli.common import (
     DOMAIN,
-    Failure,
     data_option,
     json_option,
     print_json,
     print_table,
+    tell,
     with_backend,
 )
 from postier.store.api import Domain as DomainRecord
@@ -42,10 +42,8 @@ def add(domain: Domain, json_: bool, data: Path) -> None:
         await backend.store.transact(change)
 
     with_backend(data, work)
-    if json_:
-        print_json({"added": domain.ascii})
-    else:
-        click.echo(f"{domain} added; see what to publish with: postier dns records {domain}")
+    sentence = f"{domain} added; see what to publish with: postier dns records {domain}"
+    tell(json_, {"added": domain.ascii}, sentence)
 
 
 @command.command("list")
@@ -86,11 +84,5 @@ def remove(domain: Domain, json_: bool, data: Path) -> None:
     async def work(backend: Backend) -> None:
         await people.remove_domain(backend.store, domain)
 
-    try:
-        with_backend(data, work)
-    except people.PeopleError as error:
-        raise Failure(str(error)) from None
-    if json_:
-        print_json({"removed": domain.ascii})
-    else:
-        click.echo(f"{domain} removed")
+    with_backend(data, work)
+    tell(json_, {"removed": domain.ascii}, f"{domain} removed")

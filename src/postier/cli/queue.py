@@ -10,7 +10,7 @@ import click
 
 from postier.app import Backend
 from postier.bus.api import QUEUE_TOPIC
-from postier.cli.common import Failure, data_option, json_option, print_json, print_table, with_backend
+from postier.cli.common import Failure, data_option, json_option, print_json, print_table, tell, with_backend
 from postier.queue import manage
 from postier.store.api import QueueEntry, QueueRecipient
 
@@ -100,10 +100,7 @@ def _change(name: str, help_: str, done: str, change: Callable[[Backend, int], A
 
         if not with_backend(data, work):
             raise Failure(f"cannot {name} entry {entry}: it is not there, or not in a state for that")
-        if json_:
-            print_json({"entry": entry, "done": name})
-        else:
-            click.echo(f"entry {entry} {done}")
+        tell(json_, {"entry": entry, "done": name}, f"entry {entry} {done}")
 
 
 _change(

@@ -16,6 +16,7 @@ from postier.cli.common import (
     json_option,
     print_json,
     print_table,
+    tell,
     with_backend,
 )
 
@@ -41,10 +42,8 @@ def add(domain: Domain, host_port: str, json_: bool, data: Path) -> None:
         await routes.set_route(backend.store, domain, place)
 
     with_backend(data, work)
-    if json_:
-        print_json({"domain": domain.ascii, "host": place.host, "port": place.port})
-    else:
-        click.echo(f"mail for {domain} goes to {host_port}")
+    facts = {"domain": domain.ascii, "host": place.host, "port": place.port}
+    tell(json_, facts, f"mail for {domain} goes to {host_port}")
 
 
 @command.command("list")
@@ -79,7 +78,4 @@ def remove(domain: Domain, json_: bool, data: Path) -> None:
 
     if not with_backend(data, work):
         raise Failure(f"there is no route for {domain}")
-    if json_:
-        print_json({"removed": domain.ascii})
-    else:
-        click.echo(f"the DNS decides where mail for {domain} goes")
+    tell(json_, {"removed": domain.ascii}, f"the DNS decides where mail for {domain} goes")

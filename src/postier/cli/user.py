@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -20,6 +20,7 @@ from postier.cli.common import (
     print_json,
     print_table,
     take_password,
+    tell,
     with_backend,
 )
 from postier.store.api import Account
@@ -48,8 +49,8 @@ def add(
             backend.store, address, password_hash, display_name=display_name, quota=quota * 1_000_000
         )
 
-    _explain(data, work)
-    _say(json_, {"added": address.lookup_key}, f"{address.lookup_key} added")
+    with_backend(data, work)
+    tell(json_, {"added": address.lookup_key}, f"{address.lookup_key} added")
 
 
 @command.command("import")
@@ -63,8 +64,8 @@ def import_(file: Path, json_: bool, data: Path) -> None:
     async def work(backend: Backend) -> None:
         await people.add_people(backend.store, rows)
 
-    _explain(data, work)
-    _say(json_, {"added": [address.lookup_key for address, _ in rows]}, f"{len(rows)} people added")
+    with_backend(data, work)
+    tell(json_, {"added": [address.lookup_key for address, _ in rows]}, f"{len(rows)} people added")
 
 
 @command.command("list")
@@ -109,8 +110,8 @@ def passwd(address: Address, password_stdin: bool, json_: bool, data: Path) -> N
     async def work(backend: Backend) -> None:
         await people.set_password(backend.store, address, password_hash)
 
-    _explain(data, work)
-    _say(json_, {"changed": address.lookup_key}, f"password of {address.lookup_key} changed")
+    with_backend(data, work)
+    tell(json_, {"changed": address.lookup_key}, f"password of {address.lookup_key} changed")
 
 
 @command.command("remove")
@@ -126,8 +127,8 @@ def remove(address: Address, yes: bool, json_: bool, data: Path) -> None:
     async def work(backend: Backend) -> None:
         await people.remove_person(backend.store, address)
 
-    _explain(data, work)
-    _say(json_, {"removed": address.lookup_key}, f"{address.lookup_key} removed")
+    with_backend(data, work)
+    tell(json_, {"removed": address.lookup_key}, f"{address.lookup_key} removed")
 
 
 def _hash(password: str) -> str:
@@ -148,20 +149,6 @@ def _read_csv(file: Path) -> Iterator[tuple[Address, str]]:
                 yield Address.parse(row[0].strip()), hash_password(row[1])
             except ValueError as error:
                 raise Failure(f"{file}, line {number}: {error}") from None
-
-
-def _explain(data: Path, work: Callable[[Backend], Awaitable[None]]) -> None:
-    try:
-        with_backend(data, work)
-    except people.PeopleError as error:
-        raise Failure(str(error)) from None
-
-
-def _say(json_: bool, facts: object, sentence: str) -> None:
-    if json_:
-        print_json(facts)
-    else:
-        click.echo(sentence)
 
 
 def _as_dict(account: Account) -> dict[str, object]:
