@@ -182,3 +182,16 @@ def test_only_what_a_session_has_seen_is_expunged(in_world: Any) -> None:
         assert await one.command(b"FETCH 1 UID") == b"* 1 FETCH (UID 2)\r\n"
 
     in_world(test)
+
+
+def test_a_new_keyword_is_announced_before_reading_shows_it(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        await one.command(b"STORE 2 +FLAGS.SILENT $Work")
+        answer = await two.command(b"FETCH 2 (BODY[TEXT]<0.1>)")
+        assert answer.startswith(b"* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Work)\r\n")
+        assert b"* 2 FETCH (FLAGS (\\Seen $Work) BODY[TEXT]<0> {1}\r\n" in answer
+        assert await two.command(b"NOOP") == b""
+
+    in_world(test)

@@ -193,7 +193,10 @@ async def _narrow_rows(
         return before, changed
 
     before, changed = await context.services.store.transact(work, durable=False)
+    is_alone = before == selected.modseq
     selected.note_own(before, changed)
+    if not is_alone:  # a keyword may be new: it is announced before a FETCH shows it
+        await context.tell_news(expunges=False)
     fresh = {message.uid: message for message in changed}
     return [fresh.get(message.uid, message) for message in messages]
 
