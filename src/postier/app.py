@@ -197,6 +197,9 @@ def _alone(data: Path) -> Iterator[None]:
         descriptor = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ServeError(f"cannot write to {data}: {error.strerror}") from None
+    if os.geteuid() == 0:  # the next server may not be root
+        owner = data.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -227,7 +230,8 @@ def _endpoints(settings: Settings) -> list[Endpoint]:
 
 
 def _become(user: str) -> None:
-    """Give root up, now that the ports are bound."""
+    """Give root up, now that the ports are bound. Raises ServeError where the user can't read the program:
+    much of it is imported only when it is needed."""
     if os.geteuid() != 0 or not user:
         return
     try:
@@ -238,6 +242,12 @@ def _become(user: str) -> None:
     os.initgroups(user, entry.pw_gid)
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
+    for file in (asyncio.__file__, __file__):
+        if not os.access(file, os.R_OK):
+            where = Path(file).parent
+            raise ServeError(
+                f"the user {user} cannot read {where}: install it where everybody can, not in /root"
+            )
 
 
 async def _prepare(settings: Settings) -> None:
