@@ -39,6 +39,7 @@ class House:
 
     data: Path
     port_base: int
+    logs: Path
     settings: dict[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[str] | None = None
     _dns: DnsThread | None = None
@@ -119,7 +120,7 @@ class House:
 
     @property
     def log(self) -> Path:
-        return self.data.with_name(self.data.name + ".log")
+        return self.logs / f"{self.port_base}.log"
 
     def memory(self) -> int:
         """Octets that the processes hold for themselves (no files, nothing shared with files)."""
@@ -221,18 +222,21 @@ def until() -> Callable[..., None]:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A server that all tests of a module attack."""
-    with free_port_base(ADDRESS) as base, House(tmp_path_factory.mktemp("house") / "data", base) as made:
+    with (
+        free_port_base(ADDRESS) as base,
+        House(tmp_path_factory.mktemp("house") / "data", base, tmp_path_factory.mktemp("log")) as made,
+    ):
         yield made
 
 
 @pytest.fixture
 def own_house(tmp_path: Path) -> Iterator[Callable[..., House]]:
-    """Makes a server for one test; `data` may name another place for its data."""
+    """Makes a server for one test; `data` and `logs` may name other places for both."""
     with contextlib.ExitStack() as stack:
 
-        def make(data: Path | None = None, **settings: str) -> House:
+        def make(data: Path | None = None, logs: Path | None = None, **settings: str) -> House:
             base = stack.enter_context(free_port_base(ADDRESS))
             named = {name.replace("__", "."): value for name, value in settings.items()}
-            return stack.enter_context(House(data or tmp_path / "data", base, named))
+            return stack.enter_context(House(data or tmp_path / "data", base, logs or tmp_path, named))
 
         yield make

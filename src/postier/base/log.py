@@ -72,5 +72,8 @@ class Log:
             line.append(f" {name}={text if _PLAIN.fullmatch(text) else json.dumps(text)}")
         line.append("\n")
         stream = _stream or sys.stderr
-        stream.write("".join(line))
-        stream.flush()
+        try:
+            stream.write("".join(line))
+            stream.flush()
+        except OSError:
+            pass  # the log's disk is full, or its reader gone: mail goes on, and there is nobody to tell
