@@ -24,8 +24,10 @@ __all__ = [
     "GroupStart",
     "Mailbox",
     "RawMailbox",
+    "address_items",
     "author_domains",
     "iter_mailboxes",
+    "mailboxes_of",
     "parse_address_list",
     "parse_raw_addresses",
 ]
@@ -116,12 +118,27 @@ def parse_address_list(raw: bytes) -> tuple[Mailbox | Group, ...]:
     return tuple(found)
 
 
+def address_items(raw_values: Iterable[bytes]) -> list[RawMailbox | GroupStart | GroupEnd]:
+    """What several fields list, in order; no further field once ADDRESSES_PARSED is passed."""
+    items: list[RawMailbox | GroupStart | GroupEnd] = []
+    for raw in raw_values:
+        items += parse_raw_addresses(raw)
+        if len(items) > ADDRESSES_PARSED:
+            break
+    return items
+
+
 def iter_mailboxes(raw_values: Iterable[bytes]) -> Iterator[Mailbox]:
     """The mailboxes of several fields in order, those inside groups included, read as they are asked for."""
     for raw in raw_values:
-        for item in parse_raw_addresses(raw):
-            if isinstance(item, RawMailbox):
-                yield _decode(item)
+        yield from mailboxes_of(parse_raw_addresses(raw))
+
+
+def mailboxes_of(items: Iterable[RawMailbox | GroupStart | GroupEnd]) -> Iterator[Mailbox]:
+    """The mailboxes among `items`, decoded as they are asked for."""
+    for item in items:
+        if isinstance(item, RawMailbox):
+            yield _decode(item)
 
 
 def _decode(item: RawMailbox) -> Mailbox:

@@ -10,7 +10,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from postier.message.addresses import Mailbox, iter_mailboxes
+from postier.message.addresses import (
+    ADDRESSES_PARSED,
+    GroupEnd,
+    GroupStart,
+    Mailbox,
+    RawMailbox,
+    address_items,
+    iter_mailboxes,
+    mailboxes_of,
+)
 from postier.message.body_structure import render_body_structure
 from postier.message.dates import parse_date_time
 from postier.message.encoded_words import decode_text
@@ -27,6 +36,7 @@ REFERENCES_KEPT = 1000  # message ids of References, the nearest ancestors (RFC 
 SUBJECT_KEPT = 10_000  # characters
 WINDOW = 64 * 1024
 
+_ADDRESSED = (b"from", b"to", b"cc")
 _MESSAGE_ID = re.compile(rb"<([^<>\x00-\x20]{1,998})>")
 
 
@@ -115,11 +125,12 @@ def _analysis(scanner: Scanner, size: int, eight_bit: bool) -> Analysis:
     fields, nodes = scanner.fields, scanner.nodes
     subject = decode_text(fields.first(b"subject") or b"")[:SUBJECT_KEPT]
     sent = parse_date_time(fields.text(b"date") or b"")
-    authors = tuple(iter_mailboxes(fields.all(b"from")))
+    addresses = {name: address_items(fields.all(name)) for name in _ADDRESSED}
+    authors = _authors(fields, addresses[b"from"])
     message_ids = _message_ids(fields, b"message-id")
     return Analysis(
         header=scanner.header,
-        envelope=render_envelope(fields),
+        envelope=render_envelope(fields, addresses),
         body_structure=render_body_structure(nodes),
         parts=encode_parts(nodes),
         size=size,
@@ -132,8 +143,8 @@ def _analysis(scanner: Scanner, size: int, eight_bit: bool) -> Analysis:
         sent_offset=0 if sent is None else sent.offset,
         author_mailboxes=authors,
         from_first=authors[0] if authors else None,
-        to_first=_first_mailbox(fields, b"to"),
-        cc_first=_first_mailbox(fields, b"cc"),
+        to_first=next(mailboxes_of(addresses[b"to"]), None),
+        cc_first=next(mailboxes_of(addresses[b"cc"]), None),
         preview=preview(scanner.samples),
         has_attachment=any(map(_is_attachment, nodes)),
         eight_bit=eight_bit,
@@ -142,9 +153,11 @@ def _analysis(scanner: Scanner, size: int, eight_bit: bool) -> Analysis:
     )
 
 
-def _first_mailbox(fields: HeaderFields, name: bytes) -> Mailbox | None:
-    """The first mailbox of the fields called `name`, inside a group too."""
-    return next(iter_mailboxes(fields.all(name)), None)
+def _authors(fields: HeaderFields, items: list[RawMailbox | GroupStart | GroupEnd]) -> tuple[Mailbox, ...]:
+    """All of them, however many: whoever checks authors must see the last one, too."""
+    if len(items) > ADDRESSES_PARSED:
+        return tuple(iter_mailboxes(fields.all(b"from")))
+    return tuple(mailboxes_of(items))
 
 
 def _message_ids(fields: HeaderFields, name: bytes) -> tuple[str, ...]:

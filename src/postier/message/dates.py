@@ -98,8 +98,10 @@ def _moment(year: bytes, month: bytes, day: bytes, time: tuple[bytes, ...], zone
         y += 2000 if len(year) == 2 and y < 50 else 1900
     y = min(max(y, _YEARS[0]), _YEARS[1])
     m = _MONTH_NUMBER[month.lower()]
-    d = min(max(int(day), 1), calendar.monthrange(y, m)[1])
-    hour, minute, second = (min(int(n), last) for n, last in zip(time, (23, 59, 59), strict=True))
+    d = max(int(day), 1)
+    if d > 28:
+        d = min(d, calendar.monthrange(y, m)[1])
+    hour, minute, second = min(int(time[0]), 23), min(int(time[1]), 59), min(int(time[2]), 59)
     offset = _offset(zone)
     days = date(y, m, d).toordinal() - _EPOCH_DAY
     return DateTime(days * 86400 + hour * 3600 + minute * 60 + second - offset * 60, offset)

@@ -17,9 +17,7 @@ HEADER_KEPT = 1 << 20
 FIELD_KEPT = 100 * 1024
 FIELDS_PARSED = 1000
 
-_FIELD = re.compile(
-    rb"^([^\x00-\x20\x7f:][^\x00-\x20\x7f:]*+)[ \t]*+:((?:[^\n]*+\n(?=[ \t]))*+[^\n]*+)\n?", re.MULTILINE
-)
+_FIELD = re.compile(rb"^([!-9;-~\x80-\xff]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)\n?", re.MULTILINE)
 
 
 class Field(NamedTuple):

@@ -12,6 +12,7 @@ _KNOWN = _IDENTITY | {"base64", "quoted-printable"}
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _PADDING = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
+_PADDED = (b" \r", b" \n", b"\t\r", b"\t\n")
 _LINE_KEPT = 64 * 1024
 
 
@@ -83,4 +84,6 @@ def _decode_base64(letters: bytes) -> bytes:
 
 def _decode_quoted_printable(data: bytes) -> bytes:
     """White space at the end of a line is padding that some transport added (RFC 2045 6.7, rule 3)."""
-    return binascii.a2b_qp(_PADDING.sub(b"", data))
+    if data.endswith((b" ", b"\t")) or any(padded in data for padded in _PADDED):
+        data = _PADDING.sub(b"", data)
+    return binascii.a2b_qp(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from postier.message.dates import format_date_time
@@ -53,11 +52,9 @@ def return_path(reverse_path: str) -> bytes:
 
 
 def literal(ip: str) -> str:
-    """The address-literal of an IP address (RFC 5321 4.1.3), "[]" for what is none."""
-    try:
-        return f"[IPv6:{ip}]" if ipaddress.ip_address(ip).version == 6 else f"[{ip}]"
-    except ValueError:
-        return "[]"  # a Unix socket has no address
+    """The address-literal of an IP address (RFC 5321 4.1.3); "[]" for "", as a Unix socket has none."""
+    address = ip.partition("%")[0]  # without the zone of a link-local one
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
 def _words(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 __all__ = ["BareNewline", "DotReader", "OctetReader"]
 
 _END = b"\r\n.\r\n"
+_DOT = b"\r\n."
 
 
 class BareNewline(Exception):
@@ -35,7 +36,8 @@ class DotReader:
         Raises BareNewline.
         """
         data = self._held + data
-        end = data.find(_END)
+        dot = data.find(_DOT)  # the first line that begins with one: mostly there is none before the last
+        end = dot if dot < 0 or data.startswith(_END, dot) else data.find(_END, dot)
         if end >= 0:
             text, rest = data[: end + 2], data[end + len(_END) :]
         else:
@@ -46,8 +48,8 @@ class DotReader:
             return text, rest
         if not _lines_end_in_crlf(text):
             raise BareNewline
-        if b"\r\n." in text:
-            text = text.replace(b"\r\n.", b"\r\n")
+        if dot >= 0 and dot != end:
+            text = text.replace(_DOT, b"\r\n")
         if self._pretended:
             text, self._pretended = text[self._pretended :], 0
         return text, rest
