@@ -67,7 +67,15 @@ from postier.store.reclaim import reclaim
 from postier.store.sqlite import open_sqlite
 from postier.supervisor import Supervisor, WorkerChannel, notify_systemd
 
-__all__ = ["Backend", "ServeError", "dns_records", "open_backend", "open_resolver", "serve"]
+__all__ = [
+    "Backend",
+    "ServeError",
+    "dns_records",
+    "open_backend",
+    "open_resolver",
+    "require_readable_program",
+    "serve",
+]
 
 log = Log("app")
 
@@ -230,8 +238,7 @@ def _endpoints(settings: Settings) -> list[Endpoint]:
 
 
 def _become(user: str) -> None:
-    """Give root up, now that the ports are bound. Raises ServeError where the user can't read the program:
-    much of it is imported only when it is needed."""
+    """Give root up, now that the ports are bound. Raises ServeError where the user can't read the program."""
     if os.geteuid() != 0 or not user:
         return
     try:
@@ -242,12 +249,18 @@ def _become(user: str) -> None:
     os.initgroups(user, entry.pw_gid)
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
+    require_readable_program(user)
+
+
+def require_readable_program(user: str) -> None:
+    """Much is imported only when it is needed, so who gives root up must be able to read it.
+
+    Raises ServeError.
+    """
     for file in (asyncio.__file__, __file__):
         if not os.access(file, os.R_OK):
             where = Path(file).parent
-            raise ServeError(
-                f"the user {user} cannot read {where}: install it where everybody can, not in /root"
-            )
+            raise ServeError(f"{user} cannot read {where}: install it where everybody can, not in /root")
 
 
 async def _prepare(settings: Settings) -> None:

@@ -26,7 +26,7 @@ def test_a_program_that_the_user_cannot_read_is_told_in_one_line(monkeypatch: py
     monkeypatch.setattr(os, "setgid", lambda group: None)
     monkeypatch.setattr(os, "setuid", given_up.append)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(app.ServeError, match=r"the user root cannot read .*asyncio: install it") as caught:
+    with pytest.raises(app.ServeError, match=r"root cannot read .*asyncio: install it") as caught:
         app._become("root")
     assert given_up == [0]
     assert "\n" not in str(caught.value)

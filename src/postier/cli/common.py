@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from postier.accounts.people import PeopleError
-from postier.app import Backend, open_backend
+from postier.app import Backend, ServeError, open_backend, require_readable_program
 from postier.base.address import Address
 from postier.base.domain import Domain
 from postier.config.settings import ConfigError, Settings, load_settings
@@ -95,10 +95,15 @@ def read_settings(data: Path) -> Settings:
 def _become_owner(data: Path) -> None:
     """Root acts as whoever owns the data, so that no file of the server ends up belonging to root."""
     owner = data.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        os.setgroups([])
-        os.setgid(owner.st_gid)
-        os.setuid(owner.st_uid)
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    os.setgroups([])
+    os.setgid(owner.st_gid)
+    os.setuid(owner.st_uid)
+    try:
+        require_readable_program(f"the owner of {data}")
+    except ServeError as error:
+        raise Failure(str(error)) from None
 
 
 def run(work: Awaitable[Result]) -> Result:
