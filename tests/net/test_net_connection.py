@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from postier.net.api import ConnectionLost, IdleTimeout, Wake
-from postier.net.connection import READ_LIMIT, StreamConnection, plain_address
+from postier.net.connection import FEED_LIMIT, READ_LIMIT, StreamConnection, plain_address
 from postier.net.server import Endpoint, Listener, Server
 
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -317,3 +317,27 @@ def test_replies_are_not_delayed(run: Runner) -> None:
 )
 def test_plain_address(name: object, expected: tuple[str, int]) -> None:
     assert plain_address(name) == expected
+
+
+def test_what_the_core_has_to_say_is_sent_between_the_pieces_of_a_flood(run: Runner) -> None:
+    lines = 4 * FEED_LIMIT
+    waiting: list[int] = []
+
+    class Watched(Lines):
+        def receive(self, data: bytes) -> None:
+            assert len(data) <= FEED_LIMIT
+            waiting.append(len(self.out))
+            super().receive(data)
+
+    async def session(connection: Any) -> None:
+        core = Watched()
+        while await connection.event(core, 10) is not None:
+            core.say(b"said\n")
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"a\n" * (lines // 2))
+        writer.write_eof()
+        assert len(await reader.read()) == 5 * (lines // 2)
+
+    run(with_server(session, client))
+    assert max(waiting) == 0  # nothing was left unsent when the next piece came

@@ -41,6 +41,9 @@ Event = TypeVar("Event")
 READ_LIMIT = 256 * 1024
 """Bytes that may wait unread by the session before the socket is left alone."""
 
+FEED_LIMIT = 32 * 1024
+"""Bytes the core gets at once: what it has to say to a batch of commands is sent before the next."""
+
 WRITE_LIMIT = 256 * 1024
 """Bytes that may wait for the peer before `drain` waits."""
 
@@ -91,6 +94,7 @@ class StreamConnection(asyncio.Protocol):
         "_lost",
         "_on_made",
         "_read_paused",
+        "_ready",
         "_retiring",
         "_secured",
         "_sent_mark",
@@ -132,6 +136,7 @@ class StreamConnection(asyncio.Protocol):
         self.bytes_out = 0
         self._inbox: list[bytes] = []
         self._inbox_size = 0
+        self._ready = b""
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -167,14 +172,14 @@ class StreamConnection(asyncio.Protocol):
             found = core.next_event()
             if found is not None:
                 return found
-            if self._inbox:
-                self._feed(core)
-                continue
             reply = core.outgoing()
             if reply:
                 self.write(reply)
             if self._write_paused:
                 await self.drain()
+            if self._inbox or self._ready:
+                self._feed(core)
+                continue
             if self._woken:
                 self._woken = False
                 return WAKE
@@ -228,13 +233,17 @@ class StreamConnection(asyncio.Protocol):
         if self._tls_source is None:
             raise RuntimeError("start_tls on a listener without TLS")
         transport.pause_reading()
-        if self._inbox or core.has_buffered_input():
+        if self._inbox or self._ready or core.has_buffered_input():
             raise self._break("input was pipelined behind the command that starts TLS")
         self.write(core.outgoing())
         await self.secure(self._tls_source(), server_side=True)
 
     def install_filter(self, filter: ByteFilter) -> None:
         self._filter = filter
+        if self._ready:  # came behind the command that asked for the filter: not yet decoded
+            self._inbox.insert(0, self._ready)
+            self._inbox_size += len(self._ready)
+            self._ready = b""
 
     def close(self) -> None:
         transport = self._transport
@@ -242,7 +251,7 @@ class StreamConnection(asyncio.Protocol):
         if already or self._lost is not None or transport is None:
             return
         self._stop_waiting()
-        if (self._inbox or self._read_paused) and self._secured is None:
+        if (self._inbox or self._ready or self._read_paused) and self._secured is None:
             self._linger(transport)
             return
         unsent = transport.get_write_buffer_size()
@@ -307,13 +316,13 @@ class StreamConnection(asyncio.Protocol):
         """
         if self._transport is not None:
             self._transport.pause_reading()
-        if self._inbox or core.has_buffered_input():
+        if self._inbox or self._ready or core.has_buffered_input():
             raise self._break("the server sent text behind its go-ahead for TLS")
         await self.secure(context, server_side=False, server_name=server_name, timeout=timeout)
 
     def has_input(self) -> bool:
         """True if something has come that no event has covered: bytes, the end of input, or a break."""
-        return bool(self._inbox) or self._eof or self._lost is not None
+        return bool(self._inbox or self._ready) or self._eof or self._lost is not None
 
     def retire(self) -> None:
         """The server is stopping: say goodbye as soon as the session waits for a peer that pauses."""
@@ -372,17 +381,27 @@ class StreamConnection(asyncio.Protocol):
     # ------------------------------------------------------------------ inside
 
     def _feed(self, core: Core[Any]) -> None:
-        inbox, self._inbox, self._inbox_size = self._inbox, [], 0
         self._last_input = self._loop.time()
+        if not self._ready:
+            self._ready = self._take_inbox()
+        piece = self._ready
+        if len(piece) <= FEED_LIMIT:
+            self._ready = b""
+        else:
+            piece, self._ready = piece[:FEED_LIMIT], piece[FEED_LIMIT:]
+        core.receive(piece)
+
+    def _take_inbox(self) -> bytes:
+        """What came in since the last time, above the filter; reading goes on."""
+        inbox, self._inbox, self._inbox_size = self._inbox, [], 0
         if self._read_paused and self._transport is not None and self._lost is None:
             self._read_paused = False
             self._transport.resume_reading()
+        data = inbox[0] if len(inbox) == 1 else b"".join(inbox)
         if self._filter is None:
-            for data in inbox:
-                core.receive(data)
-            return
+            return data
         try:
-            core.receive(self._filter.decode(b"".join(inbox)))
+            return self._filter.decode(data)
         except ValueError as error:
             raise self._break(str(error)) from error
 
@@ -466,6 +485,7 @@ class StreamConnection(asyncio.Protocol):
         drop the reply that says why.
         """
         self._inbox.clear()
+        self._ready = b""
         self._sent_mark = self._sent()
         self._write_deadline = self._loop.time() + LINGER_TIMEOUT
         self._arm(self._write_deadline)
