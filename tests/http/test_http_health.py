@@ -1,0 +1,74 @@
+"""What watchers ask, over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable
+
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+
+from postier.http.health import health_application
+from postier.http.server import HttpServer
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode()
+
+
+def ask(path: str, probe: Callable[[], Awaitable[object]]) -> tuple[int, str]:
+    async def whole() -> tuple[int, str]:
+        registry = CollectorRegistry()
+        Gauge("letters", "Letters that wait.", registry=registry).set(7)
+        server = HttpServer(health_application(probe, registry))
+        listener = socket.create_server(("127.0.0.1", 0))
+        await server.start([listener])
+        try:
+            return await asyncio.to_thread(get, f"http://127.0.0.1:{listener.getsockname()[1]}{path}")
+        finally:
+            await server.close()
+
+    return asyncio.run(whole())
+
+
+async def well() -> None:
+    """The store answers."""
+
+
+async def broken() -> None:
+    raise OSError("/secret/path is gone")
+
+
+@pytest.mark.parametrize("probe", [well, broken])
+def test_it_is_alive_whatever_the_store_says(probe: Callable[[], Awaitable[object]]) -> None:
+    status, body = ask("/health/live", probe)
+    assert (status, json.loads(body)) == (200, {"status": "live"})
+
+
+def test_ready_while_the_store_answers() -> None:
+    status, body = ask("/health/ready", well)
+    assert (status, json.loads(body)) == (200, {"status": "ready"})
+
+
+def test_not_ready_says_no_more_than_that(capsys: pytest.CaptureFixture[str]) -> None:
+    status, body = ask("/health/ready", broken)
+    assert (status, json.loads(body)) == (503, {"status": "unavailable"})
+    assert "/secret/path" in capsys.readouterr().err
+
+
+def test_metrics_are_in_the_prometheus_format() -> None:
+    status, body = ask("/metrics", well)
+    assert status == 200
+    assert "letters 7.0" in body
+
+
+def test_there_is_nothing_else() -> None:
+    assert ask("/", well)[0] == 404
