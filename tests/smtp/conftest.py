@@ -156,9 +156,10 @@ async def _populate(store: Store) -> None:
         await tx.add_domain(Domain("b.example", None))
 
     await store.transact(work)
-    for name, quota in (("bob", 0), ("carol", 0), ("full", 100)):
+    for name, quota in (("bob", 0), ("carol", 0), ("full", 100), ("small", 3000)):
         await add_person(store, Address.parse(f"{name}@b.example"), _HASH, quota=quota)
     await add_alias(store, Address.parse("team@b.example"), [_at("bob"), _at("carol")])
+    await add_alias(store, Address.parse("crowd@b.example"), [_at("full"), _at("carol")])
     await add_alias(store, Address.parse("away@b.example"), [_at("bob"), Address.parse("bob@else.example")])
 
     async def more(tx: Tx) -> None:

@@ -30,7 +30,7 @@ class RecipientKind(enum.Enum):
 class Resolution:
     """Where the mail of one address goes: accounts of ours and foreign addresses it is forwarded to.
 
-    `full`: it goes to one account alone, and that one has used up its quota.
+    `full`: it goes to one account alone, and that one has used up its quota or has not the room asked for.
     """
 
     kind: RecipientKind
@@ -48,10 +48,11 @@ class Directory:
     async def is_local_domain(self, domain: Domain | AddressLiteral) -> bool:
         return isinstance(domain, Domain) and await self._store.reader.domain(domain.ascii) is not None
 
-    async def resolve(self, address: Address) -> Resolution:
+    async def resolve(self, address: Address, *, size: int = 0) -> Resolution:
         """Exact address first, then without its subaddress, then postmaster, then the catch-all.
 
-        Aliases may name aliases, ten deep; a target that leads nowhere is left out.
+        Aliases may name aliases, ten deep; a target that leads nowhere is left out. `size`: the octets that
+        should find room.
         """
         if not await self.is_local_domain(address.domain):
             return Resolution(RecipientKind.FOREIGN)
@@ -62,7 +63,7 @@ class Directory:
         accounts, forwards = await self._expand(reader, targets)
         if not accounts and not forwards:
             return Resolution(RecipientKind.UNKNOWN)
-        full = len(accounts) == 1 and not forwards and await _is_full(reader, next(iter(accounts)))
+        full = len(accounts) == 1 and not forwards and await _is_full(reader, next(iter(accounts)), size)
         return Resolution(RecipientKind.LOCAL, tuple(accounts), tuple(forwards), full)
 
     async def postmaster(self) -> AccountId | None:
@@ -131,9 +132,9 @@ async def _postmaster(reader: Reader) -> AccountId | None:
     return AccountId(int(known)) if known else None
 
 
-async def _is_full(reader: Reader, account_id: AccountId) -> bool:
+async def _is_full(reader: Reader, account_id: AccountId, size: int) -> bool:
     try:
         account = await reader.account(account_id)
     except NoSuchAccount:
         return False  # removed this moment: delivery will say so
-    return account.quota > 0 and account.used >= account.quota
+    return 0 < account.quota < account.used + max(size, 1)

@@ -7,7 +7,7 @@ One blob serves everybody: its prefix begins with Return-Path, which the queue l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from postier.accounts.delivery import deliver, new_message
 from postier.base.log import Log
@@ -20,6 +20,7 @@ from postier.smtp.inbound.dialogue import Dialogue, Recipient, Role, Transaction
 from postier.smtp.inbound.incoming import Incoming
 from postier.smtp.inbound.judge import UNJUDGED, Judgement, judge
 from postier.smtp.inbound.notify import notify_of_forwards, success_report
+from postier.smtp.inbound.overflow import full_set_aside
 from postier.smtp.inbound.policy import check_message
 from postier.smtp.inbound.received import protocol, received, return_path
 from postier.smtp.inbound.submission import signatures
@@ -34,13 +35,13 @@ log = Log("smtp")
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """What the store is to take. `report`: for the sender, who asked to hear of success."""
+    """What the store is to take. `sender_may_be_told`: of success, if asked for."""
 
     analysis: Analysis
     prefix: bytes
     mailbox: str
     now: int
-    report: Parcel | None
+    sender_may_be_told: bool
 
 
 async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incoming) -> Reply:
@@ -58,17 +59,14 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
     now = dialogue.services.clock.now()
     prefix = await _prefix(dialogue, transaction, incoming, analysis, judgement, now)
     mailbox = JUNK if judgement.verdict.action is Action.QUARANTINE else "INBOX"
-    report = None
-    if judgement.sender_may_be_told:
-        report = await success_report(dialogue, transaction, analysis, int(now))
-    accepted = _Accepted(analysis, prefix, mailbox, int(now), report)
+    accepted = _Accepted(analysis, prefix, mailbox, int(now), judgement.sender_may_be_told)
     try:
-        await _store(dialogue, transaction, incoming, accepted)
-    except (OverQuota, NoSuchAccount) as error:
-        if report is None:
-            raise
-        log.warning("report not taken", trace=transaction.trace_id, why=error)
-        await _store(dialogue, transaction, incoming, replace(accepted, report=None))
+        await _store_with_report(dialogue, transaction, incoming, accepted)
+    except OverQuota as error:
+        log.warning("mailbox full", trace=transaction.trace_id, why=error)
+        size = len(prefix) + analysis.size
+        transaction.recipients = await full_set_aside(dialogue, transaction.recipients, size)
+        await _store_with_report(dialogue, transaction, incoming, accepted)
     log.info(
         "accepted",
         session=dialogue.connection.id,
@@ -133,10 +131,32 @@ async def _sign(dialogue: Dialogue, incoming: Incoming, analysis: Analysis, now:
     return signatures(signers, incoming.header, incoming.body_reader, now=now)
 
 
-async def _store(
+async def _store_with_report(
     dialogue: Dialogue, transaction: Transaction, incoming: Incoming, accepted: _Accepted
 ) -> None:
-    """All recipients or none. Raises StoreError, OSError."""
+    """All recipients or none, and the report on them, unless its own addressee can't take it.
+
+    Raises StoreError, OSError.
+    """
+    report = None
+    if accepted.sender_may_be_told:
+        report = await success_report(dialogue, transaction, accepted.analysis, accepted.now)
+    if report is not None:
+        try:
+            return await _store(dialogue, transaction, incoming, accepted, report)
+        except (OverQuota, NoSuchAccount) as error:
+            log.warning("report not taken", trace=transaction.trace_id, why=error)
+    await _store(dialogue, transaction, incoming, accepted, None)
+
+
+async def _store(
+    dialogue: Dialogue,
+    transaction: Transaction,
+    incoming: Incoming,
+    accepted: _Accepted,
+    report: Parcel | None,
+) -> None:
+    """One transaction. Raises StoreError, OSError."""
     accounts = _accounts(transaction.recipients)
     outgoing = _by_destination(transaction.recipients)
 
@@ -160,8 +180,8 @@ async def _store(
                 envid=transaction.mail.envid,
                 ret=transaction.mail.ret,
             )
-        if accepted.report is not None:
-            await post(tx, accepted.report, accepted.now)
+        if report is not None:
+            await post(tx, report, accepted.now)
 
     await dialogue.services.store.transact(work)
 

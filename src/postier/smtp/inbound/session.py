@@ -205,7 +205,7 @@ class _InboundSession:
         """Postmaster without a domain, or at this very host, is ours, always (RFC 5321 4.5.1)."""
         directory = self._dialogue.services.directory
         if path is not None and not self._is_own_postmaster(path):
-            return await directory.resolve(path)
+            return await directory.resolve(path, size=self._transaction.mail.size or 0)
         account_id = await directory.postmaster()
         if account_id is None:
             return Resolution(RecipientKind.UNKNOWN)

@@ -1,0 +1,81 @@
+"""Full mailboxes: told at RCPT where that can be known, and nobody waits for a neighbour's quota."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+EHLO = b"EHLO a.example\r\n"
+MESSAGE = b"From: A <a@a.example>\r\n\r\n" + b"0123456789abcd\r\n" * 200
+TRUST = {"trust_loopback": True}
+
+
+def receive(world, *rcpts: bytes, mail: bytes = b""):
+    words = [each.partition(b" ") for each in rcpts]
+    rcpt = b"".join(b"RCPT TO:<%b@b.example>%b%b\r\n" % each for each in words)
+    said = [EHLO, b"MAIL FROM:<a@a.example>" + mail + b"\r\n" + rcpt + b"DATA\r\n", MESSAGE + b".\r\n"]
+    return asyncio.run(world.converse(said, **TRUST))
+
+
+def where(stored) -> list[tuple[str, tuple[str, ...]]]:
+    return [(each.where, each.recipients) for each in stored]
+
+
+@pytest.mark.parametrize(
+    ("size", "refused"),
+    [(b"", False), (b" SIZE=3000", False), (b" SIZE=3001", True), (b" SIZE=40000000", True)],
+)
+def test_the_declared_size_must_fit_into_the_mailbox(world, size: bytes, refused: bool):
+    output, _ = receive(world, b"small", b"bob", mail=size)
+    assert output.count("\r\n452 4.2.2 The mailbox is full\r\n") == refused
+    assert output.count("250 2.1.5") == 2 - refused
+
+
+def test_a_message_too_large_for_one_mailbox_alone_is_refused(world):
+    output, stored = receive(world, b"small")
+    assert output.endswith("\r\n452 4.2.2 A mailbox is full\r\n")
+    assert stored == []
+
+
+def test_a_message_too_large_for_one_of_several_reaches_the_others(world):
+    output, stored = receive(world, b"bob", b"small", b"carol")
+    assert "250 2.0.0 accepted" in output
+    assert where(stored) == [
+        ("bob@b.example/INBOX", ()),
+        ("carol@b.example/INBOX", ()),
+        ("queue", ("small@b.example",)),
+    ]
+    assert stored[2].destination == "b.example"
+
+
+def test_a_full_member_does_not_keep_mail_from_the_others(world):
+    _, stored = receive(world, b"crowd")
+    assert where(stored) == [("carol@b.example/INBOX", ()), ("queue", ("full@b.example",))]
+
+
+def test_what_is_set_aside_is_not_reported_as_delivered(world):
+    _, stored = receive(world, b"bob NOTIFY=SUCCESS", b"small NOTIFY=SUCCESS,DELAY")
+    report = next(each.data for each in stored if b"delivery-status" in each.data)
+    assert report.count(b"Final-Recipient:") == 1
+    assert b"Final-Recipient: rfc822; bob@b.example\r\n" in report
+
+
+def test_what_is_set_aside_keeps_its_wishes(world):
+    found = []
+
+    async def look(services):
+        found.extend(await services.store.reader.queue_entries())
+
+    said = [
+        EHLO,
+        b"MAIL FROM:<a@a.example> ENVID=E1\r\nRCPT TO:<bob@b.example>\r\n"
+        b"RCPT TO:<small@b.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;s@b.example\r\nDATA\r\n",
+        MESSAGE + b".\r\n",
+    ]
+    asyncio.run(world.converse(said, after=look, **TRUST))
+    [entry] = found
+    assert (entry.reverse_path, entry.envid) == ("a@a.example", "E1")
+    assert [(each.notify, each.orcpt) for each in entry.recipients] == [
+        ("SUCCESS,DELAY", "rfc822;s@b.example")
+    ]
