@@ -164,7 +164,7 @@ async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
     ]
     settings = backend.settings.server
     addresses = [one for one in settings.bind if not ipaddress.ip_address(one).is_unspecified]
-    return domain_records(domain, Domain(settings.hostname), addresses, keys)
+    return domain_records(domain, Domain(settings.hostname), addresses, keys, settings.port_base)
 
 
 def serve(settings: Settings) -> int:

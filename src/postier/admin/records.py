@@ -27,8 +27,10 @@ def domain_records(
     hostname: Domain,
     addresses: Sequence[str],
     dkim: Iterable[tuple[str, str]],
+    port_base: int = 0,
 ) -> list[DnsRecord]:
     """`dkim`: selector and TXT value of each key. `addresses`: where `hostname` answers, as texts.
+    `port_base` is added to the standard ports.
 
     The DMARC policy starts at none: watch the reports first, then raise it.
     """
@@ -55,7 +57,7 @@ def domain_records(
     for address in addresses:
         kind = "AAAA" if ":" in address else "A"
         records.append(DnsRecord(hostname.ascii, kind, address, "Without it nobody finds the server."))
-    records.extend(_service_records(domain, hostname))
+    records.extend(_service_records(domain, hostname, port_base))
     return records
 
 
@@ -68,10 +70,10 @@ SERVICES = (
 """RFC 6186 and RFC 8314 5.1: how a mail program finds its server."""
 
 
-def _service_records(domain: Domain, hostname: Domain) -> list[DnsRecord]:
+def _service_records(domain: Domain, hostname: Domain, port_base: int) -> list[DnsRecord]:
     why = "With it mail programs find their settings by themselves."
     return [
-        DnsRecord(f"{service}.{domain}", "SRV", f"0 1 {port} {hostname}", why, required=False)
+        DnsRecord(f"{service}.{domain}", "SRV", f"0 1 {port + port_base} {hostname}", why, required=False)
         for service, port in SERVICES
     ]
 
