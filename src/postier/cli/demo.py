@@ -22,7 +22,13 @@ from postier.demo.world import PASSWORD, DemoError, Organisation, World
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the data here; else it goes with the demo.",
 )
-@click.option("--port-base", default=20000, show_default=True, type=click.IntRange(1024, 40000))
+@click.option(
+    "--port-base",
+    default=20000,
+    show_default=True,
+    type=click.IntRange(1024, 40000),
+    help="Added to every standard port.",
+)
 @click.option("--check", is_flag=True, help="Play the whole story and end: 0 if all of it holds.")
 @click.option("--json", "json_", is_flag=True, help="With --check: print the rows as JSON at the end.")
 def command(data: Path | None, port_base: int, check: bool, json_: bool) -> None:

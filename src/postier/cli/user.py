@@ -139,16 +139,26 @@ def _hash(password: str) -> str:
 
 
 def _read_csv(file: Path) -> Iterator[tuple[Address, str]]:
+    for number, row in _rows(file):
+        if not row or (number == 1 and row[0].strip().lower() == "address"):
+            continue
+        if len(row) < 2:
+            raise Failure(f"{file}, line {number}: expected address,password")
+        try:
+            yield Address.parse(row[0].strip()), hash_password(row[1])
+        except ValueError as error:
+            raise Failure(f"{file}, line {number}: {error}") from None
+
+
+def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Each row with the number of its last line."""
     with file.open(newline="", encoding="utf-8-sig") as lines:
-        for number, row in enumerate(csv.reader(lines), start=1):
-            if not row or (number == 1 and row[0].strip().lower() == "address"):
-                continue
-            if len(row) < 2:
-                raise Failure(f"{file}, line {number}: expected address,password")
-            try:
-                yield Address.parse(row[0].strip()), hash_password(row[1])
-            except ValueError as error:
-                raise Failure(f"{file}, line {number}: {error}") from None
+        reader = csv.reader(lines)
+        try:
+            for row in reader:
+                yield reader.line_num, row
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise Failure(f"{file}, after line {reader.line_num}: not CSV in UTF-8 ({error})") from None
 
 
 def _as_dict(account: Account) -> dict[str, object]:
