@@ -10,7 +10,7 @@ import pytest
 
 from postier.mailauth.dkim.keys import txt_record
 from postier.smtp.inbound.dialogue import Role
-from postier.smtp.inbound.session import inbound_session
+from postier.smtp.inbound.session import EVENTS_AT_ONCE, inbound_session
 from postier.store.api import StoreUnavailable
 from postier.testing.connection import MemoryConnection
 
@@ -456,6 +456,31 @@ def test_ten_thousand_recipients_are_bounded(world):
     assert output.count("250 2.1.5") == 100
     assert output.count("452 4.5.3") == 9_900
     assert len(stored) == 1
+
+
+def test_a_long_batch_lets_others_have_their_turn(world):
+    """5,000 commands in one packet, and whoever waits meanwhile."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def talk() -> None:
+        async with world.opened(max_recipients=100, **TRUST) as (found, services):
+            connection = MemoryConnection()
+            connection.start(inbound_session(found, services, Role.MX))
+            await connection.quiet()
+            connection.feed(EHLO + b"MAIL FROM:<>\r\n" + b"RCPT TO:<bob@b.example>\r\n" * 5000)
+            waiting = asyncio.create_task(others())
+            await connection.quiet()
+            waiting.cancel()
+            await connection.finish()
+
+    asyncio.run(talk())
+    assert turns >= 5000 // EVENTS_AT_ONCE
 
 
 def test_commands_that_wait_behind_starttls_end_the_connection(world):

@@ -25,7 +25,7 @@ from postier.smtp.wire.events import (
     Violation,
 )
 from postier.smtp.wire.lines import MAX_SKIPPED
-from postier.smtp.wire.server import SmtpServer
+from postier.smtp.wire.server import MAX_IDLE, SmtpServer
 
 OK = Reply(250, "2.0.0", "OK")
 CAPABILITIES = [
@@ -253,6 +253,38 @@ def test_too_many_errors_end_the_connection():
     events = run(core, b"NONSENSE\r\n" * 21 + b"NOOP\r\n")
     assert [type(event) for event in events] == [Violation]
     assert codes(core) == [b"500"] * 21 + [b"421"]
+
+
+@pytest.mark.parametrize("command", [each.name for each in COMMANDS.values() if each.idle])
+def test_a_client_that_moves_no_mail_is_counted_out(command: bytes):
+    line = command + b" x.example\r\n" if command != b"RSET" else b"RSET\r\n"
+    core = make(max_errors=20)
+    events = run(core, b"EHLO x\r\n" + line * (MAX_IDLE + 22))
+    assert isinstance(events[-1], Violation)
+    assert codes(core)[-1] == b"421"
+    core = make(max_errors=20)
+    events = run(core, b"EHLO x\r\n" + line * (MAX_IDLE - 1))
+    assert not any(isinstance(event, Violation) for event in events)
+
+
+def test_who_moves_mail_may_ask_again():
+    core = make(max_errors=0)
+    events = run(core, b"EHLO x\r\n")
+    for _ in range(3):
+        events += run(
+            core, b"NOOP\r\n" * (MAX_IDLE - 1), ENVELOPE.partition(b"\r\n")[2] + b"DATA\r\n", b".\r\n"
+        )
+    assert not any(isinstance(event, Violation) for event in events)
+
+
+@pytest.mark.parametrize(
+    "line", [b"BDAT 6%b" % (b" " * 600), b"BDAT 6\0", b"BDAT \xff 6", b"BDAT", b"BDAT -6", b"BDAT 6 LATER"]
+)
+def test_octets_of_a_chunk_that_is_no_chunk_are_never_commands(line: bytes):
+    core = make()
+    events = run(core, ENVELOPE + line + b"\r\nRSET\r\n")
+    assert isinstance(events[-1], Violation)
+    assert codes(core)[-1][:1] == b"5"
 
 
 def test_commands_behind_starttls_end_the_connection():

@@ -57,7 +57,7 @@ class Incoming:
         self._spool = spool
         self._begin = begin
         self._limit = limit
-        self._held = b""
+        self._held: bytes | bytearray = b""
         self._body = False
         self._analyser = Analyser()
         self.body_reader: BodyReader | None = None
@@ -86,7 +86,12 @@ class Incoming:
             await self._pass_on(b"", chunk)
             return
         searched = max(0, len(self._held) - 3)
-        self._held = self._held + chunk if self._held else chunk
+        if not self._held:
+            self._held = chunk
+        elif isinstance(self._held, bytearray):
+            self._held += chunk
+        else:
+            self._held = bytearray(self._held + chunk)
         end = 2 if self._held.startswith(b"\r\n") else self._held.find(b"\r\n\r\n", searched) + 4
         if end >= 4 or self._held.startswith(b"\r\n"):
             await self._header_is_complete(end)
@@ -110,7 +115,8 @@ class Incoming:
         self._spool.discard()
 
     async def _header_is_complete(self, end: int) -> None:
-        header, body, self._held = self._held[:end], self._held[end:], b""
+        header, body = bytes(self._held[:end]), bytes(self._held[end:])
+        self._held = b""
         if len(header) > MAX_HEADER:
             self.fail(_HEADER_TOO_BIG)
             return

@@ -26,6 +26,7 @@ __all__ = [
     "check_mail",
     "check_message",
     "check_recipient",
+    "check_room",
 ]
 
 MAX_HOPS = 50
@@ -111,10 +112,8 @@ def _not_yours(what: str, allowed: tuple[str, ...]) -> Reply:
 # ---------------------------------------------------------------------- RCPT TO
 
 
-def _there_is_room(
-    dialogue: Dialogue, transaction: Transaction, rcpt: RcptTo, resolution: Resolution
-) -> Refusal | None:
-    """RFC 5321 4.5.3.1.10: the client sends the rest in another transaction."""
+def check_room(dialogue: Dialogue, transaction: Transaction) -> Refusal | None:
+    """Before anybody is looked up. RFC 5321 4.5.3.1.10: the client sends the rest in another transaction."""
     if len(transaction.recipients) < dialogue.settings.max_recipients:
         return None
     return Refusal(Reply(452, "4.5.3", "Too many recipients"), "number of recipients")
@@ -187,8 +186,8 @@ MAIL_CHECKS: dict[Role, tuple[MailCheck, ...]] = {
 }
 
 RECIPIENT_CHECKS: dict[Role, tuple[RecipientCheck, ...]] = {
-    Role.MX: (_there_is_room, _is_ours, _is_known, _has_quota),
-    Role.SUBMISSION: (_there_is_room, _is_known, _has_quota),
+    Role.MX: (_is_ours, _is_known, _has_quota),
+    Role.SUBMISSION: (_is_known, _has_quota),
 }
 
 MESSAGE_CHECKS: dict[Role, tuple[MessageCheck, ...]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -24,7 +26,7 @@ from postier.smtp.inbound.dialogue import (
 )
 from postier.smtp.inbound.incoming import BodyReader, Incoming
 from postier.smtp.inbound.judge import without_forged_results
-from postier.smtp.inbound.policy import check_mail, check_recipient
+from postier.smtp.inbound.policy import check_mail, check_recipient, check_room
 from postier.smtp.inbound.received import literal
 from postier.smtp.inbound.submission import mend_header
 from postier.smtp.wire.events import (
@@ -45,7 +47,10 @@ from postier.smtp.wire.events import (
 from postier.smtp.wire.server import SmtpServer
 from postier.store.api import OverQuota, StoreError
 
-__all__ = ["inbound_session"]
+__all__ = ["EVENTS_AT_ONCE", "inbound_session"]
+
+EVENTS_AT_ONCE = 50
+"""Commands of a pipelined batch after which other connections have their turn."""
 
 log = Log("smtp")
 
@@ -110,7 +115,11 @@ class _InboundSession:
 
     async def _converse(self) -> None:
         core, timeout = self._core, self._dialogue.settings.timeout
-        while not core.is_closed:
+        for number in itertools.count(1):
+            if core.is_closed:
+                return
+            if number % EVENTS_AT_ONCE == 0:
+                await asyncio.sleep(0)
             event: Event | Wake | None = await self._connection.event(core, timeout)
             if event is None:
                 return
@@ -184,6 +193,10 @@ class _InboundSession:
 
     async def _rcpt(self, event: RcptTo) -> None:
         dialogue, transaction = self._dialogue, self._transaction
+        refusal = check_room(dialogue, transaction)
+        if refusal is not None:
+            self._refuse(refusal.reply, refusal.reason, event.forward_path)
+            return
         resolution = await self._resolve(event.forward_path)
         refusal = check_recipient(dialogue, transaction, event, resolution)
         if refusal is not None:

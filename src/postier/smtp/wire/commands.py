@@ -84,7 +84,8 @@ class Command:
     `answer`: what the core says by itself where `parse` returns None. `extension`: the EHLO keyword
     without which the verb is unknown. `limit`: octets of the whole line, CRLF included. `before_tls`,
     `before_auth`: allowed where TLS or AUTH is asked for first. `ends_pipeline`: RFC 2920 3.1 lets nothing
-    follow before the reply. `bare_reply`: RFC 2034 4 has no enhanced code in its replies.
+    follow before the reply. `bare_reply`: RFC 2034 4 has no enhanced code in its replies. `idle`: it moves no
+    mail, and a client that only sends such is slowly counted out.
     """
 
     name: bytes
@@ -100,6 +101,7 @@ class Command:
     ends_pipeline: bool = False
     eight_bit: bool = False
     bare_reply: bool = False
+    idle: bool = False
 
 
 def _parse_ehlo(argument: bytes, context: Context) -> Event:
@@ -205,10 +207,12 @@ COMMANDS = {
         Command(
             b"EHLO", _parse_ehlo, _NOT_IN_CHUNKS, "5321 4.1.1.1", "EHLO domain",
             before_tls=True, before_auth=True, ends_pipeline=True, bare_reply=True,
+            idle=True,
         ),
         Command(
             b"HELO", _parse_helo, _NOT_IN_CHUNKS, "5321 4.1.1.1", "HELO domain",
             before_tls=True, before_auth=True, ends_pipeline=True, bare_reply=True,
+            idle=True,
         ),
         Command(
             b"MAIL", _parse_mail, _READY, "5321 4.1.1.2", "MAIL FROM:<address>",
@@ -220,10 +224,13 @@ COMMANDS = {
         ),
         Command(b"DATA", _bare(Data), _DATA, "5321 4.1.1.4", "DATA", ends_pipeline=True),
         Command(BDAT, _ignored, _BDAT, "3030 2", "BDAT size [LAST]", extension="CHUNKING"),
-        Command(b"RSET", _bare(Rset), _ANY, "5321 4.1.1.5", "RSET", before_tls=True, before_auth=True),
+        Command(
+            b"RSET", _bare(Rset), _ANY, "5321 4.1.1.5", "RSET",
+            before_tls=True, before_auth=True, idle=True,
+        ),
         Command(
             b"NOOP", _ignored, _ANY, "5321 4.1.1.9", "NOOP",
-            answer=_OK, before_tls=True, before_auth=True, eight_bit=True,
+            answer=_OK, before_tls=True, before_auth=True, eight_bit=True, idle=True,
         ),
         Command(
             b"AUTH", _parse_auth, _READY, "4954 4", "AUTH mechanism [initial-response]",
@@ -235,10 +242,16 @@ COMMANDS = {
         ),
         Command(
             b"HELP", _ignored, _ANY, "5321 4.1.1.8", "HELP [command]",
-            before_tls=True, before_auth=True,
+            before_tls=True, before_auth=True, idle=True,
         ),
-        Command(b"VRFY", _ignored, _ANY, "5321 4.1.1.6", "VRFY name", answer=_VRFY, eight_bit=True),
-        Command(b"EXPN", _ignored, _ANY, "5321 4.1.1.7", "EXPN list", answer=_EXPN, eight_bit=True),
+        Command(
+            b"VRFY", _ignored, _ANY, "5321 4.1.1.6", "VRFY name",
+            answer=_VRFY, eight_bit=True, idle=True,
+        ),
+        Command(
+            b"EXPN", _ignored, _ANY, "5321 4.1.1.7", "EXPN list",
+            answer=_EXPN, eight_bit=True, idle=True,
+        ),
         Command(
             b"QUIT", _bare(Quit), _ANY, "5321 4.1.1.10", "QUIT",
             before_tls=True, before_auth=True,

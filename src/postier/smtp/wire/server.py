@@ -57,7 +57,10 @@ from postier.smtp.wire.lines import BARE, LineBuffer
 from postier.smtp.wire.newlines import NewlineNormaliser
 from postier.smtp.wire.replies import CommandError, SmtpViolation, render
 
-__all__ = ["SmtpServer"]
+__all__ = ["MAX_IDLE", "SmtpServer"]
+
+MAX_IDLE = 100
+"""Commands between two messages that move no mail (NOOP, RSET, EHLO, ...); each one more is an error."""
 
 _NEXT: dict[type[Event], tuple[State | None, State | None]] = {
     Ehlo: (State.READY, None),
@@ -97,6 +100,7 @@ class SmtpServer:
         self.state = State.FRESH
         self.authenticated = False
         self.errors = 0
+        self._idle = 0
         self.requires_tls = requires_tls
         self._hostname = hostname
         self._requires_auth = requires_auth
@@ -184,7 +188,7 @@ class SmtpServer:
                 self._text = DotReader()
                 self._text_is_over = False
             case DataEnd() if reply.code < 400:
-                self.errors = 0
+                self.errors = self._idle = 0
             case Auth() | AuthResponse():
                 self.authenticated = self.authenticated or reply.code == 235
             case Rset() if not self._greeted:
@@ -318,14 +322,19 @@ class SmtpServer:
     def _command(self, line: bytes) -> Event | None:
         verb, blank, argument = line.partition(b" ")
         command = COMMANDS.get(verb.upper())
-        self._look_at(line, verb, command)
-        if command is None or (command.extension and command.extension not in self._offered):
-            if command is not None and self.requires_tls:
-                raise CommandError(530, "5.7.0", "Send STARTTLS first")
-            raise CommandError(500, "5.5.1", "Command not known here")
+        try:
+            self._look_at(line, verb, command)
+            command = self._known(command)
+        except CommandError as error:
+            if verb.upper() == BDAT:  # octets follow that must never be read as commands
+                raise SmtpViolation("BDAT that can't be taken", error.reply) from None
+            raise
         if command.name == BDAT:
             self._begin_chunk(_parsed_chunk(argument), command)
             return None
+        if command.idle:
+            self._idle += 1
+            self.errors += self._idle > MAX_IDLE
         self._check_turn(command)
         try:
             event = command.parse(blank + argument, self._context)
@@ -334,6 +343,14 @@ class SmtpServer:
         if event is None:
             self._say(command.answer or help_reply(argument, self._offered))
         return event
+
+    def _known(self, command: Command | None) -> Command:
+        """Raises CommandError for a verb that we don't have, or don't offer."""
+        if command is not None and (not command.extension or command.extension in self._offered):
+            return command
+        if command is not None and self.requires_tls:
+            raise CommandError(530, "5.7.0", "Send STARTTLS first")
+        raise CommandError(500, "5.5.1", "Command not known here")
 
     def _look_at(self, line: bytes, verb: bytes, command: Command | None) -> None:
         """What is wrong with a line whatever its command."""
