@@ -56,6 +56,7 @@ def test_the_sender_hears_of_a_delivery_here(world):
         b"Final-Recipient: rfc822; carol@b.example",
         b"Action: delivered",
         b"Status: 2.1.5",
+        b"Content-Description: The message",
     ):
         assert b"\r\n" + line + b"\r\n" in report.data, line
     assert b"Secret body" not in report.data  # RFC 3461 4.3: RET=FULL is for failures

@@ -96,12 +96,14 @@ def delivery_report(
     status = DataPart(
         status_type, content, description="Delivery report", encoding=None if content.isascii() else "8bit"
     )
-    parts = (TextPart(text), status, _returned(original, whole))
+    failed = any(recipient.action is Action.FAILED for recipient in recipients)
+    description = "Undelivered message" if failed else "The message"
+    parts = (TextPart(text), status, _returned(original, whole, description))
     body = MultiPart("report", parts, (("report-type", "delivery-status"),))
     return compose(fields, body, utf8=utf8)
 
 
-def _returned(original: bytes, whole: bool) -> DataPart:
+def _returned(original: bytes, whole: bool, description: str) -> DataPart:
     """message/rfc822 may only be 7bit or 8bit (RFC 2046 5.2.1); bytes that are neither go as octets,
     encoded."""
     content = original if whole else original[: split_message(original)[0]]
@@ -111,9 +113,9 @@ def _returned(original: bytes, whole: bool) -> DataPart:
     else:
         content_type = "text/rfc822-headers" if header_is_ascii else "message/global-headers"
     if not _sound_lines(content):
-        return DataPart("application/octet-stream", content, description="Undelivered message")
+        return DataPart("application/octet-stream", content, description=description)
     encoding = "7bit" if content.isascii() else "8bit"
-    return DataPart(content_type, content, description="Undelivered message", encoding=encoding)
+    return DataPart(content_type, content, description=description, encoding=encoding)
 
 
 def _sound_lines(content: bytes) -> bool:
