@@ -6,6 +6,7 @@ import pytest
 
 from postier.base.address import Address
 from postier.base.status import Reply
+from postier.smtp.wire.body import MAX_UNWANTED
 from postier.smtp.wire.commands import COMMANDS, State
 from postier.smtp.wire.events import (
     Auth,
@@ -164,6 +165,17 @@ def test_a_chunk_of_unknown_size_ends_the_connection():
     for size in (b"", b"x", b"-1", b"1 FIRST", b"1" * 21, b"1 LAST LAST"):
         core = make()
         assert isinstance(run(core, ENVELOPE + b"BDAT " + size + b"\r\nNOOP\r\n")[-1], Violation)
+
+
+@pytest.mark.parametrize(
+    ("size", "closes"), [(MAX_UNWANTED, False), (MAX_UNWANTED + 1, True), (10**19, True)]
+)
+def test_a_refused_chunk_may_not_go_on_for_ever(size: int, closes: bool):
+    core = make()
+    events = run(core, b"EHLO a\r\nBDAT %d\r\nabc" % size)
+    assert (core.state is State.CLOSED) == closes
+    assert codes(core) == [b"250", b"503"][: 1 + closes]
+    assert isinstance(events[-1], Violation) == closes
 
 
 def test_refused_chunk_ends_the_transaction():

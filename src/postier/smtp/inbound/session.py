@@ -133,7 +133,10 @@ class _InboundSession:
     def _fail(self, event: Event, error: Exception) -> None:
         """Whatever can't be done for the moment: the transaction is over, and nothing is lost or doubled."""
         dialogue = self._dialogue
-        log.error("failed", exception=error, session=self._connection.id, during=type(event).__name__)
+        if isinstance(error, OverQuota):
+            log.info("mailbox full", session=self._connection.id, why=error)
+        else:
+            log.error("failed", exception=error, session=self._connection.id, during=type(event).__name__)
         reply = _reply_for(error)
         transaction = dialogue.transaction
         if isinstance(event, DataChunk):  # the answer waits for the end of the message

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 from postier.base.cursor import ParseError
 from postier.base.status import Reply
+from postier.smtp.wire.body import MessageReader
 from postier.smtp.wire.commands import (
     AUTH_LINE_LIMIT,
     BDAT,
@@ -35,14 +36,12 @@ from postier.smtp.wire.commands import (
     out_of_order,
     parse_bdat,
 )
-from postier.smtp.wire.data import BareNewline, DotReader, OctetReader
 from postier.smtp.wire.events import (
     Auth,
     AuthCancelled,
     AuthResponse,
     ChunkEnd,
     Data,
-    DataChunk,
     DataEnd,
     Ehlo,
     Event,
@@ -114,11 +113,7 @@ class SmtpServer:
         self._out: list[bytes] = []
         self._awaiting: Event | None = None
         self._greeted = False
-        self._text = DotReader()
-        self._text_is_over = False
-        self._octets = OctetReader()
-        self._chunk = Bdat(0, last=False)
-        self._chunk_fault: Reply | None = None
+        self._message = MessageReader()
 
     # ------------------------------------------------------------------ net.api.Core
 
@@ -183,10 +178,9 @@ class SmtpServer:
         match event:
             case MailFrom() if reply.code < 400:
                 self._context = Context(self._offered, event.smtputf8)
-                self._octets = OctetReader()
+                self._message = MessageReader()
             case Data() if reply.code < 400:
-                self._text = DotReader()
-                self._text_is_over = False
+                self._message.begin_text()
             case DataEnd() if reply.code < 400:
                 self.errors = self._idle = 0
             case Auth() | AuthResponse():
@@ -231,12 +225,14 @@ class SmtpServer:
         while True:
             state = self.state
             if state is State.TEXT:
-                return self._read_text()
+                return self._message.read_text(self._input)
             if state is State.OCTETS:
-                event = self._read_octets(self._chunk)
-                if event is not None or self.state is State.OCTETS:
-                    return event
-                continue
+                try:
+                    return self._message.read_octets(self._input)
+                except CommandError as error:
+                    self.state = State.READY if self._greeted else State.FRESH
+                    self._refuse(error.reply)
+                    continue
             if state is State.CLOSED:
                 self._input.clear()
                 return None
@@ -246,49 +242,6 @@ class SmtpServer:
             event = self._understand(line)
             if event is not None:
                 return event
-
-    def _read_text(self) -> Event | None:
-        if self._text_is_over:
-            return DataEnd()
-        data = self._input.take()
-        if not data:
-            return None
-        try:
-            text, rest = self._text.feed(data)
-        except BareNewline:
-            raise SmtpViolation("bare CR or LF in the text", BARE) from None
-        if rest is not None:
-            self._text_is_over = True
-            self._input.put_back(rest)
-        if text:
-            return DataChunk(text)
-        return DataEnd() if self._text_is_over else None
-
-    def _read_octets(self, chunk: Bdat) -> Event | None:
-        if self._octets.remaining:
-            data = self._input.take()
-            if not data:
-                return None
-            if self._chunk_fault is not None:
-                self._input.put_back(self._octets.skip(data))
-                return self._chunk_is_over(chunk) if not self._octets.remaining else None
-            try:
-                piece, rest = self._octets.feed(data)
-            except BareNewline:
-                raise SmtpViolation("bare CR or LF in a chunk", BARE) from None
-            self._input.put_back(rest)
-            return DataChunk(piece)
-        return self._chunk_is_over(chunk)
-
-    def _chunk_is_over(self, chunk: Bdat) -> Event | None:
-        if self._chunk_fault is not None:
-            fault, self._chunk_fault = self._chunk_fault, None
-            self.state = State.READY if self._greeted else State.FRESH
-            self._refuse(fault)
-            return None
-        if chunk.last and self._octets.after_cr:
-            raise SmtpViolation("bare CR or LF in a chunk", BARE)
-        return DataEnd() if chunk.last else ChunkEnd(chunk.size)
 
     # ------------------------------------------------------------------ understanding
 
@@ -385,14 +338,12 @@ class SmtpServer:
             )
 
     def _begin_chunk(self, chunk: Bdat, command: Command) -> None:
-        """Its octets come whatever we think of it, so a refusal waits behind them (RFC 3030 2)."""
+        fault: CommandError | None = None
         try:
             self._check_turn(command)
         except CommandError as error:
-            self._chunk_fault = error.reply
-            self._octets = OctetReader()
-        self._chunk = chunk
-        self._octets.begin(chunk.size)
+            fault = error
+        self._message.begin_chunk(chunk, fault)
         self.state = State.OCTETS
 
     # ------------------------------------------------------------------ answering
