@@ -20,10 +20,13 @@ PROGRAM = """
 import os, select, signal, sys
 from postier.supervisor import Supervisor
 
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())  # a line in one piece, beside other processes
+
 def work(channel):
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.signal(signal.SIGHUP, lambda *_: print("hup", channel.number, flush=True))
-    print("worker", channel.number, os.getpid(), flush=True)
+    signal.signal(signal.SIGHUP, lambda *_: say("hup", channel.number))
+    say("worker", channel.number, os.getpid())
     {before_ready}
     channel.tell_ready()
     while True:
@@ -32,10 +35,10 @@ def work(channel):
         except InterruptedError:
             continue
         if readable:
-            print("orphan", channel.number, flush=True)
+            say("orphan", channel.number)
             return 0
 
-sys.exit(Supervisor(2, work, lambda: print("ready", flush=True)).run())
+sys.exit(Supervisor(2, work, lambda: say("ready")).run())
 """
 
 
@@ -76,7 +79,7 @@ def running() -> Iterator[Running]:
     one = Running()
     try:
         one.until(lambda lines: "ready" in lines)
-        assert len(one.workers()) == 2
+        assert len(one.workers()) == 2, one.lines
         yield one
     finally:
         one.end()
