@@ -120,6 +120,32 @@ def test_a_stop_in_the_middle_loses_nothing(own_house: Any) -> None:
     _assert_exactly_once(house, ledger)
 
 
+def test_busy_senders_hear_421_between_two_messages(own_house: Any) -> None:
+    """RFC 5321 3.8: a client that never pauses is not cut off, and does not hold the server up."""
+    house = own_house()
+    ends: list[BaseException] = []
+    busy = threading.Event()
+
+    def send() -> None:
+        try:
+            with house.smtp() as client:
+                for number in itertools.count():
+                    client.sendmail("zoe@elsewhere.test", ["bob@orchard.test"], _message(number))
+                    busy.set()
+        except smtplib.SMTPException as error:
+            ends.append(error)
+
+    senders = [threading.Thread(target=send) for _ in range(CONNECTIONS)]
+    for sender in senders:
+        sender.start()
+    assert busy.wait(30)
+    assert house.stop() == 0
+    for sender in senders:
+        sender.join(30)
+    codes = [error.smtp_code for error in ends if isinstance(error, smtplib.SMTPResponseException)]
+    assert codes == [421] * CONNECTIONS, ends
+
+
 def test_a_killed_supervisor_takes_its_workers_along(own_house: Any, until: Any) -> None:
     house = own_house()
     first, *workers = house.pids()

@@ -131,6 +131,11 @@ class Connection(Protocol):
     @property
     def bytes_out(self) -> int: ...
 
+    @property
+    def is_retiring(self) -> bool:
+        """True once the server is stopping: finish what was begun, begin nothing."""
+        ...
+
     async def event(self, core: Core[Event], timeout: float) -> Event | Wake | None:
         """The core's next event; None once the peer has closed and all its input is used up, once we have
         closed, and when the server stops and the peer pauses (the driver has said goodbye then).

@@ -330,6 +330,10 @@ class StreamConnection(asyncio.Protocol):
         self._stop_waiting()
 
     @property
+    def is_retiring(self) -> bool:
+        return self._retiring
+
+    @property
     def transport(self) -> asyncio.Transport | None:
         """None before the connection is made."""
         return self._transport

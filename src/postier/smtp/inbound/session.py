@@ -65,6 +65,7 @@ _EARLY = Reply(554, "", "Wait for the greeting")  # RFC 2034 4: a greeting has n
 _HARVEST = Reply(421, "4.7.0", "Too many unknown recipients, closing")
 _UNAVAILABLE = Reply(451, "4.3.0", "Not possible at the moment, try again later")
 _NO_SPACE = Reply(452, "4.3.1", "Not enough storage at the moment, try again later")
+_STOPPING = Reply(421, "4.3.2", "Service closing, try later")
 _NO_PLACE = Reply(421, "4.3.0", "The message finds no place at the moment, closing")
 _FULL = Reply(452, "4.2.2", "A mailbox is full")
 
@@ -187,6 +188,9 @@ class _InboundSession:
 
     async def _mail(self, event: MailFrom) -> None:
         self._dialogue.abandon()
+        if self._connection.is_retiring:  # RFC 5321 3.8: a busy client must not hold the server up
+            self._core.hang_up(_STOPPING)
+            return
         refusal = await check_mail(self._dialogue, event)
         if refusal is not None:
             self._refuse(refusal.reply, refusal.reason, event.reverse_path)
