@@ -26,7 +26,7 @@ from prometheus_client import REGISTRY
 
 from postier.accounts.directory import Directory
 from postier.accounts.domains import settings_of, signers_for
-from postier.accounts.login import Login
+from postier.accounts.login import FORGET_AFTER, Login
 from postier.accounts.password import PasswordVerifier, ProofTable
 from postier.admin.records import DnsRecord, domain_records
 from postier.admin.routes import read_routes
@@ -61,7 +61,7 @@ from postier.smtp.outbound.connection import Timeouts
 from postier.smtp.outbound.routes import FixedRoute, Routes, RouteSettings
 from postier.smtp.outbound.tls_policy import OpportunisticTls
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
-from postier.store.api import Reader, Store, StoreError
+from postier.store.api import Reader, Store, StoreError, Tx
 from postier.store.lease import take_lease
 from postier.store.reclaim import reclaim
 from postier.store.sqlite import open_sqlite
@@ -453,15 +453,25 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
 
 
 async def _sweep(backend: Backend, owner: str) -> None:
-    """Give back the space of deleted messages, on one worker of all, once an hour."""
+    """Forget what is old and give back the space of deleted messages, on one worker of all, once an hour."""
     while True:
         await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.5, 1.0))
         try:
             if await take_lease(backend.store, backend.clock, "sweep", owner, SWEEP_SECONDS):
+                await _forget_failures(backend)
                 done = await reclaim(backend.store, backend.blobs)
                 log.info("swept", packs_emptied=done.emptied, files_removed=done.removed)
         except (StoreError, BlobUnreadable, OSError) as error:
             log.error("sweep failed", exception=error)
+
+
+async def _forget_failures(backend: Backend) -> None:
+    before = backend.clock.now() - FORGET_AFTER
+
+    async def work(tx: Tx) -> None:
+        await tx.forget_login_failures(before)
+
+    await backend.store.transact(work, durable=False)
 
 
 async def _fixed_route(reader: Reader, destination: str) -> FixedRoute | None:

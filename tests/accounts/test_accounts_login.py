@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from postier.accounts.login import (
-    FREE_FAILURES,
+    FORGET_AFTER,
+    SCOPES,
     InvalidCredentials,
     Login,
     TooManyFailures,
@@ -25,6 +26,7 @@ from postier.store.api import AccountKind, LoginFailures, Store, Tx
 from postier.store.sqlite import open_sqlite
 
 PEER = "192.0.2.7"
+PAIR, WHOLE_PEER = SCOPES
 
 
 class Clock:
@@ -67,7 +69,9 @@ def with_login(tmp_path: Path, work: Callable[[Store, Login, Clock], Awaitable[N
 def test_the_right_password_in_any_case_of_the_name(tmp_path: Path) -> None:
     async def work(_: Store, login: Login, clock: Clock) -> None:
         for _ in range(2):  # proved, then remembered
-            account = await login.authenticate("A@B.example", "right", peer=PEER, protocol="imap")
+            account = await login.authenticate(
+                "A@B.example", "right", peer=PEER, protocol="imap", session="s"
+            )
             assert account.name == "a@b.example"
 
     with_login(tmp_path, work)
@@ -89,7 +93,7 @@ def test_the_right_password_in_any_case_of_the_name(tmp_path: Path) -> None:
 def test_everything_else_is_the_same_refusal(tmp_path: Path, name: str, password: str) -> None:
     async def work(_: Store, login: Login, clock: Clock) -> None:
         with pytest.raises(InvalidCredentials) as refused:
-            await login.authenticate(name, password, peer=PEER, protocol="imap")
+            await login.authenticate(name, password, peer=PEER, protocol="imap", session="s")
         assert refused.value.delay > 0
 
     with_login(tmp_path, work)
@@ -97,59 +101,89 @@ def test_everything_else_is_the_same_refusal(tmp_path: Path, name: str, password
 
 def test_a_changed_password_ends_the_memory_of_the_old_one(tmp_path: Path) -> None:
     async def work(store: Store, login: Login, clock: Clock) -> None:
-        account = await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap")
+        account = await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap", session="s")
 
         async def change(tx: Tx) -> None:
             await tx.set_password_hash(account.account_id, hash_password("new"))
 
         await store.transact(change)
         with pytest.raises(InvalidCredentials):
-            await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap")
+            await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap", session="s")
 
     with_login(tmp_path, work)
 
 
+async def guess(login: Login, name: str = "a@b.example", peer: str = PEER) -> float:
+    """A wrong password; the seconds its answer is held back."""
+    with pytest.raises(InvalidCredentials) as refused:
+        await login.authenticate(name, "wrong", peer=peer, protocol="imap", session="s")
+    return refused.value.delay
+
+
 def test_a_guesser_is_slowed_then_refused_then_forgotten(tmp_path: Path) -> None:
     async def work(_: Store, login: Login, clock: Clock) -> None:
-        delays = []
-        for _ in range(FREE_FAILURES):
-            with pytest.raises(InvalidCredentials) as refused:
-                await login.authenticate("a@b.example", "wrong", peer=PEER, protocol="imap")
-            delays.append(refused.value.delay)
+        delays = [await guess(login) for _ in range(PAIR.free)]
         assert delays == sorted(delays)
         assert delays[0] < 1 < delays[-1]
         with pytest.raises(TooManyFailures):  # the right password comes too late
-            await login.authenticate("a@b.example", "right", peer=PEER, protocol="pop3")
-        await login.authenticate("a@b.example", "right", peer="192.0.2.8", protocol="imap")
-        clock.time += 3601
-        await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap")
-        with pytest.raises(InvalidCredentials) as refused:
-            await login.authenticate("a@b.example", "wrong", peer=PEER, protocol="imap")
-        assert refused.value.delay == failure_delay(1)
+            await login.authenticate("a@b.example", "right", peer=PEER, protocol="pop3", session="s")
+        await login.authenticate("a@b.example", "right", peer="192.0.2.8", protocol="imap", session="s")
+        clock.time += FORGET_AFTER + 1
+        await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap", session="s")
+        assert await guess(login) == failure_delay(1)
+
+    with_login(tmp_path, work)
+
+
+def test_one_device_with_an_old_password_locks_out_no_colleague(tmp_path: Path) -> None:
+    async def work(_: Store, login: Login, clock: Clock) -> None:
+        for _ in range(PAIR.free):
+            await guess(login, "colleague@b.example")
+        await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap", session="s")
+
+    with_login(tmp_path, work)
+
+
+def test_the_right_password_forgives_those_mistyped_before(tmp_path: Path) -> None:
+    async def work(_: Store, login: Login, clock: Clock) -> None:
+        for _ in range(3):
+            for _ in range(PAIR.free - 1):
+                await guess(login)
+            await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap", session="s")
+
+    with_login(tmp_path, work)
+
+
+def test_many_names_from_one_address_end_at_the_second_limit(tmp_path: Path) -> None:
+    async def work(_: Store, login: Login, clock: Clock) -> None:
+        for number in range(WHOLE_PEER.free):
+            await guess(login, f"{number}@b.example")
+        with pytest.raises(TooManyFailures):
+            await login.authenticate("new@b.example", "x", peer=PEER, protocol="imap", session="s")
+        await login.authenticate("a@b.example", "right", peer="192.0.2.8", protocol="imap", session="s")
 
     with_login(tmp_path, work)
 
 
 def test_an_ipv6_guesser_is_known_by_the_network(tmp_path: Path) -> None:
     async def work(_: Store, login: Login, clock: Clock) -> None:
-        for number in range(FREE_FAILURES):
-            with pytest.raises(InvalidCredentials):
-                await login.authenticate("a", "b", peer=f"2001:db8:1:2::{number}", protocol="imap")
+        for number in range(PAIR.free):
+            await guess(login, "a", f"2001:db8:1:2::{number}")
         with pytest.raises(TooManyFailures):
-            await login.authenticate("a", "b", peer="2001:db8:1:2:ffff::1", protocol="imap")
-        with pytest.raises(InvalidCredentials):
-            await login.authenticate("a", "b", peer="2001:db8:1:3::1", protocol="imap")
+            await login.authenticate("a", "b", peer="2001:db8:1:2:ffff::1", protocol="imap", session="s")
+        await guess(login, "a", "2001:db8:1:3::1")
 
     with_login(tmp_path, work)
 
 
 def test_the_arithmetic_at_its_limits() -> None:
-    assert refusal(None, 0) == 0
-    assert refusal(LoginFailures(FREE_FAILURES - 1, 100), 100) == 0
-    assert refusal(LoginFailures(FREE_FAILURES, 100), 100) == 60
-    assert refusal(LoginFailures(FREE_FAILURES, 100), 160) == 0
-    assert refusal(LoginFailures(10_000, 100), 100) == 3600
+    assert refusal(None, 10, 0) == 0
+    assert refusal(LoginFailures(9, 100), 10, 100) == 0
+    assert refusal(LoginFailures(10, 100), 10, 100) == 60
+    assert refusal(LoginFailures(10, 100), 10, 160) == 0
+    assert refusal(LoginFailures(10_000, 100), 10, 100) == 3600
     assert failure_delay(10_000) == 8
+    assert failure_delay(-90) == 0
 
 
 def test_passwords_that_are_not_taken() -> None:

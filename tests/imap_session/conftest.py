@@ -92,7 +92,9 @@ class PlainLogin:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def authenticate(self, name: str, password: str, *, peer: str, protocol: str) -> Account:
+    async def authenticate(
+        self, name: str, password: str, *, peer: str, protocol: str, session: str
+    ) -> Account:
         account = await self._store.reader.account_named(name)
         if password == "patience":
             raise TooManyFailures(60.0)

@@ -1,27 +1,52 @@
 """Logging in: one place for SMTP, IMAP, POP3 and the web, with one back-off for all of them.
 
-Failures are counted in the store by peer address, so that every worker knows them. The back-off is judged
-before any hash is computed: guessing costs the guesser time and us next to nothing. It is the guesser's
-address that is slowed and then refused, so nobody can lock the owner of an account out.
+Failures are counted in the store, so that every worker knows them, by peer network together with the name
+(SCOPES: "pair") and by peer network alone ("peer"). The back-off is judged before any hash is computed:
+guessing costs the guesser time and us next to nothing. Since the network is part of every key, nobody can
+lock the owner of an account out from elsewhere, and one device with an old password locks out neither its
+owner's other accounts nor the colleagues behind the same address; trying many names from one address ends
+at the second limit.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from postier.accounts.password import PasswordVerifier
 from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.store.api import Account, LoginFailures, Store, Tx
 
-__all__ = ["InvalidCredentials", "Login", "TooManyFailures", "failure_delay", "refusal"]
+__all__ = [
+    "FORGET_AFTER",
+    "SCOPES",
+    "InvalidCredentials",
+    "Login",
+    "TooManyFailures",
+    "failure_delay",
+    "refusal",
+]
 
 FORGET_AFTER = 3600.0
-FREE_FAILURES = 10
-"""Failures of one peer that are only slowed down; those after them are refused unseen for a while."""
+"""Seconds after its last failure in which a key's past is forgotten."""
 LONGEST_DELAY = 8.0
 LONGEST_REFUSAL = 3600.0
+LONGEST_NAME = 320
+"""Characters; a longer name is nobody's (RFC 5321 4.5.3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`free`: failures that are only slowed down; those after them are refused unseen for a while."""
+
+    name: str
+    free: int
+
+
+SCOPES = (Scope("pair", 10), Scope("peer", 100))
 
 log = Log("login")
 
@@ -47,14 +72,14 @@ def failure_delay(failures: int) -> float:
     return min(0.25 * 2.0 ** min(failures - 1, 10), LONGEST_DELAY) if failures > 0 else 0.0
 
 
-def refusal(known: LoginFailures | None, now: float) -> float:
-    """Seconds for which a peer with these failures is still refused unseen; 0 if it may try.
+def refusal(known: LoginFailures | None, free: int, now: float) -> float:
+    """Seconds for which a key with these failures is still refused unseen; 0 if it may try.
 
-    From the tenth failure on: a minute, doubling with each further one up to an hour.
+    From failure number `free` on: a minute, doubling with each further one up to an hour.
     """
-    if known is None or known.failures < FREE_FAILURES:
+    if known is None or known.failures < free:
         return 0.0
-    length = min(60.0 * 2.0 ** min(known.failures - FREE_FAILURES, 10), LONGEST_REFUSAL)
+    length = min(60.0 * 2.0 ** min(known.failures - free, 10), LONGEST_REFUSAL)
     return max(0.0, known.last + length - now)
 
 
@@ -69,44 +94,63 @@ class Login:
         self._verifier = verifier
         self._limited = limited
 
-    async def authenticate(self, name: str, password: str, *, peer: str, protocol: str) -> Account:
-        """The account whose name and password these are.
+    async def authenticate(
+        self, name: str, password: str, *, peer: str, protocol: str, session: str
+    ) -> Account:
+        """The account whose name and password these are. `protocol` and `session` are for the log.
 
         Raises InvalidCredentials, TooManyFailures, or StoreError. An unknown name takes as long as a
         wrong password.
         """
-        key = unicodedata.normalize("NFC", name).casefold()
-        peer_key = f"peer:{_network(peer)}"
-        if self._limited:
-            await self._refuse_the_hopeless(peer_key, protocol, peer)
-        account = await self._store.reader.account_named(key) if len(key) <= 320 else None
+        key = unicodedata.normalize("NFC", name).casefold() if len(name) <= LONGEST_NAME else ""
+        keys = _keys(peer, key)
+        facts = {"session": session, "peer": peer, "protocol": protocol}
+        known = await self._judge(keys, facts) if self._limited else {}
+        account = await self._store.reader.account_named(key) if key else None
         stored = account.password_hash if account is not None and account.enabled else ""
         if await self._verifier.verify(stored, password) and account is not None:
-            log.info("login", account=account.name, peer=peer, protocol=protocol)
+            log.info("login", account=account.name, **facts)
+            if keys[0] in known:
+                await self._forgive(keys[0])
             return account
-        raise InvalidCredentials(await self._note_failure(peer_key, key, protocol, peer))
+        log.warning("login failed", name=key, **facts)
+        raise InvalidCredentials(await self._note_failure(keys) if self._limited else 0.0)
 
-    async def _refuse_the_hopeless(self, peer_key: str, protocol: str, peer: str) -> None:
-        known = await self._store.reader.login_failures([peer_key])
-        wait = refusal(known.get(peer_key), self._clock.now())
+    async def _judge(self, keys: Sequence[str], facts: Mapping[str, str]) -> dict[str, LoginFailures]:
+        """What is known of the keys. Raises TooManyFailures."""
+        known = await self._store.reader.login_failures(keys)
+        now = self._clock.now()
+        wait = max(refusal(known.get(key), scope.free, now) for key, scope in zip(keys, SCOPES, strict=True))
         if wait > 0:
-            log.warning("login refused", peer=peer, protocol=protocol, wait=round(wait))
+            log.warning("login refused", wait=round(wait), **facts)
             raise TooManyFailures(wait)
+        return known
 
-    async def _note_failure(self, peer_key: str, name: str, protocol: str, peer: str) -> float:
+    async def _note_failure(self, keys: Sequence[str]) -> float:
         """Count the failure; returns the seconds the answer is to be held back."""
-        log.warning("login failed", name=name[:320], peer=peer, protocol=protocol)
-        if not self._limited:
-            return 0.0
         now = self._clock.now()
 
-        async def work(tx: Tx) -> LoginFailures:
-            known = (await tx.login_failures([peer_key])).get(peer_key)
-            if known is not None and now - known.last > FORGET_AFTER:
-                await tx.clear_login_failures([peer_key])
-            return await tx.record_login_failure(peer_key, now)
+        async def work(tx: Tx) -> list[LoginFailures]:
+            known = await tx.login_failures(keys)
+            await tx.clear_login_failures([k for k, past in known.items() if now - past.last > FORGET_AFTER])
+            return [await tx.record_login_failure(key, now) for key in keys]
 
-        return failure_delay((await self._store.transact(work, durable=False)).failures)
+        pair, whole_peer = await self._store.transact(work, durable=False)
+        return max(failure_delay(pair.failures), failure_delay(whole_peer.failures - SCOPES[0].free))
+
+    async def _forgive(self, key: str) -> None:
+        """The right password: whoever mistyped it before starts anew."""
+
+        async def work(tx: Tx) -> None:
+            await tx.clear_login_failures([key])
+
+        await self._store.transact(work, durable=False)
+
+
+def _keys(peer: str, name: str) -> tuple[str, str]:
+    """In the order of SCOPES."""
+    network = _network(peer)
+    return f"pair:{network} {name}", f"peer:{network}"
 
 
 def _network(peer: str) -> str:

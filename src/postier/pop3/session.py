@@ -173,6 +173,7 @@ class _Pop3Session:
                 credentials.password,
                 peer=self._connection.peer[0],
                 protocol="pop3",
+                session=self._connection.id,
             )
         except InvalidCredentials as error:
             await asyncio.sleep(error.delay)

@@ -458,6 +458,10 @@ class Tx(Reader, Protocol):
 
     async def clear_login_failures(self, keys: Sequence[str]) -> None: ...
 
+    async def forget_login_failures(self, before: float) -> None:
+        """Those of keys whose last failure was earlier than `before`."""
+        ...
+
     # blobs
     async def add_blob(self, prefix: bytes, body: Spool | bytes) -> tuple[BlobId, BlobRef]:
         """Make the bytes part of this transaction: on disk before it commits, garbage if it does not.

@@ -138,6 +138,14 @@ class DirectoryContract:
         assert await store.reader.login_failures(["k"]) == {}
 
     @on_store
+    async def test_old_login_failures_are_forgotten(self, opened: Opened) -> None:
+        store = opened.store
+        for key, moment in (("old", 10.0), ("new", 20.0)):
+            await store.transact(lambda tx, k=key, m=moment: tx.record_login_failure(k, m))  # type: ignore[misc]
+        await store.transact(lambda tx: tx.forget_login_failures(20.0))
+        assert await store.reader.login_failures(["old", "new"]) == {"new": (1, 20.0)}
+
+    @on_store
     async def test_meta(self, opened: Opened) -> None:
         store = opened.store
         assert await store.reader.meta("lease") is None

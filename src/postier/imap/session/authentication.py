@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 
 from postier.accounts.login import InvalidCredentials, TooManyFailures
-from postier.base.log import Log
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad, No
 from postier.imap.wire.responses import enabled
@@ -20,7 +19,6 @@ from postier.sasl.mechanisms import MECHANISMS
 
 __all__ = ["authenticate", "enable", "login", "starttls"]
 
-log = Log("imap")
 
 ENABLED_WITH: dict[str, frozenset[str]] = {
     "CONDSTORE": frozenset({"CONDSTORE"}),
@@ -84,9 +82,11 @@ def _require_privacy(context: Context) -> None:
 
 
 async def _log_in(context: Context, name: str, password: str) -> bytes:
-    peer = context.connection.peer[0]
+    connection = context.connection
     try:
-        account = await context.services.login.authenticate(name, password, peer=peer, protocol="imap")
+        account = await context.services.login.authenticate(
+            name, password, peer=connection.peer[0], protocol="imap", session=connection.id
+        )
     except InvalidCredentials as error:
         await _answer_late(context, error.delay)
         raise No("AUTHENTICATIONFAILED", "Wrong name or password") from None
@@ -95,7 +95,6 @@ async def _log_in(context: Context, name: str, password: str) -> bytes:
         raise No("LIMIT", "Too many failed logins, try again later") from None
     context.account = account
     context.core.state = State.AUTHENTICATED
-    log.info("login", session=context.connection.id, account=account.name, peer=peer)
     return b"OK [CAPABILITY %b] Logged in" % context.capabilities()
 
 
@@ -112,7 +111,9 @@ async def enable(context: Context, command: Enable) -> bytes:
     """Says what was enabled by this command; asked for twice, the second time nothing (RFC 5161 3.2)."""
     wanted = {name for asked in command.capabilities for name in ENABLED_WITH.get(asked, ())}
     fresh = wanted - context.enabled
-    context.enabled |= fresh
     named = [name for name in command.capabilities if name in fresh]
     context.say(enabled(named))
+    if "CONDSTORE" in fresh:
+        context.become_modseq_aware()
+    context.enabled |= fresh
     return b"OK Done"

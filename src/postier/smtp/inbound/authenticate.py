@@ -77,6 +77,7 @@ async def _log_in(dialogue: Dialogue, core: SmtpServer, credentials: Credentials
             credentials.password,
             peer=dialogue.connection.peer[0],
             protocol="submission",
+            session=dialogue.connection.id,
         )
     except TooManyFailures:
         _fail(dialogue, core, _WAIT)

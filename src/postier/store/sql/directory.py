@@ -217,6 +217,9 @@ class DirectoryTx(DirectoryReader, Writes):
         )
         return (await self.login_failures((key,)))[key]
 
+    async def forget_login_failures(self, before: float) -> None:
+        await self._connection.execute("DELETE FROM login_failures WHERE last < ?", (before,))
+
     async def clear_login_failures(self, keys: Sequence[str]) -> None:
         await self._connection.executemany(
             "DELETE FROM login_failures WHERE key = ?", [(key,) for key in keys]
