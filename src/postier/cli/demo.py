@@ -97,6 +97,7 @@ def _show_organisation(organisation: Organisation) -> None:
     people = ", ".join(f"{person}@{organisation.domain}" for person in organisation.people)
     click.echo(f"  {organisation.domain} on {organisation.address}")
     click.echo(f"    people           {people} (password {PASSWORD})")
+    click.echo(f"    other servers    {organisation.port(25)} (STARTTLS)")
     click.echo(f"    submission       {organisation.port(465)} (TLS), {organisation.port(587)} (STARTTLS)")
     click.echo(f"    IMAP             {organisation.port(993)} (TLS), {organisation.port(143)} (STARTTLS)")
     click.echo(f"    POP3             {organisation.port(995)} (TLS), {organisation.port(110)} (STLS)")
