@@ -31,6 +31,14 @@ DOMAIN = "orchard.test"
 PASSWORD = "hostile-password"
 START_SECONDS = 60.0
 MEGABYTE = 1_000_000
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real servers, floods and kills: not for the quick set."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("slow")
 
 
 @dataclass(slots=True)
