@@ -6,6 +6,7 @@ from postier.base.log import Log
 from postier.imap.session.errors import No
 from postier.imap.session.selected import Selected
 from postier.imap.session.services import ImapServices, ImapSettings
+from postier.imap.wire import responses
 from postier.imap.wire.capabilities import Surroundings, render_capabilities
 from postier.imap.wire.core import ImapServer
 from postier.net.api import Connection
@@ -75,6 +76,15 @@ class Context:
     def modseqs(self) -> bool:
         """The client is aware of CONDSTORE (RFC 7162 3.1)."""
         return "CONDSTORE" in self.enabled
+
+    def become_modseq_aware(self) -> None:
+        """A CONDSTORE enabling command (RFC 7162 3.1): MODSEQ comes with every FETCH from now on, and a
+        mailbox that is selected already tells where it stands."""
+        if self.modseqs:
+            return
+        self.enabled |= {"CONDSTORE"}
+        if self.selected is not None:
+            self.say(responses.highest_modseq(self.selected.modseq))
 
     def writable_mailbox(self) -> Selected:
         """Raises No where the mailbox was opened by EXAMINE."""

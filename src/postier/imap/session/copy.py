@@ -8,9 +8,9 @@ from postier.imap.session.errors import No
 from postier.imap.session.fetch import resolve, uids_at
 from postier.imap.session.select import expunge_deleted
 from postier.imap.session.selected import Selected
-from postier.imap.wire.responses import copy_uid_code
+from postier.imap.wire.responses import copy_uid_code, highest_modseq_code
 from postier.imap.wire.values import Copy, Expunge, Move
-from postier.store.api import Mailbox, NoSuchMailbox, Tx, Uid
+from postier.store.api import Mailbox, ModSeq, NoSuchMailbox, Tx, Uid
 
 __all__ = ["copy", "expunge", "move"]
 
@@ -32,21 +32,21 @@ async def copy(context: Context, command: Copy) -> bytes:
 
 
 async def move(context: Context, command: Move) -> bytes:
-    """COPYUID comes in an untagged OK before the EXPUNGEs (RFC 6851 4.3)."""
+    """COPYUID comes in an untagged OK before the EXPUNGEs (RFC 6851 4.3). Moved to where they are, messages
+    get new UIDs: the command is a COPY and an EXPUNGE."""
     selected = context.writable_mailbox()
     target, uids = await _what_and_where(context, selected, command)
-    if target.mailbox_id == selected.mailbox_id:
-        raise No("CANNOT", "The messages are in that mailbox already")
 
-    async def work(tx: Tx) -> Pairs:
+    async def work(tx: Tx) -> tuple[Pairs, ModSeq]:
         pairs = await tx.move(selected.account_id, selected.mailbox_id, uids, target.mailbox_id)
-        return _all_or_nothing(command, uids, pairs)
+        source = await tx.mailbox(selected.account_id, selected.mailbox_id)
+        return _all_or_nothing(command, uids, pairs), source.modseq
 
-    pairs = await context.services.store.transact(work) if uids else []
+    pairs, modseq = await context.services.store.transact(work) if uids else ([], ModSeq(0))
     if not pairs:
         return b"OK Nothing to move"
     context.say(b"* OK [%b] Moved\r\n" % _copied(target, pairs))
-    return b"OK Done"
+    return _removed(context, b"Moved", modseq)
 
 
 async def _what_and_where(
@@ -85,5 +85,12 @@ async def expunge(context: Context, command: Expunge) -> bytes:
     """Only what this session has seen can go: a message that others brought stays, even if \\Deleted."""
     selected = context.writable_mailbox()
     spans = None if command.uids is None else resolve(selected, command.uids, by_uid=True)
-    await expunge_deleted(context, selected, spans)
-    return b"OK Expunged"
+    return _removed(context, b"Expunged", await expunge_deleted(context, selected, spans))
+
+
+def _removed(context: Context, text: bytes, modseq: ModSeq | None) -> bytes:
+    """RFC 7162 3.2.7, RFC 6851 4.4: who knows modseqs is told the one after messages went. Everything up to
+    it is told before, since these commands ask for FRESH news."""
+    if modseq is None or not context.modseqs:
+        return b"OK " + text
+    return b"OK [%b] %b" % (highest_modseq_code(modseq), text)

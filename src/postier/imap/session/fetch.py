@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 
 from postier.blobs.api import BlobUnreadable
 from postier.imap.session.context import Context
-from postier.imap.session.errors import No
+from postier.imap.session.errors import Bad, No
 from postier.imap.session.sections import SectionReader, Sections
 from postier.imap.session.select import earlier_vanished
 from postier.imap.session.selected import Selected
@@ -101,7 +101,7 @@ class Plan(NamedTuple):
 async def fetch(context: Context, command: Fetch) -> bytes:
     selected = context.mailbox
     if command.changed_since is not None or "MODSEQ" in command.items:
-        become_modseq_aware(context, selected)
+        context.become_modseq_aware()
     spans = resolve(selected, command.sequence, by_uid=command.by_uid)
     plan = make_plan(command, with_modseqs=context.modseqs, read_only=selected.read_only)
     if command.vanished:
@@ -226,25 +226,18 @@ async def _read(
 # ---------------------------------------------------------------------- shared by other commands
 
 
-def resolve(selected: Selected, sequence: SequenceSet, *, by_uid: bool) -> list[Span]:
-    """The places that a command names; "$" is the saved result of a search (RFC 5182)."""
+def resolve(selected: Selected, sequence: SequenceSet, *, by_uid: bool, lenient: bool = False) -> list[Span]:
+    """The places that a command names (see View.spans); "$" is the saved result of a search (RFC 5182)."""
     if sequence.saved:
         return selected.view.spans_of(selected.saved or ())
-    return selected.view.spans(sequence, by_uid=by_uid)
-
-
-def become_modseq_aware(context: Context, selected: Selected) -> None:
-    """A CONDSTORE enabling command (RFC 7162 3.1): MODSEQ comes with every FETCH from now on."""
-    if not context.modseqs:
-        context.enabled |= {"CONDSTORE"}
-        context.say(b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % max(selected.modseq, 1))
+    return selected.view.spans(sequence, by_uid=by_uid, lenient=lenient)
 
 
 async def _tell_vanished(context: Context, selected: Selected, command: Fetch) -> None:
     """RFC 7162 3.2.6: what of the set is gone since CHANGEDSINCE."""
     assert command.changed_since is not None
     if "QRESYNC" not in context.enabled:
-        raise No("CLIENTBUG", "QRESYNC was not enabled")
+        raise Bad("QRESYNC was not enabled")
     changes = await context.reader.changes_since(
         selected.account_id, selected.mailbox_id, ModSeq(command.changed_since)
     )

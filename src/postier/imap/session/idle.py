@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad
+from postier.imap.session.selected import Selected
 from postier.imap.wire.values import Idle, IdleDone
-from postier.net.api import ConnectionLost, Wake
+from postier.net.api import ConnectionLost, IdleTimeout, Wake
 
 __all__ = ["idle"]
+
+KEEP_ALIVE = 120.0
+"""Seconds without news after which the client hears a sign of life, so that no NAT forgets the connection."""
 
 
 async def idle(context: Context, command: Idle) -> bytes:
@@ -17,15 +21,13 @@ async def idle(context: Context, command: Idle) -> bytes:
     context.core.continue_idle()
     if selected is not None:
         selected.on_news = context.connection.wake
-        await context.tell_news(expunges=True)
-        selected.unload()
+        await _tell_news(context, selected)
     try:
         while not context.ending:
-            event = await context.connection.event(context.core, context.settings.idle_timeout)
+            event = await _next_event(context)
             if isinstance(event, Wake):
                 if selected is not None and selected.is_stale:
-                    await context.tell_news(expunges=True)
-                    selected.unload()
+                    await _tell_news(context, selected)
                 continue
             if event is None:
                 raise ConnectionLost("closed during IDLE")
@@ -36,3 +38,20 @@ async def idle(context: Context, command: Idle) -> bytes:
     finally:
         if selected is not None:
             selected.on_news = None
+
+
+async def _tell_news(context: Context, selected: Selected) -> None:
+    await context.tell_news(expunges=True)
+    selected.unload()
+
+
+async def _next_event(context: Context) -> object:
+    """What the client says or the bus; signs of life meanwhile do not lengthen the idle time-out."""
+    patience = context.settings.idle_timeout
+    while patience > KEEP_ALIVE:
+        try:
+            return await context.connection.event(context.core, KEEP_ALIVE)
+        except IdleTimeout:
+            patience -= KEEP_ALIVE
+            context.say(b"* OK Still here\r\n")
+    return await context.connection.event(context.core, patience)

@@ -21,7 +21,8 @@ class _Listing(NamedTuple):
     """What one LIST looks at.
 
     `known`: mailboxes by name. `subscribed`: names, existing or not. `parents`: names with something below
-    them; `chosen_parents`: with something below that the selection options choose.
+    them; `chosen_parents`: with something below that the selection options choose and no pattern matches, so
+    that only the parent can tell of it (RFC 5258 3.5).
     """
 
     known: dict[str, Mailbox]
@@ -44,8 +45,10 @@ async def list_mailboxes(context: Context, command: List) -> bytes:
     if not command.extended and command.patterns == ("",):
         context.say(list_line("", (b"\\Noselect",)))  # asks for the separator only
         return b"OK Done"
-    listing = await _listing(context, command)
+    if "HIGHESTMODSEQ" in command.returns.status:
+        context.become_modseq_aware()
     matches = matcher([command.reference + pattern for pattern in command.patterns], HIERARCHY_SEPARATOR)
+    listing = await _listing(context, command, matches)
     names = set(listing.known) | listing.chosen_parents
     if ListSelection.SUBSCRIBED in command.selection:
         names |= listing.subscribed
@@ -58,15 +61,15 @@ async def list_mailboxes(context: Context, command: List) -> bytes:
     return b"OK Done"
 
 
-async def _listing(context: Context, command: List) -> _Listing:
+async def _listing(context: Context, command: List, matches: Callable[[str], bool]) -> _Listing:
     known = {mailbox.name: mailbox for mailbox in await context.reader.mailboxes(context.account_id)}
     subscribed: frozenset[str] = frozenset()
     if ListSelection.SUBSCRIBED in command.selection or command.returns.subscribed:
         subscribed = frozenset(await context.reader.subscriptions(context.account_id))
     listing = _Listing(known, subscribed, _parents(known), frozenset(), command.selection)
     if ListSelection.RECURSIVEMATCH in command.selection:
-        chosen = filter(listing.is_chosen, {*known, *subscribed})
-        listing = listing._replace(chosen_parents=_parents(chosen))
+        untold = (name for name in {*known, *subscribed} if not matches(name))
+        listing = listing._replace(chosen_parents=_parents(filter(listing.is_chosen, untold)))
     return listing
 
 

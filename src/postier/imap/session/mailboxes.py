@@ -87,7 +87,7 @@ async def status(context: Context, command: Status) -> bytes:
     if not mailbox.selectable:
         raise No("NONEXISTENT", "That name only has mailboxes below it")
     if "HIGHESTMODSEQ" in command.items:
-        context.enabled |= {"CONDSTORE"}
+        context.become_modseq_aware()
     context.say(await status_line(context, mailbox, command.items))
     return b"OK Done"
 
@@ -95,15 +95,18 @@ async def status(context: Context, command: Status) -> bytes:
 async def status_line(context: Context, mailbox: Mailbox, items: Sequence[str]) -> bytes:
     """The untagged STATUS."""
     values = [
-        (
-            item,
-            await count_recent(context.reader, mailbox, mailbox.first_recent)
-            if item == "RECENT"
-            else STATUS_VALUES[item](mailbox),
-        )
+        (item, await _recent(context, mailbox) if item == "RECENT" else STATUS_VALUES[item](mailbox))
         for item in items
     ]
     return responses.status_line(mailbox.name, values, utf8=context.core.utf8)
+
+
+async def _recent(context: Context, mailbox: Mailbox) -> int:
+    """What this session shows as \\Recent if it has the mailbox selected, else what the next one would."""
+    selected = context.selected
+    if selected is not None and selected.mailbox_id == mailbox.mailbox_id:
+        return selected.recent
+    return await count_recent(context.reader, mailbox, mailbox.first_recent)
 
 
 STATUS_VALUES: dict[str, Callable[[Mailbox], int]] = {

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
-from postier.imap.session.fetch import become_modseq_aware
 from postier.imap.session.search_keys import Matcher, count_keys, has_key, reads_bodies
 from postier.imap.session.selected import Selected
 from postier.imap.session.slices import Slice
@@ -37,14 +36,16 @@ async def search(context: Context, command: Search) -> bytes:
         raise No("LIMIT", "Too many search keys")
     with_modseq = has_key(command.key, "MODSEQ")
     if with_modseq:
-        become_modseq_aware(context, selected)
+        context.become_modseq_aware()
     try:
         found = await _find(context, selected, command.key)
     except BaseException:
         if SearchReturn.SAVE in command.returns:
             selected.saved = None  # RFC 5182 2.1: a failed search leaves nothing to refer to
         raise
-    modseq = await _highest_modseq(context, selected, found) if with_modseq and found else None
+    modseq = None
+    if with_modseq and found:
+        modseq = await _highest_modseq(context, selected, _reported(command.returns, found))
     _tell(context, selected, command, found, modseq)
     return b"OK Done"
 
@@ -62,7 +63,7 @@ async def _find(context: Context, selected: Selected, key: SearchKey) -> array[i
 
 
 async def _highest_modseq(context: Context, selected: Selected, found: array[int]) -> int:
-    """RFC 7162 3.1.5: of all messages found."""
+    """RFC 7162 3.1.5: of the messages that the answer is about."""
     highest = 0
     for batch in batches(selected.view, selected.view.spans_of(found), SLICE):
         rows = await context.reader.messages(selected.account_id, selected.mailbox_id, batch.ranges)
@@ -76,7 +77,7 @@ def _tell(
     """SEARCH, or ESEARCH with what RETURN asked for. SAVE alone answers nothing (RFC 5182 2.1)."""
     returns = command.returns
     if SearchReturn.SAVE in returns:
-        selected.saved = _saved(returns, found)
+        selected.saved = _reported(returns, found)
         if returns is SearchReturn.SAVE:
             return
     numbers: Sequence[int] = found
@@ -98,8 +99,9 @@ def _tell(
     )
 
 
-def _saved(returns: SearchReturn, found: array[int]) -> array[int]:
-    """RFC 5182 2.4: with MIN or MAX and neither ALL nor COUNT, only those are saved."""
+def _reported(returns: SearchReturn, found: array[int]) -> array[int]:
+    """With MIN or MAX and neither ALL nor COUNT, only those are saved (RFC 5182 2.4) and count for MODSEQ
+    (RFC 4731 3.2)."""
     if returns & (SearchReturn.ALL | SearchReturn.COUNT) or not returns & (
         SearchReturn.MIN | SearchReturn.MAX
     ):

@@ -77,12 +77,13 @@ class Matcher:
         return found
 
     def ranges(self, key: SearchKey, *, by_uid: bool) -> list[tuple[int, int]]:
-        """The UID ranges of a set, resolved once. Raises NoSuchSequence."""
+        """The UID ranges of a set, resolved once. Numbers past the last message match nothing: clients ask
+        for `SEARCH n:*` to learn whether there is a message n."""
         known = self._ranges.get(id(key))
         if known is None:
             sequence = key.arguments[0]
             assert isinstance(sequence, SequenceSet)
-            spans = resolve(self.selected, sequence, by_uid=by_uid)
+            spans = resolve(self.selected, sequence, by_uid=by_uid, lenient=True)
             known = self._ranges[id(key)] = self.selected.view.ranges(spans)
         return known
 

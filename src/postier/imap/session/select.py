@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+
 from postier.accounts.mailboxes import find
 from postier.imap.session.context import Context
-from postier.imap.session.errors import No
+from postier.imap.session.errors import Bad, No
 from postier.imap.session.flags import flags_lines
 from postier.imap.session.selected import Selected
 from postier.imap.wire import responses
@@ -30,7 +32,7 @@ async def examine(context: Context, command: Examine) -> bytes:
 
 async def _select(context: Context, command: Select, *, read_only: bool) -> bytes:
     if command.qresync is not None and "QRESYNC" not in context.enabled:
-        raise No("CLIENTBUG", "QRESYNC was not enabled")
+        raise Bad("QRESYNC was not enabled")
     if context.selected is not None:
         await leave(context)
         context.say(b"* OK [CLOSED] The mailbox that was selected is closed\r\n")
@@ -71,7 +73,7 @@ async def _description(context: Context, selected: Selected, mailbox: Mailbox) -
             b"* OK [UNSEEN %d] First unseen\r\n" % unseen if unseen else b"",
             b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % mailbox.uidvalidity,
             b"* OK [UIDNEXT %d] Next UID\r\n" % mailbox.uidnext,
-            b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % max(mailbox.modseq, 1),
+            responses.highest_modseq(mailbox.modseq),
         )
     )
 
@@ -106,23 +108,28 @@ async def _resync(context: Context, selected: Selected, command: Select) -> None
     vanished = earlier_vanished(selected, known, changes.vanished if changes.complete else None)
     if vanished:
         context.say(b"* VANISHED (EARLIER) %b\r\n" % vanished)
+    told = set(_among(selected, known, [message.uid for message in changes.changed]))
     lines = [
         selected.fetch_flags_line(place + 1, message, True)
         for message in changes.changed
-        if (place := view.place(message.uid)) >= 0 and _is_known(known, message.uid)
+        if message.uid in told and (place := view.place(message.uid)) >= 0
     ]
     await context.write(lines)
 
 
-def _is_known(known: SequenceSet | None, uid: int) -> bool:
-    return known is None or any(low <= uid <= high for low, high in known.ranges)
+def _among(selected: Selected, known: SequenceSet | None, uids: list[Uid]) -> list[Uid]:
+    """Those of `uids`, ascending, that the client named; all of them if it named none."""
+    if known is None:
+        return uids
+    ranges = known.resolve(selected.highest)
+    return [uid for low, high in ranges for uid in uids[bisect_left(uids, low) : bisect_right(uids, high)]]
 
 
 def earlier_vanished(selected: Selected, known: SequenceSet | None, vanished: list[Uid] | None) -> bytes:
     """The UIDs that are gone, as a set; b"" for none. `vanished` is None where the tombstones are too old:
     then every UID of `known` (all there ever were, if the client named none) that is not here now."""
     if vanished is not None:
-        return sequence_set_text([uid for uid in vanished if _is_known(known, uid)])
+        return sequence_set_text(_among(selected, known, vanished))
     ranges = known.resolve(selected.highest) if known else [(1, selected.highest)]
     gone: list[tuple[int, int]] = []
     uids = selected.view.uids
@@ -145,7 +152,8 @@ async def leave(context: Context) -> None:
 
 
 async def close(context: Context, command: Close) -> bytes:
-    """RFC 3501 6.4.2: what is \\Deleted goes, silently, unless the mailbox is read-only."""
+    """RFC 3501 6.4.2: what is \\Deleted goes, silently, unless the mailbox is read-only. No HIGHESTMODSEQ is
+    told: others' changes up to it would be missed by a client that believes it."""
     selected = context.mailbox
     if not selected.read_only:
         await expunge_deleted(context, selected, None)
@@ -164,21 +172,24 @@ async def check(context: Context, command: Check) -> bytes:
     return b"OK Done"
 
 
-async def expunge_deleted(context: Context, selected: Selected, among: list[tuple[int, int]] | None) -> None:
-    """Remove what is \\Deleted and in this view, all of it or what lies in the places `among`."""
+async def expunge_deleted(
+    context: Context, selected: Selected, among: list[tuple[int, int]] | None
+) -> ModSeq | None:
+    """Remove what is \\Deleted and in this view, all of it or what lies in the places `among`. The mailbox's
+    modseq after that, None if nothing was removed."""
 
-    async def work(tx: Tx) -> None:
+    async def work(tx: Tx) -> ModSeq | None:
         account_id, mailbox_id = selected.account_id, selected.mailbox_id
         messages = await tx.messages(account_id, mailbox_id, ranges)
-        await tx.expunge(account_id, mailbox_id, [m.uid for m in messages if m.flags & DELETED])
+        gone = await tx.expunge(account_id, mailbox_id, [m.uid for m in messages if m.flags & DELETED])
+        return (await tx.mailbox(account_id, mailbox_id)).modseq if gone else None
 
     try:
         if not (await context.reader.mailbox(selected.account_id, selected.mailbox_id)).deleted:
-            return
+            return None
         await selected.load(context.reader)
         view = selected.view
         ranges = view.ranges([(0, len(view))] if among is None and len(view) else among or [])
-        if ranges:
-            await context.services.store.transact(work)
+        return await context.services.store.transact(work) if ranges else None
     except NoSuchMailbox:
-        pass  # deleted by somebody else: nothing is left to expunge
+        return None  # deleted by somebody else: nothing is left to expunge

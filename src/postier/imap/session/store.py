@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
-from postier.imap.session.fetch import become_modseq_aware, resolve, uids_at
+from postier.imap.session.fetch import resolve, uids_at
 from postier.imap.session.flags import parse_flags
 from postier.imap.session.selected import Selected
 from postier.imap.wire.responses import modified_code
@@ -25,7 +25,7 @@ CHANGES = {
 async def store(context: Context, command: Store) -> bytes:
     selected = context.writable_mailbox()
     if command.unchanged_since is not None:
-        become_modseq_aware(context, selected)
+        context.become_modseq_aware()
     uids = uids_at(selected, resolve(selected, command.sequence, by_uid=command.by_uid))
     if not uids:
         return b"OK Done"

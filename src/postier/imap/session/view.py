@@ -40,12 +40,15 @@ class View:
         found = bisect_left(self.uids, uid)
         return found if found < len(self.uids) and self.uids[found] == uid else -1
 
-    def spans(self, sequence: SequenceSet, *, by_uid: bool) -> list[Span]:
+    def spans(self, sequence: SequenceSet, *, by_uid: bool, lenient: bool = False) -> list[Span]:
         """Where the set's messages stand, ascending and never touching each other.
 
-        Raises NoSuchSequence for a sequence number past the last message; UIDs may name what is not there.
+        Raises NoSuchSequence for a sequence number past the last message unless `lenient`; UIDs may name what
+        is not there, and so may "*" and ranges up to it where there is no message at all.
         """
         if not self.uids:
+            if not (by_uid or lenient) and any(0 not in pair for pair in sequence.ranges):
+                raise NoSuchSequence
             return []
         if by_uid:
             ranges = sequence.resolve(self.uids[-1])
@@ -53,9 +56,12 @@ class View:
                 (bisect_left(self.uids, low), bisect_right(self.uids, high)) for low, high in ranges
             )
         ranges = sequence.resolve(len(self.uids))
-        if ranges and ranges[-1][1] > len(self.uids):
+        count = len(self.uids)
+        if ranges[-1][1] <= count:
+            return [(low - 1, high) for low, high in ranges]
+        if not lenient:
             raise NoSuchSequence
-        return [(low - 1, high) for low, high in ranges]
+        return [(low - 1, min(high, count)) for low, high in ranges if low <= count]
 
     def spans_of(self, uids: Iterable[int]) -> list[Span]:
         """The places of ascending `uids`; those that are not here are left out."""

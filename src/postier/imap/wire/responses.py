@@ -43,6 +43,8 @@ __all__ = [
     "flag_list",
     "flag_name",
     "flags",
+    "highest_modseq",
+    "highest_modseq_code",
     "id_response",
     "internal_date",
     "list_line",
@@ -97,6 +99,11 @@ def modified_code(numbers: Iterable[int]) -> bytes:
     return b"MODIFIED " + sequence_set_text(numbers)
 
 
+def highest_modseq_code(modseq: int) -> bytes:
+    """RFC 7162 3.1.2.1; a mailbox in which nothing has ever happened is at 1."""
+    return b"HIGHESTMODSEQ %d" % max(modseq, 1)
+
+
 def bad_charset_code() -> bytes:
     """RFC 3501 7.1, for the answer to BadCharset."""
     return b"BADCHARSET (" + " ".join(CHARSETS).encode() + b")"
@@ -125,6 +132,11 @@ def expunge(number: int) -> bytes:
 def vanished(uids: Iterable[int], *, earlier: bool = False) -> bytes:
     """RFC 7162 3.2.10."""
     return b"* VANISHED %b%b\r\n" % (b"(EARLIER) " if earlier else b"", sequence_set_text(uids))
+
+
+def highest_modseq(modseq: int) -> bytes:
+    """The untagged OK that tells it (RFC 7162 3.1.2.1)."""
+    return b"* OK [%b] Highest\r\n" % highest_modseq_code(modseq)
 
 
 def flags(names: Iterable[str]) -> bytes:
