@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 MAX_HOPS = 50
-"""Received fields; RFC 5321 6.3 asks for a threshold of 100 at most, and loops waste everybody's time."""
+"""Received fields. RFC 5321 6.3 speaks of 100; no honest path has half of that, and a loop ends sooner."""
 
 
 @dataclass(frozen=True, slots=True)
