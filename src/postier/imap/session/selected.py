@@ -21,7 +21,18 @@ from postier.imap.session.flags import flag_texts, flags_lines
 from postier.imap.session.view import View
 from postier.imap.wire import responses
 from postier.imap.wire.responses import RECENT
-from postier.store.api import AccountId, Changes, Mailbox, MailboxId, Message, ModSeq, Reader, StoreError, Uid
+from postier.store.api import (
+    AccountId,
+    Changes,
+    Mailbox,
+    MailboxId,
+    Message,
+    ModSeq,
+    NoSuchMailbox,
+    Reader,
+    StoreError,
+    Uid,
+)
 
 __all__ = ["Selected"]
 
@@ -176,6 +187,14 @@ class Selected:
         return flags_lines(keywords, read_only=self.read_only)
 
     # ------------------------------------------------------------------ telling
+
+    async def is_current(self, reader: Reader) -> bool:
+        """Nothing happened that was not looked at: this costs one row, `sync` a snapshot."""
+        try:
+            mailbox = await reader.mailbox(self.account_id, self.mailbox_id)
+        except NoSuchMailbox:
+            return False
+        return mailbox.modseq <= self.modseq
 
     async def sync(self, reader: Reader, *, expunges: bool, modseqs: bool, vanished: bool) -> bytes:
         """Untagged responses for everything that happened since the last time.

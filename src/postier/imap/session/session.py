@@ -93,7 +93,7 @@ class ImapSession:
         if news is News.NONE:
             return
         expunges = news is not News.NO_EXPUNGE
-        if news is News.FRESH or selected.is_stale:
+        if selected.is_stale or (news is News.FRESH and not await selected.is_current(context.reader)):
             await context.tell_news(expunges=expunges)
         elif expunges and selected.gone:
             context.say(selected.told_expunges(vanished="QRESYNC" in context.enabled))
