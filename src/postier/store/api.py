@@ -507,6 +507,11 @@ class Tx(Reader, Protocol):
         """UIDs ascending in the order given. Raises NoSuchMailbox, OverQuota, OutOfKeywords."""
         ...
 
+    async def standing(self, account_id: AccountId, mailbox_id: MailboxId) -> tuple[ModSeq, tuple[str, ...]]:
+        """The mailbox's modseq and keywords at this point of the transaction: free beside a change of its
+        messages, where `mailbox` costs a read. Raises NoSuchMailbox."""
+        ...
+
     async def keyword_bits(
         self, account_id: AccountId, mailbox_id: MailboxId, names: Iterable[str], *, create: bool
     ) -> int:

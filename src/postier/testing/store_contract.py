@@ -330,8 +330,13 @@ class StoreContract(DirectoryContract, QueueContract):
         await deliver(store, alice, inbox, keywords=("$Forwarded", "Work"))
 
         async def bits(tx: Tx) -> tuple[int, int]:
+            before, keywords = await tx.standing(alice, inbox)
+            assert (before, keywords) == ((await tx.mailbox(alice, inbox)).modseq, ("$Forwarded", "Work"))
             known = await tx.keyword_bits(alice, inbox, ["WORK", "unknown"], create=False)
             made = await tx.keyword_bits(alice, inbox, ["work", "new"], create=True)
+            after, keywords = await tx.standing(alice, inbox)
+            assert after > before
+            assert keywords == ("$Forwarded", "Work", "new")
             return known, made
 
         assert await store.transact(bits) == (1 << 6, (1 << 6) | (1 << 7))

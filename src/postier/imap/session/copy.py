@@ -39,8 +39,8 @@ async def move(context: Context, command: Move) -> bytes:
 
     async def work(tx: Tx) -> tuple[Pairs, ModSeq]:
         pairs = await tx.move(selected.account_id, selected.mailbox_id, uids, target.mailbox_id)
-        source = await tx.mailbox(selected.account_id, selected.mailbox_id)
-        return _all_or_nothing(command, uids, pairs), source.modseq
+        modseq, _ = await tx.standing(selected.account_id, selected.mailbox_id)
+        return _all_or_nothing(command, uids, pairs), modseq
 
     pairs, modseq = await context.services.store.transact(work) if uids else ([], ModSeq(0))
     if not pairs:

@@ -188,7 +188,7 @@ async def _narrow_rows(
         return messages
 
     async def work(tx: Tx) -> tuple[ModSeq, list[Message]]:
-        before = (await tx.mailbox(account_id, mailbox_id)).modseq
+        before, _ = await tx.standing(account_id, mailbox_id)
         changed, _ = await tx.change_flags(account_id, mailbox_id, unseen, FlagChange.ADD, Flag.SEEN)
         return before, changed
 

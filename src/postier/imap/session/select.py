@@ -182,7 +182,8 @@ async def expunge_deleted(
         account_id, mailbox_id = selected.account_id, selected.mailbox_id
         messages = await tx.messages(account_id, mailbox_id, ranges)
         gone = await tx.expunge(account_id, mailbox_id, [m.uid for m in messages if m.flags & DELETED])
-        return (await tx.mailbox(account_id, mailbox_id)).modseq if gone else None
+        modseq, _ = await tx.standing(account_id, mailbox_id)
+        return modseq if gone else None
 
     try:
         if not (await context.reader.mailbox(selected.account_id, selected.mailbox_id)).deleted:

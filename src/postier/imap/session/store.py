@@ -59,16 +59,16 @@ async def _change(context: Context, selected: Selected, command: Store, uids: li
     unchanged_since = None if command.unchanged_since is None else ModSeq(command.unchanged_since)
 
     async def work(tx: Tx) -> _Changed:
-        mailbox = await tx.mailbox(account_id, mailbox_id)
-        flags, keywords = system, mailbox.keywords
+        before, keywords = await tx.standing(account_id, mailbox_id)
+        flags = system
         if names:
             create = change is not FlagChange.REMOVE
             flags |= await tx.keyword_bits(account_id, mailbox_id, names, create=create)
-            keywords = (await tx.mailbox(account_id, mailbox_id)).keywords
+            _, keywords = await tx.standing(account_id, mailbox_id)
         messages, modified = await tx.change_flags(
             account_id, mailbox_id, uids, change, flags, unchanged_since=unchanged_since
         )
-        return _Changed(mailbox.modseq, keywords, messages, modified)
+        return _Changed(before, keywords, messages, modified)
 
     return await context.services.store.transact(work, durable=False)
 

@@ -142,6 +142,10 @@ class MessageReader(MailboxReader):
 
 
 class MessageTx(MessageReader, Writes):
+    async def standing(self, account_id: AccountId, mailbox_id: MailboxId) -> tuple[ModSeq, tuple[str, ...]]:
+        box = await self._ledger.mailbox(account_id, mailbox_id)
+        return ModSeq(box.modseq), tuple(box.keywords.split())
+
     async def keyword_bits(
         self, account_id: AccountId, mailbox_id: MailboxId, names: Iterable[str], *, create: bool
     ) -> int:
