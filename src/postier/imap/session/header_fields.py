@@ -6,25 +6,24 @@ import functools
 import re
 
 from postier.imap.wire.values import BodySection
-from postier.message.headers import HeaderFields
 
 __all__ = ["chosen_fields"]
 
 
 def chosen_fields(header: bytes, section: BodySection) -> bytes:
-    """Whole fields, byte for byte and in the order they stand in, then the empty line."""
+    """Whole fields, byte for byte and in the order they stand in, then the empty line. HEADER.FIELDS.NOT is
+    all there is without the fields named: lines that are no field stay."""
+    pattern = _pattern(section.fields)
     if section.specifier == "HEADER.FIELDS":
-        kept = _pattern(section.fields).findall(header)
+        kept = b"".join(pattern.findall(header))
     else:
-        refused = {name.lower() for name in section.fields}
-        kept = [
-            header[field.start : field.end]
-            for field in HeaderFields(header)
-            if field.name.lower() not in refused
-        ]
-    if kept and not kept[-1].endswith(b"\n"):  # a header section that ends with the message
-        kept.append(b"\r\n")
-    return b"".join(kept) + b"\r\n"
+        kept = pattern.sub(b"", _EMPTY_LINE.sub(b"", header))
+    if kept and not kept.endswith(b"\n"):  # a header section that ends with the message
+        kept += b"\r\n"
+    return kept + b"\r\n"
+
+
+_EMPTY_LINE = re.compile(rb"^\r?\n\Z", re.MULTILINE)
 
 
 @functools.lru_cache(maxsize=256)
