@@ -195,3 +195,34 @@ def test_a_new_keyword_is_announced_before_reading_shows_it(in_world: Any) -> No
         assert await two.command(b"NOOP") == b""
 
     in_world(test)
+
+
+def test_a_move_to_where_it_is_renumbers_for_everybody(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one = await world.client(b"SELECT INBOX")
+        two = await world.client(b"ENABLE QRESYNC", b"SELECT INBOX")
+        assert await one.command(b"MOVE 1:2 INBOX") == (
+            b"* OK [COPYUID 1700000000 1:2 4:5] Moved\r\n"
+            b"* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n* 3 EXISTS\r\n* 3 RECENT\r\n"
+        )
+        assert await two.command(b"NOOP") == b"* VANISHED 1:2\r\n* 3 EXISTS\r\n* 2 RECENT\r\n"
+        assert await one.command(b"UID SEARCH ALL") == b"* SEARCH 3 4 5\r\n"
+        assert b"FLAGS (\\Seen" in await one.command(b"UID FETCH 4 FLAGS")
+
+    in_world(test)
+
+
+def test_the_modseq_told_with_an_expunge_covers_what_others_did(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one = await world.client(b"SELECT INBOX (CONDSTORE)", b"STORE 1 +FLAGS.SILENT \\Deleted")
+        two = await world.client(b"SELECT INBOX")
+        await two.command(b"STORE 3 +FLAGS.SILENT \\Answered")
+        assert (await one.attempt(b"EXPUNGE")).splitlines() == [
+            b"* 1 EXPUNGE",
+            b"* 2 FETCH (UID 3 MODSEQ (7) FLAGS (\\Answered \\Recent))",
+            b"c4 OK [HIGHESTMODSEQ 8] Expunged",
+        ]
+
+    in_world(test)
