@@ -185,3 +185,32 @@ def test_few_packs_are_open_at_once(tmp_path: Path) -> None:
         blobs.close()
 
     asyncio.run(run())
+
+
+def test_a_pack_that_cannot_be_followed_is_closed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing it again would close whatever file or connection got its number meanwhile."""
+
+    async def run() -> None:
+        blobs = LocalBlobs(tmp_path, "w0", pack_size=1)
+        await blobs.append(b"", b"first")
+        blobs.sync()
+        closed = []
+        close = os.close
+        with monkeypatch.context() as patch:
+            patch.setattr("postier.blobs.local.GrowingPack", _full_disk)
+            patch.setattr(os, "close", lambda number: (closed.append(number), close(number)))
+            for _ in range(3):
+                with pytest.raises(OSError, match="full"):
+                    await blobs.append(b"", b"second")
+        assert len(closed) == 1
+        await blobs.append(b"", b"third")
+        blobs.sync()
+        blobs.close()
+
+    asyncio.run(run())
+
+
+def _full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "the disk is full")

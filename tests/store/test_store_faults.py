@@ -8,6 +8,7 @@ import io
 import itertools
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from postier.base import log
+from postier.blobs.api import SPOOL_MEMORY
 from postier.blobs.local import LocalBlobs
 from postier.store.api import BlobId, FlagChange, StoreUnavailable, Tx, Uid
 from postier.store.migrations import SchemaTooNew, latest_version, steps
@@ -275,3 +277,73 @@ class TestBlobsOfMessages:
         for _ in range(4):
             await asyncio.sleep(0)
         assert task.done()
+
+
+def test_whoever_is_cancelled_leaves_after_the_batch(open_store: OpenStore) -> None:
+    """A session that is cut off in the middle of the commit discards its long message on its way out."""
+
+    async def run() -> None:
+        async with open_store() as opened:
+            alice, inbox = await add_person(opened.store)
+            began = asyncio.Event()
+
+            async def receive() -> None:
+                spool = opened.blobs.spool()
+                await spool.write(os.urandom(2 * SPOOL_MEMORY))
+                await spool.seal()
+
+                async def work(tx: Tx) -> None:
+                    blob_id, ref = await tx.add_blob(b"", spool)
+                    await tx.append(alice, inbox, [letter(blob_id, size=ref.size)])
+                    began.set()
+
+                try:
+                    await opened.store.transact(work)
+                finally:
+                    spool.discard()
+
+            task = asyncio.create_task(receive())
+            await began.wait()
+            task.cancel()
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await deliver(opened.store, alice, inbox)  # the store goes on
+            (uid, *_) = await opened.store.reader.uids(alice, inbox)
+            refs = await opened.store.reader.blob_refs(alice, inbox, [Uid(uid)])
+            assert len(await opened.blobs.read(refs[Uid(uid)])) == 2 * SPOOL_MEMORY
+
+    asyncio.run(run())
+
+
+def test_a_transaction_that_waits_is_taken_back(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            alice, inbox = await add_person(opened.store)
+            assert isinstance(opened.blobs, LocalBlobs)
+            begun, go_on, sync = asyncio.Event(), threading.Event(), opened.blobs.sync
+            loop = asyncio.get_running_loop()
+
+            def slow_sync() -> None:
+                loop.call_soon_threadsafe(begun.set)
+                go_on.wait(10)
+                sync()
+
+            monkeypatch.setattr(opened.blobs, "sync", slow_sync)
+            first = asyncio.create_task(deliver(opened.store, alice, inbox))
+            await begun.wait()
+            second = asyncio.create_task(deliver(opened.store, alice, inbox))
+            await asyncio.sleep(0)
+            second.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await second
+            assert not first.done()
+            go_on.set()
+            await first
+            await deliver(opened.store, alice, inbox)
+            assert len(await opened.store.reader.uids(alice, inbox)) == 2
+
+    asyncio.run(run())

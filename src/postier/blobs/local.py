@@ -86,6 +86,7 @@ class LocalBlobs:
     def _pack(self) -> GrowingPack:
         pack = self._growing
         if pack is None or pack.size >= self._pack_size:
+            self._growing = None  # also where no new one can be made: a closed pack is never touched again
             if pack is not None and pack not in self._unsynced:
                 pack.close()
             pack = self._growing = GrowingPack(self._packs, self._worker_name)

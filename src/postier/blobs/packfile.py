@@ -37,8 +37,12 @@ def create_locked(path: Path) -> int:
     """A new file, open to read and write, never seen unlocked; the lock ends with the process."""
     unlocked = path.with_suffix(".new")
     descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    unlocked.rename(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unlocked.rename(path)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
@@ -84,7 +88,10 @@ class GrowingPack:
         os.fdatasync(self._descriptor)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        """May be called more than once: the number of a closed descriptor is soon somebody else's."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 class OpenPacks:

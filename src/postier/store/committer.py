@@ -81,13 +81,34 @@ class Committer:
         """Why this store refuses everything, once it does."""
 
     async def submit(self, work: Callable[[Tx], Awaitable[Any]], durable: bool) -> Any:
-        """The result of `work`, once it is committed. Raises what `work` raised, or StoreUnavailable."""
+        """The result of `work`, once it is committed. Raises what `work` raised, or StoreUnavailable.
+
+        Whoever is cancelled meanwhile is so only after the batch: until then it works with what is theirs,
+        above all with the file of a long message, which they give back on their way out.
+        """
         if self.refusal or self._closing:
             raise StoreUnavailable(self.refusal or "the store is closed")
         job = Job(work, durable, self._loop.create_future())
         self._waiting.append(job)
         self._wake_up()
-        return await job.future
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            await self._let_go(job)
+            raise
+
+    async def _let_go(self, job: Job) -> None:
+        """Whoever asked was cancelled: take the job back if it has not begun, else wait for its end."""
+        if job in self._waiting:
+            self._waiting.remove(job)
+            return
+        job.future = self._loop.create_future()  # the one before was cancelled with its task
+        while not job.future.done():
+            try:
+                await asyncio.wait((job.future,))
+            except asyncio.CancelledError:
+                continue  # the first one is passed on when the batch is over
+        job.future.exception()  # nobody else will look at it
 
     def refuse(self, reason: str) -> None:
         """The disk failed: nothing is accepted any more. From any thread."""
