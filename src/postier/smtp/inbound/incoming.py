@@ -12,6 +12,7 @@ from typing import Protocol
 from postier.base.status import Reply
 from postier.blobs.api import Spool
 from postier.message.analysis import Analyser, Analysis
+from postier.message.headers import FIELD_KEPT, FIELDS_PARSED, HeaderFields
 
 __all__ = ["MAX_DROPPED", "MAX_HEADER", "BodyReader", "Incoming"]
 
@@ -23,6 +24,7 @@ MAX_DROPPED = 64 * 1024 * 1024
 
 _TOO_BIG = Reply(552, "5.3.4", "The message is too big")
 _HEADER_TOO_BIG = Reply(552, "5.3.4", "The header section is too big")
+_HEADER_TOO_LONG = Reply(554, "5.6.0", "The header section has too many fields, or a From too long to read")
 
 
 class BodyReader(Protocol):
@@ -120,6 +122,9 @@ class Incoming:
         if len(header) > MAX_HEADER:
             self.fail(_HEADER_TOO_BIG)
             return
+        if _is_beyond_reading(header):
+            self.fail(_HEADER_TOO_LONG)
+            return
         self._body = True
         self.header, self.body_reader = self._begin(header)
         await self._pass_on(self.header, body)
@@ -130,3 +135,14 @@ class Incoming:
         piece = header + body if header else body
         self._analyser.feed(piece)
         await self._spool.write(piece)
+
+
+def _is_beyond_reading(header: bytes) -> bool:
+    """Whether our readers would stop before its end, where a second From, a forged result or a Bcc may hide.
+
+    No honest message comes near these limits.
+    """
+    if len(header) < FIELD_KEPT and header.count(b"\n") < FIELDS_PARSED:
+        return False
+    fields = HeaderFields(header)
+    return len(fields) >= FIELDS_PARSED or any(len(value) >= FIELD_KEPT for value in fields.all(b"from"))

@@ -6,14 +6,15 @@ wrong permanent refusal loses mail. A new check is a function here and its name 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from postier.accounts.directory import RecipientKind, Resolution
 from postier.base.address import Address
 from postier.base.status import Reply
-from postier.message.addresses import Mailbox
+from postier.message.addresses import Mailbox, iter_mailboxes
 from postier.message.analysis import Analysis
+from postier.message.headers import HeaderFields
 from postier.smtp.inbound.dialogue import Dialogue, Role, Transaction
 from postier.smtp.wire.events import MailFrom, RcptTo
 
@@ -160,11 +161,24 @@ async def _author_is_ones_own(
     """RFC 6409 6.1, 8.1: every address in From belongs to the login."""
     if not analysis.author_mailboxes:
         return Refusal(Reply(554, "5.6.0", "The message has no From address"), "no author")
-    for mailbox in analysis.author_mailboxes:
+    return await _all_own(dialogue, analysis.author_mailboxes, "From address")
+
+
+async def _agent_is_ones_own(
+    dialogue: Dialogue, transaction: Transaction, analysis: Analysis
+) -> Refusal | None:
+    """Sender, where it is there: mail programs show it as who really wrote (RFC 5322 3.6.2)."""
+    if b"sender" not in analysis.header.lower():
+        return None
+    return await _all_own(dialogue, iter_mailboxes(HeaderFields(analysis.header).all(b"sender")), "Sender")
+
+
+async def _all_own(dialogue: Dialogue, mailboxes: Iterable[Mailbox], what: str) -> Refusal | None:
+    for mailbox in mailboxes:
         address = _address(mailbox)
         if address is None:
-            return Refusal(Reply(554, "5.6.0", "The From address is none"), "broken author")
-        refusal = await _own(dialogue, address, "From address")
+            return Refusal(Reply(554, "5.6.0", f"The {what} is not an address"), f"broken {what}")
+        refusal = await _own(dialogue, address, what)
         if refusal is not None:
             return refusal
     return None
@@ -192,5 +206,5 @@ RECIPIENT_CHECKS: dict[Role, tuple[RecipientCheck, ...]] = {
 
 MESSAGE_CHECKS: dict[Role, tuple[MessageCheck, ...]] = {
     Role.MX: (_does_not_loop,),
-    Role.SUBMISSION: (_does_not_loop, _author_is_ones_own),
+    Role.SUBMISSION: (_does_not_loop, _author_is_ones_own, _agent_is_ones_own),
 }
