@@ -20,6 +20,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import uvloop
 from prometheus_client import REGISTRY
@@ -90,32 +91,49 @@ class ServeError(Exception):
     """Why the server can't start, in one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Lines(NamedTuple):
+    """What a protocol says before it closes: too many connections, the server stops, a fault of ours."""
+
+    busy: bytes = b""
+    goodbye: bytes = b""
+    fault: bytes = b""
+
+
+SMTP_LINES = Lines(
+    b"421 4.3.2 Too many connections, try later\r\n",
+    b"421 4.3.2 Service closing, try later\r\n",
+    b"421 4.3.0 Internal error, session {session}\r\n",
+)
+IMAP_LINES = Lines(
+    b"* BYE [UNAVAILABLE] Too many connections, try later\r\n",
+    b"* BYE [UNAVAILABLE] Server closing\r\n",
+    b"* BYE [SERVERBUG] Internal error, session {session}\r\n",
+)
+POP3_LINES = Lines(
+    b"-ERR [SYS/TEMP] Too many connections, try later\r\n",
+    b"",  # RFC 1939 has nothing to say unasked
+    b"-ERR [SYS/TEMP] Internal error, session {session}\r\n",
+)
+
+
+class Service(NamedTuple):
     """A row of the services: its port (RFC 6335 names), and whether TLS comes first (RFC 8314)."""
 
     name: str
     port: int
+    lines: Lines = Lines()
     implicit_tls: bool = False
-    busy: bytes = b""
-    goodbye: bytes = b""
 
 
-_SMTP_BUSY = b"421 4.3.2 Too many connections, try later\r\n"
-_SMTP_GOODBYE = b"421 4.3.2 Service closing, try later\r\n"
-_IMAP_BUSY = b"* BYE [UNAVAILABLE] Too many connections, try later\r\n"
-_IMAP_GOODBYE = b"* BYE [UNAVAILABLE] Server closing\r\n"
-_POP3_BUSY = b"-ERR [SYS/TEMP] Too many connections, try later\r\n"
-
-SMTP = Service("smtp", 25, busy=_SMTP_BUSY, goodbye=_SMTP_GOODBYE)
+SMTP = Service("smtp", 25, SMTP_LINES)
 SERVICES = (
     SMTP,
-    Service("submission", 587, busy=_SMTP_BUSY, goodbye=_SMTP_GOODBYE),
-    Service("submissions", 465, True, _SMTP_BUSY, _SMTP_GOODBYE),
-    Service("imap", 143, busy=_IMAP_BUSY, goodbye=_IMAP_GOODBYE),
-    Service("imaps", 993, True, _IMAP_BUSY, _IMAP_GOODBYE),
-    Service("pop3", 110, busy=_POP3_BUSY),
-    Service("pop3s", 995, True, _POP3_BUSY),
+    Service("submission", 587, SMTP_LINES),
+    Service("submissions", 465, SMTP_LINES, implicit_tls=True),
+    Service("imap", 143, IMAP_LINES),
+    Service("imaps", 993, IMAP_LINES, implicit_tls=True),
+    Service("pop3", 110, POP3_LINES),
+    Service("pop3s", 995, POP3_LINES, implicit_tls=True),
 )
 HTTP = Service("http", 80)
 
@@ -340,8 +358,9 @@ class _Worker:
                 sessions[service.name],
                 tls=self._certificates,
                 implicit_tls=service.implicit_tls,
-                busy=service.busy,
-                goodbye=service.goodbye,
+                busy=service.lines.busy,
+                goodbye=service.lines.goodbye,
+                fault=service.lines.fault,
             )
             for service in SERVICES
             for host in self._settings.server.bind or ("",)

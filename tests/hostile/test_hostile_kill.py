@@ -146,6 +146,41 @@ def test_busy_senders_hear_421_between_two_messages(own_house: Any) -> None:
     assert codes == [421] * CONNECTIONS, ends
 
 
+def test_busy_readers_are_told_when_the_server_stops(own_house: Any) -> None:
+    """IMAP and POP3 clients that never pause hear it behind an answer, and do not hold the server up."""
+    house = own_house()
+    last: dict[str, bytes] = {}
+    busy = threading.Barrier(3)
+
+    def read(name: str, client: Any, ask: bytes) -> None:
+        with client:
+            lines = [b""]
+            for number in itertools.count():
+                try:
+                    client.send(ask)
+                    lines.append(client.line())
+                except OSError:  # asked after it had ended
+                    lines.append(b"")
+                if number == 10:
+                    busy.wait(30)
+                if not lines[-1]:
+                    break
+            last[name] = lines[-2]
+
+    readers = [
+        threading.Thread(target=read, args=("imap", house.imap("alice"), b"x NOOP\r\n")),
+        threading.Thread(target=read, args=("pop3", house.pop("alice"), b"STAT\r\n")),
+    ]
+    for reader in readers:
+        reader.start()
+    busy.wait(30)
+    assert house.stop() == 0
+    for reader in readers:
+        reader.join(30)
+    assert last["imap"] == b"* BYE [UNAVAILABLE] Server closing\r\n"
+    assert last["pop3"].startswith(b"+OK")
+
+
 def test_a_killed_supervisor_takes_its_workers_along(own_house: Any, until: Any) -> None:
     house = own_house()
     first, *workers = house.pids()

@@ -155,10 +155,12 @@ def test_a_session_that_fails_ends_only_itself(run: Runner, logged: io.StringIO)
         raise ZeroDivisionError("secret /path")
 
     async def main() -> None:
-        server, port = await start(Listener(LOCAL, broken, goodbye=b"421 sorry\r\n"))
+        server, port = await start(Listener(LOCAL, broken, fault=b"421 session {session}\r\n"))
         for _ in range(2):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            assert await reader.read() == b"421 sorry\r\n"
+            told = (await reader.read()).split()
+            assert told[:2] == [b"421", b"session"]
+            assert told[2].decode() in logged.getvalue()  # the log has the rest under this name
             writer.close()
         await server.drain(1)
 

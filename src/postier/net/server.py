@@ -31,6 +31,7 @@ ENDLESS_DESCRIPTORS = 1 << 20
 """What "no limit" of open files is taken for."""
 CONCURRENT_HANDSHAKES = 500
 ACCEPT_BATCH = 64
+SESSION = b"{session}"
 PAUSE_WITHOUT_DESCRIPTORS = 1.0
 
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -44,7 +45,8 @@ class Listener:
 
     `tls` serves `start_tls`, and with `implicit_tls` the handshake that comes first (RFC 8314).
     `busy` is the protocol's line for a connection past a limit (in clear only); `goodbye` its line for
-    a connection that is closed because the server stops. Both with CRLF, or b"".
+    a connection that is closed because the server stops; `fault` its line for a fault of ours, in which
+    SESSION stands for the id under which the log has the rest. All with CRLF, or b"".
     """
 
     endpoint: Endpoint
@@ -53,6 +55,7 @@ class Listener:
     implicit_tls: bool = False
     busy: bytes = b""
     goodbye: bytes = b""
+    fault: bytes = b""
 
     def __post_init__(self) -> None:
         if self.implicit_tls and self.tls is None:
@@ -265,7 +268,7 @@ class Server:
             log.debug("lost", session=connection.id, listener=name, peer=connection.peer[0], why=error)
         except Exception as error:
             log.error("session failed", session=connection.id, listener=name, exception=error)
-            connection.write(listener.goodbye)
+            connection.write(listener.fault.replace(SESSION, connection.id.encode()))
         finally:
             connection.close()
 

@@ -112,6 +112,9 @@ class _Pop3Session:
 
     async def _event(self, timeout: float) -> Pop3Event | None:
         while True:
+            if self._connection.is_retiring:  # a busy client must not hold the server up; nothing is deleted
+                await self._connection.flush(self._core)
+                return None
             event: Pop3Event | Wake | None = await self._connection.event(self._core, timeout)
             if not isinstance(event, Wake):
                 return event

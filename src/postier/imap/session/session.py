@@ -47,6 +47,9 @@ class ImapSession:
                 if event is None:
                     return
                 await self._answer(event)
+                if context.connection.is_retiring:  # a busy client must not hold the server up
+                    context.say(b"* BYE [UNAVAILABLE] Server closing\r\n")
+                    context.ending = True
             await context.write([])
         except IdleTimeout:
             await context.write([b"* BYE Nothing came for too long\r\n"])
