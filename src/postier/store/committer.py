@@ -211,8 +211,12 @@ class Committer:
 
     def _undo(self, jobs: list[Job], error: Exception) -> None:
         """Nothing of the batch was changed; jobs that had an error of their own keep it."""
-        _log.error("a batch was undone", transactions=len(jobs), exception=error)
-        reason = error if isinstance(error, StoreUnavailable) else StoreUnavailable(str(error))
+        if isinstance(error, StoreUnavailable):  # a full disk and the like: a state, not a fault of ours
+            _log.error("a batch was undone", transactions=len(jobs), why=error)
+            reason = error
+        else:
+            _log.error("a batch was undone", transactions=len(jobs), exception=error)
+            reason = StoreUnavailable(str(error))
         for job in jobs:
             if job.error is None or isinstance(job.error, StoreUnavailable):
                 job.error = StoreUnavailable(str(reason))

@@ -45,7 +45,7 @@ from postier.smtp.wire.events import (
     Violation,
 )
 from postier.smtp.wire.server import SmtpServer
-from postier.store.api import OverQuota, StoreError
+from postier.store.api import OverQuota, StoreError, StoreUnavailable
 
 __all__ = ["EVENTS_AT_ONCE", "inbound_session"]
 
@@ -136,6 +136,8 @@ class _InboundSession:
         dialogue = self._dialogue
         if isinstance(error, OverQuota):
             log.info("mailbox full", session=self._connection.id, why=error)
+        elif isinstance(error, StoreUnavailable | OSError):
+            log.error("put off", session=self._connection.id, during=type(event).__name__, why=error)
         else:
             log.error("failed", exception=error, session=self._connection.id, during=type(event).__name__)
         reply = _reply_for(error)
