@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from postier.accounts.people import add_person
+from postier.base.address import Address
 from postier.queue.api import DeliveryResult, Envelope, Outcome, OutgoingMessage
 from postier.queue.worker import QueueServices, QueueWorker, WorkerSettings
 from postier.store.api import AccountId, Domain, QueueState, RecipientState, StoreUnavailable, Tx
@@ -345,6 +347,20 @@ def test_a_domain_that_became_ours_is_delivered_here(world: Open) -> None:
             assert b"Hello Bob" in copy
             (report,) = await w.inbox(w.alice)
             assert b"nobody@orchard.example" in report
+
+    asyncio.run(go())
+
+
+def test_one_without_room_for_the_message_holds_up_nobody_else(world: Open) -> None:
+    async def go() -> None:
+        async with world() as w:
+            small = await add_person(w.store, Address.parse("small@orchard.example"), "", quota=10)
+            await w.enqueue("small@orchard.example", "boss@orchard.example")
+            await w.worker.run_due()
+            assert len(await w.inbox(w.postmaster)) == 1
+            assert await w.inbox(small) == []
+            (entry,) = await entries(w)
+            assert [r.state for r in entry.recipients] == [RecipientState.PENDING, RecipientState.DELIVERED]
 
     asyncio.run(go())
 

@@ -34,7 +34,8 @@ async def plan_local(
     accounts: dict[AccountId, None] = {}
     forwards: dict[Address, None] = {}
     for recipient in pending:
-        resolution = await directory.resolve(Address.parse(recipient.forward_path))
+        address = Address.parse(recipient.forward_path)
+        resolution = await directory.resolve(address, size=entry.blob.size)  # the full hold up nobody else
         verdict = _TAKEN
         if resolution.kind is not RecipientKind.LOCAL:
             verdict = _UNKNOWN
