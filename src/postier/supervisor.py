@@ -125,8 +125,9 @@ class Supervisor:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
-            for known in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            for known in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
                 signal.signal(known, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # one that comes before the worker listens is no end
             for descriptor in (ready_read, self._lifeline_held, self._wake_read, self._wake_write):
                 os.close(descriptor)
             for sibling in self._workers.values():

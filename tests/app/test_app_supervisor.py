@@ -24,6 +24,7 @@ def say(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())  # a line in one piece, beside other processes
 
 def work(channel):
+    os.kill(os.getpid(), signal.SIGHUP)  # a reload while the worker starts
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, lambda *_: say("hup", channel.number))
     say("worker", channel.number, os.getpid())
