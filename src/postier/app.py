@@ -62,7 +62,7 @@ from postier.smtp.outbound.connection import Timeouts
 from postier.smtp.outbound.routes import FixedRoute, Routes, RouteSettings
 from postier.smtp.outbound.tls_policy import OpportunisticTls
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
-from postier.store.api import Reader, Store, StoreError, Tx
+from postier.store.api import Reader, Store, StoreError, StoreUnavailable, Tx
 from postier.store.lease import take_lease
 from postier.store.reclaim import reclaim
 from postier.store.sqlite import open_sqlite
@@ -83,6 +83,7 @@ log = Log("app")
 DRAIN_SECONDS = 15.0
 DATABASE = "postier.db"
 SWEEP_SECONDS = 3600
+STORE_WATCH_SECONDS = 1.0
 GC_THRESHOLDS = (50_000, 20, 20)
 """Collect seldom: sessions leave few cycles behind, and a listing makes thousands of short-lived objects."""
 
@@ -341,9 +342,12 @@ class _Worker:
         gc.set_threshold(*GC_THRESHOLDS)
         self._channel.tell_ready()
         stopped = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({stopped, sending}, return_when=asyncio.FIRST_COMPLETED)
-        if sending.done():
-            sending.result()  # the queue must not end before it is told to: let the supervisor start anew
+        failed = asyncio.create_task(wait_for_refusal(backend.store), name="store watch")
+        await asyncio.wait({stopped, failed, sending}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (failed, sending):
+            if task.done():
+                task.result()  # neither ends before it is told to: let the supervisor start a new worker
+        failed.cancel()
         log.info("draining", worker=self._channel.number, connections=server.connections)
         sweeping.cancel()
         queue.stop()
@@ -469,6 +473,13 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
         drain_time=DRAIN_SECONDS,
     )
     return QueueWorker(services, worker_settings), transport
+
+
+async def wait_for_refusal(store: Store) -> None:
+    """Raises StoreUnavailable once the store refuses everything; nothing of what it held is lost by then."""
+    while not store.refusal:  # noqa: ASYNC110 - it may fail in any thread, and is asked instead
+        await asyncio.sleep(STORE_WATCH_SECONDS)
+    raise StoreUnavailable(store.refusal)
 
 
 async def _sweep(backend: Backend, owner: str) -> None:

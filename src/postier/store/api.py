@@ -623,4 +623,10 @@ class Store(Protocol):
         """
         ...
 
+    @property
+    def refusal(self) -> str:
+        """Why this store refuses everything for good, "" while it works: the disk failed in a way after
+        which only a new process may trust it."""
+        ...
+
     async def close(self) -> None: ...

@@ -147,6 +147,10 @@ class SqliteStore:
             raise StoreUnavailable(self._committer.refusal)
         return self._reader
 
+    @property
+    def refusal(self) -> str:
+        return self._committer.refusal
+
     async def transact(self, work: Callable[[Tx], Awaitable[Result]], *, durable: bool = True) -> Result:
         result: Result = await self._committer.submit(work, durable)
         return result
