@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from postier.base import log
 from postier.base.log import Log, set_stream
 
 
@@ -38,6 +39,31 @@ def test_an_exception_stays_on_its_line(lines: io.StringIO) -> None:
     Log("app").error("failed", exception=ValueError("two\nlines"), why="")
     assert lines.getvalue().count("\n") == 1
     assert ' why=""' in lines.getvalue()
+
+
+def test_a_state_that_lasts_is_a_line_a_second(lines: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("postier.base.log.time.monotonic", lambda: now)
+    for number in range(1000):
+        Log("smtp").fault("put off", why=OSError("the disk is full"), session=number)
+    Log("smtp").fault("put off", why="another cause")
+    Log("imap").fault("put off", why=OSError("the disk is full"))
+    now += 1
+    for _ in range(2):
+        Log("smtp").fault("put off", why=OSError("the disk is full"))
+    said = [line.partition(" ")[2] for line in lines.getvalue().splitlines()]
+    assert said == [
+        'error smtp put off why="the disk is full" session=0',
+        'error smtp put off why="another cause"',
+        'error imap put off why="the disk is full"',
+        'error smtp put off why="the disk is full" more=999',
+    ]
+
+
+def test_causes_without_end_do_not_fill_the_memory(lines: io.StringIO) -> None:
+    for number in range(10_000):
+        Log("smtp").fault("put off", why=number)
+    assert len(log._faults) <= log._MOST_FAULTS
 
 
 def test_a_log_that_cannot_be_written_fails_nobody() -> None:

@@ -299,7 +299,7 @@ class _Pop3Session:
         self._core.send(stuffer.finish())
 
     def _temporary(self, error: StoreError) -> None:
-        log.error("store", session=self._connection.id, why=error)
+        log.fault("store", why=error, session=self._connection.id)
         self._core.error("Temporary failure, try later", "SYS/TEMP")
 
 

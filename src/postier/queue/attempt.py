@@ -78,7 +78,7 @@ class Attempts:
         try:
             await self._run(entry)
         except StoreError as error:
-            log.error("attempt not written down", trace=entry.trace_id, entry=entry.entry_id, why=error)
+            log.fault("attempt not written down", why=error, trace=entry.trace_id, entry=entry.entry_id)
         except Exception as error:
             log.error("attempt failed", exception=error, trace=entry.trace_id, entry=entry.entry_id)
 

@@ -212,7 +212,7 @@ class Committer:
     def _undo(self, jobs: list[Job], error: Exception) -> None:
         """Nothing of the batch was changed; jobs that had an error of their own keep it."""
         if isinstance(error, StoreUnavailable):  # a full disk and the like: a state, not a fault of ours
-            _log.error("a batch was undone", transactions=len(jobs), why=error)
+            _log.fault("a batch was undone", why=error, transactions=len(jobs))
             reason = error
         else:
             _log.error("a batch was undone", transactions=len(jobs), exception=error)

@@ -50,7 +50,7 @@ async def append(context: Context, command: Append) -> bytes:
     except NoSuchMailbox:
         raise No("TRYCREATE", "The mailbox was deleted meanwhile") from None
     except OSError as error:
-        log.error("spool failed", exception=error, session=context.connection.id)
+        log.fault("spool failed", why=error, session=context.connection.id)
         raise No("UNAVAILABLE", "The message cannot be stored at the moment") from None
     finally:
         intake.end()

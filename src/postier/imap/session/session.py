@@ -20,7 +20,7 @@ from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.wire.core import ImapServer
 from postier.imap.wire.values import BadCommand, Command
 from postier.net.api import Connection, ConnectionLost, IdleTimeout, Wake
-from postier.store.api import StoreError
+from postier.store.api import StoreError, StoreUnavailable
 
 __all__ = ["ImapSession"]
 
@@ -107,7 +107,9 @@ class ImapSession:
         if line is None:
             log.error("handler failed", exception=error, session=session, command=command.name)
             return b"NO [SERVERBUG] Internal error, session %b" % session.encode()
-        if isinstance(error, (StoreError, BlobUnreadable)):
+        if isinstance(error, StoreUnavailable):
+            log.fault("store", why=error, session=session, command=command.name)
+        elif isinstance(error, (StoreError, BlobUnreadable)):
             log.info("refused", session=session, command=command.name, detail=str(error))
         return line
 

@@ -137,7 +137,7 @@ class _InboundSession:
         if isinstance(error, OverQuota):
             log.info("mailbox full", session=self._connection.id, why=error)
         elif isinstance(error, StoreUnavailable | OSError):
-            log.error("put off", session=self._connection.id, during=type(event).__name__, why=error)
+            log.fault("put off", why=error, session=self._connection.id, during=type(event).__name__)
         else:
             log.error("failed", exception=error, session=self._connection.id, during=type(event).__name__)
         reply = _reply_for(error)
