@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postier.pop3.wire.commands import COMMANDS, State
-from postier.pop3.wire.events import Pass, Pop3Event, TooManyErrors
+from postier.pop3.wire.events import AuthCancelled, Pass, Pop3Event, TooManyErrors
 from postier.pop3.wire.multiline import DotStuffer, TopOfMessage
-from postier.pop3.wire.server import MAX_LINE, Pop3Server
+from postier.pop3.wire.server import MAX_LINE, MAX_SKIPPED, Pop3Server
 
 MESSAGE_BYTES = st.lists(
     st.sampled_from([b".", b"\r\n", b"\n", b"\r", b"a", b"..", b"\r\n.\r\n", b"\r\n\r\n"]), max_size=30
@@ -79,7 +79,7 @@ def test_nothing_a_client_sends_raises_or_depends_on_cuts(data: bytes, cuts: lis
     assert whole.outgoing() == parted.outgoing()
 
 
-@pytest.mark.parametrize("extra", [0, 1, 1000, MAX_LINE * 1000])
+@pytest.mark.parametrize("extra", [0, 1, 1000, MAX_SKIPPED - MAX_LINE - 1])
 def test_the_line_limit(extra: int) -> None:
     core = Pop3Server(confidential=True, offers_stls=False)
     core.receive(b"USER a\r\n")
@@ -98,6 +98,28 @@ def test_a_line_without_end_is_not_kept() -> None:
         assert core.next_event() is None
         assert len(core._buffer) <= MAX_LINE + 1
     assert core.has_buffered_input()
+
+
+@pytest.mark.parametrize("piece", [1000, 65536, MAX_SKIPPED + 1])
+@pytest.mark.parametrize("end", [b"", b"\r\n"])
+def test_an_endless_line_ends_the_connection(piece: int, end: bytes) -> None:
+    core = Pop3Server(confidential=True, offers_stls=False)
+    for start in range(0, MAX_SKIPPED, piece):
+        assert core.next_event() is None
+        core.receive(b"x" * min(piece, MAX_SKIPPED - start))
+    core.receive(b"x" + end + b"QUIT\r\n")
+    assert events(core) == [TooManyErrors()]
+    assert core.outgoing() == b"-ERR Line too long, goodbye\r\n"
+
+
+def test_a_response_that_is_too_long_is_told_so() -> None:
+    core = Pop3Server(confidential=True, offers_stls=False)
+    core.receive(b"AUTH PLAIN\r\n")
+    core.next_event()
+    core.challenge(b"")
+    core.receive(b"A" * 100_000 + b"\r\n")
+    assert core.next_event() == AuthCancelled()
+    assert core.outgoing() == b"+ \r\n-ERR Line too long\r\n"
 
 
 def test_a_flood_of_short_lines_takes_linear_time() -> None:

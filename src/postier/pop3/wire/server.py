@@ -24,7 +24,7 @@ from postier.pop3.wire.events import (
 from postier.sasl.encoding import MAX_RESPONSE, decode_base64, encode_base64
 from postier.sasl.mechanisms import offered
 
-__all__ = ["MAX_ERRORS", "MAX_LINE", "Pop3Server"]
+__all__ = ["MAX_ERRORS", "MAX_LINE", "MAX_SKIPPED", "Pop3Server"]
 
 MAX_LINE = 1100
 """Octets of a command without CRLF. RFC 2449 4 asks for 255; a password may have 1,024."""
@@ -32,6 +32,10 @@ MAX_LINE = 1100
 MAX_ERRORS = 10
 """Refused lines in one connection before it is closed."""
 
+MAX_SKIPPED = 1024 * 1024
+"""Octets of a line that is too long which are skipped before the connection is closed."""
+
+_TOO_LONG = bytes(bytearray(b"too long"))  # stands for such a line; known by identity
 _FIXED_CAPABILITIES = (b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING", b"EXPIRE NEVER")
 
 
@@ -51,7 +55,7 @@ class Pop3Server:
         "_out",
         "_over",
         "_position",
-        "_skipping",
+        "_skipped",
         "_state",
     )
 
@@ -63,7 +67,7 @@ class Pop3Server:
         self._in_exchange = False
         self._buffer = b""
         self._position = 0
-        self._skipping = False
+        self._skipped = 0
         self._errors = 0
         self._over = False
         self._out: list[bytes] = []
@@ -78,10 +82,10 @@ class Pop3Server:
     def next_event(self) -> Pop3Event | None:
         while not self._over:
             if self._errors >= MAX_ERRORS:
-                self._over = True
-                self.error("Too many errors, goodbye")
-                return TooManyErrors()
+                return self._end("Too many errors, goodbye")
             line = self._next_line()
+            if self._skipped > MAX_SKIPPED:
+                return self._end("Line too long, goodbye")
             if line is None:
                 return None
             event = self._read_response(line) if self._in_exchange else self._read_command(line)
@@ -89,11 +93,16 @@ class Pop3Server:
                 return event
         return None
 
+    def _end(self, text: str) -> TooManyErrors:
+        self._over = True
+        self.error(text)
+        return TooManyErrors()
+
     def eof(self) -> None:
         """A line that never ended is no command."""
 
     def has_buffered_input(self) -> bool:
-        return self._position < len(self._buffer) or self._skipping
+        return self._position < len(self._buffer) or self._skipped > 0
 
     def outgoing(self) -> bytes:
         if not self._out:
@@ -162,23 +171,28 @@ class Pop3Server:
     # ------------------------------------------------------------------ inside
 
     def _next_line(self) -> bytes | None:
-        """The next line without its end; what is too long is refused once and skipped."""
+        """The next line without its end, _TOO_LONG for one that was skipped, None if none is complete.
+
+        `_skipped` counts a line's octets from the moment it is too long; past MAX_SKIPPED all is over.
+        """
         limit = MAX_RESPONSE if self._in_exchange else MAX_LINE
-        while True:
-            start = self._position
-            end = self._buffer.find(b"\n", start)
-            if end < 0:
-                if self._skipping or len(self._buffer) - start > limit + 1:
-                    self._skipping = True
-                    self._buffer, self._position = b"", 0
-                return None
-            self._position = end + 1
-            skipped, self._skipping = self._skipping, False
+        start = self._position
+        end = self._buffer.find(b"\n", start)
+        seen = (end if end >= 0 else len(self._buffer)) - start
+        if self._skipped or seen > limit + 1:
+            self._skipped += seen
+        if end < 0:
+            if self._skipped:
+                self._buffer, self._position = b"", 0
+            return None
+        self._position = end + 1
+        if not self._skipped:
             if self._buffer[end - 1 : end] == b"\r":
                 end -= 1
-            if not skipped and end - start <= limit:
-                return self._buffer[start:end]
-            return b"\0"  # stands for a line that is too long, and is no command either
+            return self._buffer[start:end] if end - start <= limit else _TOO_LONG
+        if self._skipped <= MAX_SKIPPED:
+            self._skipped = 0
+        return _TOO_LONG
 
     def _refuse(self, text: str, code: str = "") -> None:
         self._errors += 1
@@ -187,8 +201,10 @@ class Pop3Server:
     def _read_command(self, line: bytes) -> Pop3Event | None:
         keyword = line[:4].upper().rstrip(b" ")
         command = COMMANDS.get(keyword)
-        if command is None or line[len(keyword) : len(keyword) + 1] not in (b"", b" "):
-            self._refuse("Unknown command, or a line that is too long")
+        if line is _TOO_LONG:
+            self._refuse("Line too long")
+        elif command is None or line[len(keyword) : len(keyword) + 1] not in (b"", b" "):
+            self._refuse("Unknown command")
         elif self._state not in command.allowed_in:
             self._refuse(f"Not in the {self._state.value} state")
         elif command.shows_secret and not self._confidential:
@@ -233,8 +249,8 @@ class Pop3Server:
         if line == b"*":
             self._refuse("Authentication cancelled")
             return AuthCancelled()
-        data = decode_base64(line)
+        data = None if line is _TOO_LONG else decode_base64(line)
         if data is None:
-            self._refuse("Not base64")
+            self._refuse("Line too long" if line is _TOO_LONG else "Not base64")
             return AuthCancelled()
         return AuthResponse(data)
