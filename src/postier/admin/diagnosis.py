@@ -96,8 +96,14 @@ async def check_port(name: str, host: str, port: int, greeting: bytes, *, tls: b
                 line = await reader.readline()
             finally:
                 writer.close()
-    except (OSError, TimeoutError, ssl.SSLError) as error:
-        return Finding("failed", subject, f"no answer ({error or 'timeout'}); is the server running?")
+    except TimeoutError:
+        return Finding("failed", subject, f"no answer within {CONNECT_SECONDS:.0f} s")
+    except ssl.SSLError as error:
+        return Finding("failed", subject, f"no TLS there: {error.reason or error}")
+    except ConnectionRefusedError:
+        return Finding("failed", subject, "nothing listens there; is the server running?")
+    except OSError as error:
+        return Finding("failed", subject, f"cannot connect: {error.strerror or error}")
     if not line.startswith(greeting):
         return Finding("failed", subject, "something else answers there")
     return Finding("ok", subject, line.decode("ascii", "replace").strip()[:60])

@@ -53,6 +53,12 @@ class Domain:
         except (idna.IDNAError, UnicodeError):
             return self.ascii
 
+    @property
+    def can_take_mail(self) -> bool:
+        """True for letters, digits and hyphens in two labels or more (RFC 5321 2.3.5); service names such as
+        `_dmarc.example` and single labels are nobody's mail domain."""
+        return "." in self.ascii and "_" not in self.ascii
+
     def is_subdomain_of(self, other: Domain) -> bool:
         """True also for equal names."""
         return self.ascii == other.ascii or self.ascii.endswith("." + other.ascii)

@@ -25,6 +25,7 @@ from postier.store.api import AlreadyExists, NoSuchAccount, StoreError
 __all__ = [
     "ADDRESS",
     "DOMAIN",
+    "MAIL_DOMAIN",
     "Failure",
     "as_json",
     "data_option",
@@ -68,8 +69,19 @@ class _DomainType(click.ParamType[Domain]):
             self.fail(str(error), param, context)
 
 
+class _MailDomainType(_DomainType):
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Domain:
+        domain = super().convert(value, param, context)
+        if not domain.can_take_mail:
+            self.fail(
+                f"{domain} cannot be a mail domain: it needs two names or more, without _", param, context
+            )
+        return domain
+
+
 ADDRESS = _AddressType()
 DOMAIN = _DomainType()
+MAIL_DOMAIN = _MailDomainType()
 
 data_option = click.option(
     "--data",

@@ -12,6 +12,7 @@ from postier.base.clock import SystemClock
 from postier.base.domain import Domain
 from postier.cli.common import (
     DOMAIN,
+    MAIL_DOMAIN,
     data_option,
     json_option,
     print_json,
@@ -29,7 +30,7 @@ def command() -> None:
 
 
 @command.command("add")
-@click.argument("domain", type=DOMAIN)
+@click.argument("domain", type=MAIL_DOMAIN)
 @json_option
 @data_option
 def add(domain: Domain, json_: bool, data: Path) -> None:

@@ -18,7 +18,7 @@ from postier.app import Backend, dns_records
 from postier.base.address import Address
 from postier.base.clock import SystemClock
 from postier.base.domain import Domain
-from postier.cli.common import ADDRESS, DOMAIN, Failure, data_option, take_password, with_backend
+from postier.cli.common import ADDRESS, DOMAIN, MAIL_DOMAIN, Failure, data_option, take_password, with_backend
 from postier.cli.dns import print_records
 from postier.config.settings import FILE_NAME, ConfigError, load_settings, parse_value, render_settings
 from postier.net.authority import issue_certificate, make_ca, write_key_pair
@@ -29,7 +29,7 @@ LOOPBACK = "127.0.0.1"
 
 @click.command("init")
 @data_option
-@click.option("--domain", type=DOMAIN, required=True, help="The first domain whose mail ends here.")
+@click.option("--domain", type=MAIL_DOMAIN, required=True, help="The first domain whose mail ends here.")
 @click.option("--hostname", type=DOMAIN, help="The server's own name.  [default: mail.DOMAIN]")
 @click.option("--admin", type=ADDRESS, help="The first person, who also gets postmaster's mail.")
 @click.option("--password-stdin", is_flag=True, help="Read the admin's password from the standard input.")
