@@ -13,7 +13,17 @@ from postier.accounts.mailboxes import BadMailboxName, canonical_name
 from postier.base.clock import SystemClock
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
-from postier.store.api import AccountId, AccountKind, AlreadyExists, NewMessage, NoSuchMailbox, Store, Tx
+from postier.store.api import (
+    AccountId,
+    AccountKind,
+    AlreadyExists,
+    Mailbox,
+    NewMessage,
+    NoSuchMailbox,
+    Store,
+    Tx,
+)
+from postier.store.sql.mailboxes import MailboxReader
 from postier.store.sqlite import open_sqlite
 
 MESSAGE = NewMessage(None, 10, 0, 0, b"()", b"()", b"", b"", "", "", "")  # type: ignore[arg-type]
@@ -130,6 +140,46 @@ def test_renames_that_are_refused(tmp_path: Path, old: str, new: str, error: typ
         with pytest.raises(error):
             await mailboxes.rename(store, account_id, old, new)
         assert await names(store, account_id) == before
+
+    with_account(tmp_path, work)
+
+
+def test_there_is_a_most_and_parents_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(store: Store, account_id: AccountId) -> None:
+        before = await names(store, account_id)
+        monkeypatch.setattr(mailboxes, "MAX_MAILBOXES", len(before) + 2)
+        for refused in ("a/b/c", "a/b/c/d"):
+            with pytest.raises(BadMailboxName, match="too many"):
+                await mailboxes.create(store, account_id, refused)
+        assert await names(store, account_id) == before
+        await mailboxes.create(store, account_id, "a/b")
+        await mailboxes.rename(store, account_id, "a/b", "c")  # needs no other
+        with pytest.raises(BadMailboxName, match="too many"):
+            await mailboxes.rename(store, account_id, "c", "d/c")
+        with pytest.raises(AlreadyExists):
+            await mailboxes.create(store, account_id, "c")
+
+    with_account(tmp_path, work)
+
+
+def test_what_a_command_costs_does_not_depend_on_the_other_mailboxes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(store: Store, account_id: AccountId) -> None:
+        await mailboxes.create(store, account_id, "a/b")
+
+        async def refuse(*_: object) -> list[Mailbox]:
+            raise AssertionError("all mailboxes were read")
+
+        monkeypatch.setattr(MailboxReader, "mailboxes", refuse)
+        await mailboxes.create(store, account_id, "c/d")
+        await mailboxes.rename(store, account_id, "a", "e/a")
+        await mailboxes.delete(store, account_id, "c")
+        await mailboxes.delete(store, account_id, "e/a/b")
+        monkeypatch.undo()
+        left = {mailbox.name: mailbox.selectable for mailbox in await store.reader.mailboxes(account_id)}
+        assert {"c": False, "c/d": True, "e": True, "e/a": True}.items() <= left.items()
+        assert "e/a/b" not in left
 
     with_account(tmp_path, work)
 

@@ -13,7 +13,6 @@ from postier.store.api import (
     AccountId,
     AlreadyExists,
     Mailbox,
-    MailboxId,
     NoSuchMailbox,
     Reader,
     Store,
@@ -105,17 +104,12 @@ async def create(store: Store, account_id: AccountId, name: str, *, special_use:
 
 
 async def create_in(tx: Tx, account_id: AccountId, name: str, *, special_use: str = "") -> Mailbox:
-    """The same within a transaction; `name` is canonical."""
-    known = {mailbox.name: mailbox for mailbox in await tx.mailboxes(account_id)}
-    if special_use and any(mailbox.special_use == special_use for mailbox in known.values()):
+    """The same within a transaction; `name` is canonical. Costs the same however many mailboxes there are."""
+    if special_use and await tx.mailbox_with_use(account_id, special_use) is not None:
         raise AlreadyExists(f"another mailbox is {special_use}")
-    if len(known) >= MAX_MAILBOXES:
-        raise BadMailboxName("There are too many mailboxes")
-    for parent in _parents(name):
-        if parent not in known:
-            await tx.create_mailbox(account_id, parent)
-    existing = known.get(name)
+    existing = await tx.mailbox_named(account_id, name)
     if existing is None:
+        await _create_parents(tx, account_id, name, room_for=1)
         return await tx.create_mailbox(account_id, name, special_use=special_use)
     if existing.selectable:
         raise AlreadyExists(f"mailbox {name!r}")
@@ -162,8 +156,7 @@ async def delete(store: Store, account_id: AccountId, name: str) -> None:
 
     async def work(tx: Tx) -> None:
         mailbox = await find(tx, account_id, canonical)
-        inside = canonical + HIERARCHY_SEPARATOR
-        if not any(other.name.startswith(inside) for other in await tx.mailboxes(account_id)):
+        if not await tx.has_mailboxes_inside(account_id, canonical):
             await tx.delete_mailbox(account_id, mailbox.mailbox_id)
         elif mailbox.selectable:
             await _make_unselectable(tx, account_id, mailbox)
@@ -179,6 +172,16 @@ async def _make_unselectable(tx: Tx, account_id: AccountId, mailbox: Mailbox) ->
     await tx.create_mailbox(account_id, mailbox.name, selectable=False)
 
 
+async def _create_parents(tx: Tx, account_id: AccountId, name: str, *, room_for: int) -> None:
+    """Make those that `name` lacks. Raises BadMailboxName if they and `room_for` more would be too many."""
+    missing = [p for p in _parents(name) if await tx.mailbox_named(account_id, p) is None]
+    new = len(missing) + room_for
+    if new and await tx.mailbox_count(account_id) + new > MAX_MAILBOXES:
+        raise BadMailboxName("There are too many mailboxes")
+    for parent in missing:
+        await tx.create_mailbox(account_id, parent)
+
+
 def _parents(name: str) -> list[str]:
     levels = name.split(HIERARCHY_SEPARATOR)
     return [HIERARCHY_SEPARATOR.join(levels[:count]) for count in range(1, len(levels))]
@@ -192,19 +195,12 @@ async def _empty_into(tx: Tx, account_id: AccountId, inbox: Mailbox, new_name: s
 
 
 async def _rename_tree(tx: Tx, account_id: AccountId, old_name: str, new_name: str) -> None:
-    inside = old_name + HIERARCHY_SEPARATOR
-    known = {mailbox.name: mailbox for mailbox in await tx.mailboxes(account_id)}
-    moves: list[tuple[MailboxId, str]] = [
-        (mailbox.mailbox_id, new_name + name[len(old_name) :])
-        for name, mailbox in known.items()
-        if name == old_name or name.startswith(inside)
-    ]
+    tree = [await find(tx, account_id, old_name), *await tx.mailboxes_inside(account_id, old_name)]
+    moves = [(mailbox.mailbox_id, new_name + mailbox.name[len(old_name) :]) for mailbox in tree]
     for _, name in moves:
         canonical_name(name)  # a child may have become too long
-        if name in known:
+        if await tx.mailbox_named(account_id, name) is not None:
             raise AlreadyExists(f"mailbox {name!r}")
-    for parent in _parents(new_name):
-        if parent not in known:
-            await tx.create_mailbox(account_id, parent)
+    await _create_parents(tx, account_id, new_name, room_for=0)
     for mailbox_id, name in moves:
         await tx.rename_mailbox(account_id, mailbox_id, name)

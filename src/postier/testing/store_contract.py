@@ -127,6 +127,40 @@ class StoreContract(DirectoryContract, QueueContract):
         assert names == ["INBOX", "INBOX/x", "Z", "a", "Ärger"]
 
     @on_store
+    async def test_mailboxes_inside_another(self, opened: Opened) -> None:
+        """By name and the separator alone: neighbours in any order of characters are not inside."""
+        store = opened.store
+        alice, _ = await add_person(store)
+        others = ("a", "a-b", "a.b", "a0", "a b", "ab", "A/x", "\U0001f4ec", "b/a/c")
+        for name in (*others, "a/\U0001f4ec", "a/b", "a/b/c", "a/Ärger"):
+            await new_mailbox(store, alice, name)
+        found = [mailbox.name for mailbox in await store.reader.mailboxes_inside(alice, "a")]
+        assert found == ["a/b", "a/b/c", "a/Ärger", "a/\U0001f4ec"]
+        inside = [name for name in others if await store.reader.has_mailboxes_inside(alice, name)]
+        assert inside == ["a"]
+        assert await store.reader.has_mailboxes_inside(alice, "b/a")
+        assert await store.reader.mailbox_count(alice) == 14
+
+        async def rename(tx: Tx) -> bool:
+            (letter_box,) = [box for box in await tx.mailboxes_inside(alice, "a") if box.name == "a/b/c"]
+            await tx.rename_mailbox(alice, letter_box.mailbox_id, "ab/c")
+            return await tx.has_mailboxes_inside(alice, "ab")
+
+        assert await store.transact(rename)
+        assert not await store.reader.has_mailboxes_inside(alice, "a/b")
+
+    @on_store
+    async def test_mailbox_with_use(self, opened: Opened) -> None:
+        store = opened.store
+        alice, inbox = await add_person(store)
+        bob, _ = await add_person(store, "bob@a.example")
+        assert await store.reader.mailbox_with_use(alice, "\\Archive") is None
+        await store.transact(lambda tx: tx.update_mailbox(alice, inbox, special_use="\\Archive"))
+        found = await store.reader.mailbox_with_use(alice, "\\Archive")
+        assert found == await store.reader.mailbox(alice, inbox)
+        assert await store.reader.mailbox_with_use(bob, "\\Archive") is None
+
+    @on_store
     async def test_subscriptions_need_no_mailbox(self, opened: Opened) -> None:
         """RFC 3501 6.3.6."""
         store = opened.store

@@ -55,6 +55,11 @@ def _mailbox(row: Row) -> Mailbox:
     )
 
 
+def _inside(name: str) -> tuple[str, str]:
+    """Between these two, in code point order, is every name that begins with `name` and "/"."""
+    return name + "/", name + chr(ord("/") + 1)
+
+
 class MailboxReader(Reads):
     async def mailboxes(self, account_id: AccountId) -> list[Mailbox]:
         await self._settle()
@@ -72,6 +77,28 @@ class MailboxReader(Reads):
         await self._settle()
         row = await self._connection.row(_MAILBOX + " AND m.name = ?", (account_id, name))
         return None if row is None else _mailbox(row)
+
+    async def mailbox_with_use(self, account_id: AccountId, special_use: str) -> Mailbox | None:
+        await self._settle()
+        row = await self._connection.row(_MAILBOX + " AND m.special_use = ?", (account_id, special_use))
+        return None if row is None else _mailbox(row)
+
+    async def mailboxes_inside(self, account_id: AccountId, name: str) -> list[Mailbox]:
+        await self._settle()
+        rows = await self._connection.rows(
+            _MAILBOX + " AND m.name > ? AND m.name < ?", (account_id, *_inside(name))
+        )
+        return sorted(map(_mailbox, rows), key=lambda mailbox: mailbox.name)
+
+    async def has_mailboxes_inside(self, account_id: AccountId, name: str) -> bool:
+        found = "SELECT 1 FROM mailboxes WHERE account_id = ? AND name > ? AND name < ? LIMIT 1"
+        return await self._connection.row(found, (account_id, *_inside(name))) is not None
+
+    async def mailbox_count(self, account_id: AccountId) -> int:
+        rows = await self._connection.rows(
+            "SELECT COUNT(*) FROM mailboxes WHERE account_id = ?", (account_id,)
+        )
+        return int(rows[0][0])
 
     async def subscriptions(self, account_id: AccountId) -> list[str]:
         rows = await self._connection.rows(
