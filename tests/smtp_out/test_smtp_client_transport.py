@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from postier.dns.api import TemporaryFailure
 from postier.queue.api import DeliveryResult, Envelope, Outcome
 from postier.smtp.outbound.connection import Timeouts
-from postier.smtp.outbound.routes import Host, Routes, RouteSettings
+from postier.smtp.outbound.routes import FixedRoute, Host, Routes, RouteSettings
 from postier.smtp.outbound.tls_policy import OpportunisticTls, TlsPolicy
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
 from postier.testing.dns import ZoneResolver
@@ -125,6 +125,70 @@ def test_refusals(
     (result,) = deliver_once(host_type({verb: answer}), text_type())
     assert (result.outcome, result.status) == (outcome, status)
     assert result.diagnostic.startswith(answer[:3]) or status in ("4.5.0", "4.4.2")
+
+
+@pytest.mark.parametrize(
+    "greeting", ["220 mail.example ESMTP", "220 MAIL.example.", "220-Mail.Example hi\r\n220 x"]
+)
+def test_a_host_that_greets_with_our_name_is_a_loop(
+    host_type: HostType, text_type: TextType, greeting: str
+) -> None:
+    """Exchanges behind it would only send the message back, so they are not asked (RFC 5321 5.1)."""
+    ourselves, behind = host_type({"greeting": greeting}), host_type(address="127.0.0.2")
+
+    async def work() -> tuple[DeliveryResult, ...]:
+        async with ourselves:
+            behind.port = ourselves.port
+            async with behind:
+                return await transport(ourselves.port, behind.port).deliver(envelope(), text_type())
+
+    (result,) = run(work)
+    assert (result.outcome, result.status) == (Outcome.PERMANENT, "5.4.6")
+    assert result.diagnostic == "the mail host mx1.b.example is this server: mail would loop"
+    assert ourselves.commands == []
+    assert behind.connections == 0
+
+
+def test_a_loop_behind_a_host_that_is_busy_is_waited_for(host_type: HostType, text_type: TextType) -> None:
+    busy = host_type({"greeting": "421 4.3.2 busy"})
+    ourselves = host_type({"greeting": "220 mail.example"}, address="127.0.0.2")
+
+    async def work() -> tuple[DeliveryResult, ...]:
+        async with busy:
+            ourselves.port = busy.port
+            async with ourselves:
+                return await transport(busy.port, ourselves.port).deliver(envelope(), text_type())
+
+    (result,) = run(work)
+    assert (result.outcome, result.status) == (Outcome.TEMPORARY, "4.3.2")
+    assert ourselves.connections == 1
+
+
+@pytest.mark.parametrize(
+    "greeting", ["220 mail.example.org", "220 relay.mail.example", "220 hello mail.example"]
+)
+def test_a_name_that_only_resembles_ours_is_no_loop(
+    host_type: HostType, text_type: TextType, greeting: str
+) -> None:
+    (result,) = deliver_once(host_type({"greeting": greeting}), text_type())
+    assert result.outcome is Outcome.DELIVERED
+
+
+def test_a_fixed_route_may_lead_to_a_host_of_our_name(host_type: HostType, text_type: TextType) -> None:
+    host = host_type({"greeting": "220 mail.example a filter"})
+
+    async def work() -> tuple[DeliveryResult, ...]:
+        async def fixed(destination: str) -> FixedRoute:
+            return FixedRoute(host.address, host.port)
+
+        async with host:
+            ways = Routes(ZoneResolver({}), RouteSettings(), fixed_route=fixed)
+            out = SmtpTransport(ways, OpportunisticTls(), OutboundSettings("mail.example", timeouts=LONG))
+            OPEN.append(out)
+            return await out.deliver(envelope(), text_type())
+
+    (result,) = run(work)
+    assert result.outcome is Outcome.DELIVERED
 
 
 @pytest.mark.parametrize("verb", ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "message"])

@@ -19,7 +19,7 @@ from postier.smtp.outbound.routes import Host
 from postier.smtp.outbound.tls_policy import TlsPolicy
 from postier.smtp.wire.client import Event, MalformedReply, PeerReply, Replied, SmtpClient, Verb
 
-__all__ = ["Peer", "PeerFault", "Timeouts", "TlsFault", "open_peer"]
+__all__ = ["LoopFault", "Peer", "PeerFault", "Timeouts", "TlsFault", "open_peer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ class PeerFault(Exception):
 
 class TlsFault(PeerFault):
     """The handshake failed; in clear text, on a fresh connection, it may work."""
+
+
+class LoopFault(PeerFault):
+    """The host greets with our own name: it is this server, and mail would run in circles."""
 
 
 class Peer:
@@ -149,6 +153,19 @@ class Peer:
         self.tls = f"{secured.version} {secured.cipher}" if secured is not None else ""
         return True
 
+    async def greeting(self, name: str) -> None:
+        """Wait for the 220 (RFC 5321 4.3.1). Raises PeerFault, and LoopFault if we, `name`, greet ourselves.
+
+        Where a fixed route leads, a host may have our name: a filter on this machine, say.
+        """
+        reply = await self.reply(Verb.GREETING, self.timeouts.greeting)
+        if reply.code != 220:
+            raise self.fault(reply.status if reply.code == 521 else _temporary(reply), reply.text)
+        greeter = reply.lines[0].partition(" ")[0].rstrip(".").lower()
+        if greeter == name and not self.host.trusted:
+            text = f"the mail host {self.host.name} is this server: mail would loop"
+            raise LoopFault("5.4.6", text, remote=str(self.host))
+
     async def hello(self, name: str) -> None:
         """EHLO, or HELO where that is refused (RFC 5321 3.2). Raises PeerFault."""
         self.core.ehlo(name)
@@ -176,9 +193,7 @@ async def open_peer(
     """
     peer = await _connect(host, timeouts, source_addresses)
     try:
-        greeting = await peer.reply(Verb.GREETING, timeouts.greeting)
-        if greeting.code != 220:
-            raise peer.fault(greeting.status if greeting.code == 521 else _temporary(greeting), greeting.text)
+        await peer.greeting(name)
         await peer.hello(name)
         if peer.core.capabilities.starttls and not clear and await peer.start_tls(policy):
             await peer.hello(name)

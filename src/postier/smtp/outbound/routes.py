@@ -10,16 +10,17 @@ more often knows the former.
 
 Rules: a null MX says that the domain takes no mail (RFC 7505). If we are among the exchanges, those of
 our preference and worse are left out, so that mail never runs in circles; if none is left, that is a
-loop. Exchanges that point to a loopback, link-local, multicast or unspecified address are misconfigured
-or worse, and are not tried; private addresses are, since companies route mail inside. Nothing of this
-binds a fixed route.
+loop. Where an address turns out to be ours only when it answers, its greeting says so (connection.py).
+Exchanges that point to a loopback, link-local, multicast or unspecified address are misconfigured or
+worse, and are not tried; private addresses are, since companies route mail inside. Nothing of this binds
+a fixed route.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from postier.base.domain import AddressLiteral
@@ -62,11 +63,12 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One address to connect to. `name`: of the exchange, for TLS and the log."""
+    """One address to connect to. `name`: of the exchange, for TLS and the log. `trusted`: as of it."""
 
     name: str
     address: str
     port: int
+    trusted: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} [{self.address}]:{self.port}"
@@ -126,7 +128,8 @@ class Routes:
             raise Unroutable(True, "5.4.4", f"the mail host {exchange.name} has no usable address")
         if any((str(address), exchange.port) in self._settings.own_endpoints for address in usable):
             raise Unroutable(True, "5.4.6", f"the mail host {exchange.name} is this server: mail would loop")
-        return tuple(Host(exchange.name, str(address), exchange.port) for address in usable)
+        trusted = exchange.trusted
+        return tuple(Host(exchange.name, str(address), exchange.port, trusted) for address in usable)
 
     async def _mx(self, domain: str) -> Sequence[Mx]:
         try:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from postier.base.log import Log
 from postier.queue.api import DeliveryResult, Envelope, Outcome, OutgoingMessage
-from postier.smtp.outbound.connection import Peer, PeerFault, Timeouts, TlsFault, open_peer
+from postier.smtp.outbound.connection import LoopFault, Peer, PeerFault, Timeouts, TlsFault, open_peer
 from postier.smtp.outbound.pool import PeerPool
 from postier.smtp.outbound.routes import Host, Routes, Unroutable
 from postier.smtp.outbound.tls_policy import TlsPolicies
@@ -100,6 +100,8 @@ class SmtpTransport:
             peer = await self._open(host, attempt.envelope.destination)
         except Unroutable as error:
             attempt.note_unroutable(error)
+        except LoopFault as fault:  # exchanges behind us would only send it back (RFC 5321 5.1)
+            attempt.give_up(True, fault.status, str(fault))
         except PeerFault as fault:
             attempt.note_fault(fault)
         else:
