@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each command is a process of its own
+
 # ------------------------------------------------------------------ user
 
 
