@@ -121,7 +121,7 @@ def test_a_domain_is_added_with_keys_and_removed(postier: Any, listed: Any) -> N
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("add", "orchard.test"), "orchard.test"),
+        (("add", "Orchard.test"), "orchard.test is a domain of this server already"),
         (("remove", "elsewhere.test"), "elsewhere.test is not a domain of this server"),
         (("remove", "orchard.test"), "orchard.test still has addresses, alice@orchard.test for one"),
     ],
@@ -133,6 +133,12 @@ def test_a_domain_that_cannot(fails: Any, words: tuple[str, ...], said: str) -> 
 @pytest.mark.parametrize("name", ["", "a..b", "x-.test", "x" * 64 + ".test", "a b.test", "a/b"])
 def test_what_is_no_domain_is_wrong_usage(misused: Any, name: str) -> None:
     assert "not a domain name" in misused("domain", "add", name)
+
+
+@pytest.mark.parametrize("name", ["ex_ample.org", "_dmarc.orchard.test", "localhost"])
+def test_what_cannot_be_a_mail_domain_is_wrong_usage(misused: Any, listed: Any, name: str) -> None:
+    assert "cannot be a mail domain" in misused("domain", "add", name)
+    assert len(listed("domain", "list")) == 1
 
 
 # ------------------------------------------------------------------ alias

@@ -97,7 +97,7 @@ async def check_port(name: str, host: str, port: int, greeting: bytes, *, tls: b
             finally:
                 writer.close()
     except TimeoutError:
-        return Finding("failed", subject, f"no answer within {CONNECT_SECONDS:.0f} s")
+        return Finding("failed", subject, f"no answer within {CONNECT_SECONDS:g} s")
     except ssl.SSLError as error:
         return Finding("failed", subject, f"no TLS there: {error.reason or error}")
     except ConnectionRefusedError:

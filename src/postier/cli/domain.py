@@ -13,6 +13,7 @@ from postier.base.domain import Domain
 from postier.cli.common import (
     DOMAIN,
     MAIL_DOMAIN,
+    Failure,
     data_option,
     json_option,
     print_json,
@@ -20,8 +21,8 @@ from postier.cli.common import (
     tell,
     with_backend,
 )
+from postier.store.api import AlreadyExists, Tx
 from postier.store.api import Domain as DomainRecord
-from postier.store.api import Tx
 
 
 @click.group("domain")
@@ -40,7 +41,10 @@ def add(domain: Domain, json_: bool, data: Path) -> None:
         async def change(tx: Tx) -> None:
             await domains.add_domain(tx, domain, SystemClock())
 
-        await backend.store.transact(change)
+        try:
+            await backend.store.transact(change)
+        except AlreadyExists:
+            raise Failure(f"{domain} is a domain of this server already") from None
 
     with_backend(data, work)
     sentence = f"{domain} added; see what to publish with: postier dns records {domain}"
