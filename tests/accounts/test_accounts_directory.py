@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from postier.accounts import domains, people
-from postier.accounts.directory import POSTMASTER_META, Directory, RecipientKind
+from postier.accounts.directory import Directory, RecipientKind
 from postier.base.address import Address
 from postier.base.clock import SystemClock
 from postier.base.domain import Domain
@@ -87,14 +87,13 @@ def test_what_is_not_ours(tmp_path: Path, address: str, kind: RecipientKind) -> 
 def test_postmaster_of_every_domain_is_whoever_answers_for_the_server(tmp_path: Path) -> None:
     async def work(store: Store) -> None:
         alice = await add(store, "alice@orchard.test")
-
-        async def name(tx: Tx) -> None:
-            await tx.set_meta(POSTMASTER_META, str(alice))
-
-        await store.transact(name)
-        found = await Directory(store).resolve(Address.parse("PostMaster@orchard.test"))
-        assert found.accounts == (alice,)
-        assert await Directory(store).postmaster() == alice
+        directory, postmaster = Directory(store), Address.parse("PostMaster@orchard.test")
+        await people.set_postmaster(store, ALICE)
+        assert (await directory.resolve(postmaster)).accounts == (alice,)
+        assert await directory.postmaster() == alice
+        await people.remove_person(store, ALICE)
+        assert (await directory.resolve(postmaster)).kind is RecipientKind.UNKNOWN
+        assert await directory.postmaster() is None
 
     with_store(tmp_path, work)
 

@@ -75,6 +75,33 @@ def test_doctor_tells_what_is_wrong_and_fails(listed: Any, postier: Any) -> None
     assert "checks failed" in postier("doctor", "--no-dns", ends=1).stderr
 
 
+def test_doctor_tells_whose_postmaster_nobody_is(listed: Any, postier: Any) -> None:
+    def found() -> tuple[str, str]:
+        findings = {finding["subject"]: finding for finding in listed("doctor", "--no-dns", ends=1)}
+        return findings["postmaster"]["state"], findings["postmaster"]["detail"]
+
+    postier("domain", "add", "harbor.test")
+    assert found() == ("ok", "somebody reads what is sent to postmaster")
+    postier("alias", "add", "postmaster@harbor.test", "bo@harbor.example")
+    postier("user", "remove", "alice@orchard.test", "--yes")
+    state, detail = found()
+    assert state == "warning"
+    assert (
+        "the mail to postmaster, postmaster@orchard.test; name somebody: postier user postmaster " in detail
+    )
+    postier("user", "add", "bob@orchard.test", "--password-stdin")
+    assert listed("user", "postmaster", "bob@orchard.test") == {"postmaster": "bob@orchard.test"}
+    assert found()[0] == "ok"
+    postier("alias", "add", "team@harbor.test", "bo@harbor.example")
+    postier("alias", "add", "postmaster@harbor.test", "team@harbor.test")
+    postier("alias", "remove", "team@harbor.test")
+    state, detail = found()
+    assert state == "warning"
+    assert detail.startswith(
+        "nobody reads the mail to postmaster@harbor.test; name somebody: postier alias add "
+    )
+
+
 # ------------------------------------------------------------------ queue
 
 

@@ -47,6 +47,7 @@ def test_removing_asks_first(postier: Any, listed: Any) -> None:
         (("add", "alice@orchard.test", "--password-stdin"), "alice@orchard.test is taken"),
         (("add", "x@elsewhere.test", "--password-stdin"), "elsewhere.test is not a domain of this server"),
         (("passwd", "nobody@orchard.test", "--password-stdin"), "there is nobody called nobody@orchard.test"),
+        (("postmaster", "nobody@orchard.test"), "there is nobody called nobody@orchard.test"),
         (("remove", "nobody@orchard.test", "--yes"), "there is nobody called nobody@orchard.test"),
     ],
 )

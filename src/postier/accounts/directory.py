@@ -129,7 +129,12 @@ async def _targets(reader: Reader, address: Address) -> tuple[AddressTarget, ...
 
 async def _postmaster(reader: Reader) -> AccountId | None:
     known = await reader.meta(POSTMASTER_META)
-    return AccountId(int(known)) if known else None
+    if not known:
+        return None
+    try:
+        return (await reader.account(AccountId(int(known)))).account_id
+    except NoSuchAccount:
+        return None  # removed since
 
 
 async def _is_full(reader: Reader, account_id: AccountId, size: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from postier.accounts.directory import POSTMASTER_META
 from postier.accounts.mailboxes import create_defaults
 from postier.base.address import Address
 from postier.base.domain import Domain
@@ -18,6 +19,7 @@ __all__ = [
     "remove_domain",
     "remove_person",
     "set_password",
+    "set_postmaster",
 ]
 
 
@@ -61,6 +63,16 @@ async def remove_person(store: Store, address: Address) -> None:
 
     async def work(tx: Tx) -> None:
         await tx.remove_account((await _person(tx, address)).account_id)
+
+    await store.transact(work)
+
+
+async def set_postmaster(store: Store, address: Address) -> None:
+    """This person reads what comes for postmaster: of this server, and of each domain where the address is
+    nobody else's (RFC 5321 4.5.1). Raises PeopleError."""
+
+    async def work(tx: Tx) -> None:
+        await tx.set_meta(POSTMASTER_META, str((await _person(tx, address)).account_id))
 
     await store.transact(work)
 

@@ -11,9 +11,19 @@ from pathlib import Path
 
 from cryptography import x509
 
+from postier.accounts.directory import Directory, RecipientKind
+from postier.base.address import Address
 from postier.base.domain import Domain
+from postier.store.api import Store
 
-__all__ = ["Finding", "certificate_names", "check_certificate", "check_port", "check_python"]
+__all__ = [
+    "Finding",
+    "certificate_names",
+    "check_certificate",
+    "check_port",
+    "check_postmaster",
+    "check_python",
+]
 
 EXPIRES_SOON = dt.timedelta(days=14)
 CONNECT_SECONDS = 5.0
@@ -107,6 +117,20 @@ async def check_port(name: str, host: str, port: int, greeting: bytes, *, tls: b
     if not line.startswith(greeting):
         return Finding("failed", subject, "something else answers there")
     return Finding("ok", subject, line.decode("ascii", "replace").strip()[:60])
+
+
+async def check_postmaster(store: Store) -> Finding:
+    """RFC 5321 4.5.1: somebody reads what comes for postmaster, in each domain and without a domain."""
+    directory = Directory(store)
+    addresses = [Address("postmaster", Domain(record.name)) for record in await store.reader.domains()]
+    lost = [str(a) for a in addresses if (await directory.resolve(a)).kind is RecipientKind.UNKNOWN]
+    if await directory.postmaster() is None:
+        who, cure = ", ".join(["postmaster", *lost]), "postier user postmaster NAME@DOMAIN"
+    elif lost:
+        who, cure = ", ".join(lost), f"postier alias add {lost[0]} NAME@DOMAIN"
+    else:
+        return Finding("ok", "postmaster", "somebody reads what is sent to postmaster")
+    return Finding("warning", "postmaster", f"nobody reads the mail to {who}; name somebody: {cure}")
 
 
 def _any_certificate() -> ssl.SSLContext:

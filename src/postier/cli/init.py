@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from postier.accounts import domains, people
-from postier.accounts.directory import POSTMASTER_META
 from postier.accounts.password import hash_password
 from postier.app import Backend, dns_records
 from postier.base.address import Address
@@ -155,11 +154,7 @@ def _fill(data: Path, domain: Domain, admin: Address | None, password_hash: str)
         await backend.store.transact(change)
         if admin is None:
             return
-        account_id = await people.add_person(backend.store, admin, password_hash)
-
-        async def name_postmaster(tx: Tx) -> None:
-            await tx.set_meta(POSTMASTER_META, str(account_id))
-
-        await backend.store.transact(name_postmaster)
+        await people.add_person(backend.store, admin, password_hash)
+        await people.set_postmaster(backend.store, admin)
 
     with_backend(data, work)

@@ -28,7 +28,7 @@ from postier.store.api import Account
 
 @click.group("user")
 def command() -> None:
-    """Add, import, list, change and remove people."""
+    """Add, import, list, change and remove people, and name the postmaster."""
 
 
 @command.command("add")
@@ -112,6 +112,20 @@ def passwd(address: Address, password_stdin: bool, json_: bool, data: Path) -> N
 
     with_backend(data, work)
     tell(json_, {"changed": address.lookup_key}, f"password of {address.lookup_key} changed")
+
+
+@command.command("postmaster")
+@click.argument("address", type=ADDRESS)
+@json_option
+@data_option
+def postmaster(address: Address, json_: bool, data: Path) -> None:
+    """Name who reads the mail of postmaster, in every domain that has no other."""
+
+    async def work(backend: Backend) -> None:
+        await people.set_postmaster(backend.store, address)
+
+    with_backend(data, work)
+    tell(json_, {"postmaster": address.lookup_key}, f"{address.lookup_key} is postmaster")
 
 
 @command.command("remove")
