@@ -53,6 +53,20 @@ class Silent:
         return False
 
 
+class Answering(Silent):
+    """Answers by itself whatever comes, as cores answer NOOP."""
+
+    def __init__(self) -> None:
+        self._answer = b""
+
+    def receive(self, data: bytes) -> None:
+        self._answer += b"ok\n"
+
+    def outgoing(self) -> bytes:
+        answer, self._answer = self._answer, b""
+        return answer
+
+
 async def waiting(connection: Connection) -> None:
     connection.write(b"hello\n")
     await connection.event(Silent(), 60)
@@ -178,6 +192,25 @@ def test_draining_says_goodbye_to_those_who_wait(run: Runner) -> None:
         writer.close()
         with pytest.raises(OSError):
             await asyncio.open_connection("127.0.0.1", port)
+
+    run(main())
+
+
+def test_draining_says_goodbye_to_those_who_never_pause(run: Runner) -> None:
+    """Whose commands need no session, such as NOOP, are told as well, once time is up."""
+
+    async def answering(connection: Connection) -> None:
+        await connection.event(Answering(), 60)
+
+    async def main() -> None:
+        server, port = await start(Listener(LOCAL, answering, goodbye=b"bye\n"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"NOOP\n")
+        assert await reader.readline() == b"ok\n"
+        await server.drain(0.05)  # sooner than a peer counts as silent
+        assert await reader.read() == b"bye\n"
+        assert server.connections == 0
+        writer.close()
 
     run(main())
 

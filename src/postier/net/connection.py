@@ -329,6 +329,18 @@ class StreamConnection(asyncio.Protocol):
         self._retiring = True
         self._stop_waiting()
 
+    def dismiss(self) -> None:
+        """The server stops now: say goodbye if the session waits for its peer with all sent, and end.
+
+        Anywhere else the goodbye could pass for a part of a response.
+        """
+        transport, waits = self._transport, self._waiter is not None
+        if waits and transport is not None and not self._closing and not transport.get_write_buffer_size():
+            self.write(self._goodbye)
+            self.close()
+        else:
+            self.abort()
+
     @property
     def is_retiring(self) -> bool:
         return self._retiring

@@ -146,7 +146,7 @@ class Server:
         self._tls_sockets.clear()
 
     async def drain(self, timeout: float) -> None:
-        """Stop accepting and let sessions finish what they do; abort the rest after `timeout` seconds."""
+        """Stop accepting and let sessions finish what they do; dismiss the rest after `timeout` seconds."""
         self.stop_accepting()
         self._retiring = True
         for connection in self._running.values():
@@ -154,7 +154,7 @@ class Server:
         if self._running:
             await asyncio.wait(set(self._running), timeout=timeout)
         for task, connection in list(self._running.items()):
-            connection.abort()
+            connection.dismiss()
             task.cancel()
         if self._running:
             await asyncio.wait(set(self._running), timeout=timeout)
