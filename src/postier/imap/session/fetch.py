@@ -15,6 +15,7 @@ from typing import NamedTuple, cast
 from postier.blobs.api import BlobUnreadable
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad, No
+from postier.imap.session.scope import Scope
 from postier.imap.session.sections import SectionReader, Sections
 from postier.imap.session.select import earlier_vanished
 from postier.imap.session.selected import Selected
@@ -226,11 +227,11 @@ async def _read(
 # ---------------------------------------------------------------------- shared by other commands
 
 
-def resolve(selected: Selected, sequence: SequenceSet, *, by_uid: bool, lenient: bool = False) -> list[Span]:
+def resolve(scope: Scope, sequence: SequenceSet, *, by_uid: bool, lenient: bool = False) -> list[Span]:
     """The places that a command names (see View.spans); "$" is the saved result of a search (RFC 5182)."""
     if sequence.saved:
-        return selected.view.spans_of(selected.saved or ())
-    return selected.view.spans(sequence, by_uid=by_uid, lenient=lenient)
+        return scope.view.spans_of(scope.saved or ())
+    return scope.view.spans(sequence, by_uid=by_uid, lenient=lenient)
 
 
 async def _tell_vanished(context: Context, selected: Selected, command: Fetch) -> None:

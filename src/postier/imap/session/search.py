@@ -1,29 +1,22 @@
 """SEARCH and UID SEARCH (RFC 3501 6.4.4) with ESEARCH (RFC 4731), SEARCHRES (RFC 5182) and MODSEQ (RFC 7162).
 
-The mailbox is looked at in slices of some thousand messages, so that memory stays bounded and the other
-connections get their turn; what is found is exact. What the keys mean is in search_keys.py.
+What is told of the messages that match; which ones do is find.py's business.
 """
 
 from __future__ import annotations
 
-import asyncio
 from array import array
 from collections.abc import Sequence
 
 from postier.imap.session.context import Context
-from postier.imap.session.errors import No
-from postier.imap.session.search_keys import Matcher, count_keys, has_key, reads_bodies
+from postier.imap.session.find import SLICE, find
+from postier.imap.session.search_keys import has_key
 from postier.imap.session.selected import Selected
-from postier.imap.session.slices import Slice
 from postier.imap.session.view import batches
 from postier.imap.wire import responses
-from postier.imap.wire.values import BadCharset, Search, SearchKey, SearchReturn
+from postier.imap.wire.values import BadCharset, Search, SearchReturn
 
 __all__ = ["bad_charset", "search"]
-
-SLICE = 2000
-"""Messages looked at before the other connections get their turn; fewer where bodies are read."""
-BODY_SLICE = 100
 
 
 async def bad_charset(context: Context, command: BadCharset) -> bytes:
@@ -32,13 +25,11 @@ async def bad_charset(context: Context, command: BadCharset) -> bytes:
 
 async def search(context: Context, command: Search) -> bytes:
     selected = context.mailbox
-    if count_keys(command.key) > context.settings.max_search_keys:
-        raise No("LIMIT", "Too many search keys")
     with_modseq = has_key(command.key, "MODSEQ")
     if with_modseq:
         context.become_modseq_aware()
     try:
-        found = await _find(context, selected, command.key)
+        found = await find(context, selected, command.key)
     except BaseException:
         if SearchReturn.SAVE in command.returns:
             selected.saved = None  # RFC 5182 2.1: a failed search leaves nothing to refer to
@@ -48,18 +39,6 @@ async def search(context: Context, command: Search) -> bytes:
         modseq = await _highest_modseq(context, selected, _reported(command.returns, found))
     _tell(context, selected, command, found, modseq)
     return b"OK Done"
-
-
-async def _find(context: Context, selected: Selected, key: SearchKey) -> array[int]:
-    """The UIDs that match, ascending."""
-    view = selected.view
-    matcher = Matcher(context, selected)
-    found = array("I")
-    spans = [(0, len(view))] if len(view) else []
-    for batch in batches(view, spans, BODY_SLICE if reads_bodies(key) else SLICE):
-        found.extend(await matcher.match(key, Slice(context, selected, batch), batch.uids().tolist()))
-        await asyncio.sleep(0)
-    return found
 
 
 async def _highest_modseq(context: Context, selected: Selected, found: array[int]) -> int:

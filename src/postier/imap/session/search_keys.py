@@ -15,8 +15,8 @@ from postier.accounts.delivery import LISTING_FIELDS
 from postier.imap.session.context import Context
 from postier.imap.session.fetch import resolve
 from postier.imap.session.flags import keyword_bit
+from postier.imap.session.scope import Scope
 from postier.imap.session.search_text import Needle, contains_in_body, contains_in_header, contains_in_text
-from postier.imap.session.selected import Selected
 from postier.imap.session.slices import Slice
 from postier.imap.wire.values import SearchKey, SequenceSet
 from postier.message.dates import parse_date_time
@@ -52,11 +52,11 @@ def _number(key: SearchKey) -> int:
 class Matcher:
     """One search over one mailbox; `now` is the same for all its slices."""
 
-    __slots__ = ("_ranges", "context", "needles", "now", "selected")
+    __slots__ = ("_ranges", "context", "needles", "now", "scope")
 
-    def __init__(self, context: Context, selected: Selected) -> None:
+    def __init__(self, context: Context, scope: Scope) -> None:
         self.context = context
-        self.selected = selected
+        self.scope = scope
         self.now = int(context.services.clock.now())
         self.needles: dict[str, Needle] = {}
         self._ranges: dict[int, list[tuple[int, int]]] = {}
@@ -83,8 +83,8 @@ class Matcher:
         if known is None:
             sequence = key.arguments[0]
             assert isinstance(sequence, SequenceSet)
-            spans = resolve(self.selected, sequence, by_uid=by_uid, lenient=True)
-            known = self._ranges[id(key)] = self.selected.view.ranges(spans)
+            spans = resolve(self.scope, sequence, by_uid=by_uid, lenient=True)
+            known = self._ranges[id(key)] = self.scope.view.ranges(spans)
         return known
 
 
@@ -176,7 +176,7 @@ def _flag(bit: Flag, wanted: bool) -> Test:
 
 def _keyword(wanted: bool) -> Test:
     async def test(matcher: Matcher, slice_: Slice, key: SearchKey, uids: Uids) -> Uids:
-        bit = keyword_bit(matcher.selected.keywords, _text(key))
+        bit = keyword_bit(matcher.scope.keywords, _text(key))
         if not bit:
             return [] if wanted else uids
         flags = await slice_.flags()
@@ -187,7 +187,7 @@ def _keyword(wanted: bool) -> Test:
 
 def _recent(wanted: bool, unseen: bool = False) -> Test:
     async def test(matcher: Matcher, slice_: Slice, key: SearchKey, uids: Uids) -> Uids:
-        first = bisect_left(uids, matcher.selected.first_recent)
+        first = bisect_left(uids, matcher.scope.first_recent)
         found = uids[first:] if wanted else uids[:first]
         return await _UNSEEN(matcher, slice_, key, found) if unseen else found
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 from postier.blobs.api import BlobRef
 from postier.imap.session.context import Context
-from postier.imap.session.selected import Selected
+from postier.imap.session.scope import Scope
 from postier.imap.session.view import Batch
 from postier.message.parts import PartIndex
 from postier.store.api import Message, Uid
@@ -38,12 +38,12 @@ class Slice:
         "_messages",
         "_parts",
         "_refs",
-        "_selected",
+        "_scope",
     )
 
-    def __init__(self, context: Context, selected: Selected, batch: Batch) -> None:
+    def __init__(self, context: Context, scope: Scope, batch: Batch) -> None:
         self._context = context
-        self._selected = selected
+        self._scope = scope
         self._batch = batch
         self._messages: list[Message] | None = None
         self._flags: dict[int, int] | None = None
@@ -55,7 +55,7 @@ class Slice:
     async def _rows(self) -> list[Message]:
         if self._messages is None:
             self._messages = await self._context.reader.messages(
-                self._selected.account_id, self._selected.mailbox_id, self._batch.ranges
+                self._scope.account_id, self._scope.mailbox_id, self._batch.ranges
             )
         return self._messages
 
@@ -77,7 +77,7 @@ class Slice:
 
     async def _column(self, column: str) -> dict[object, object]:
         rows = await self._context.reader.facts(
-            self._selected.account_id, self._selected.mailbox_id, self._batch.ranges, (column,)
+            self._scope.account_id, self._scope.mailbox_id, self._batch.ranges, (column,)
         )
         return dict(cast(list[tuple[object, object]], rows))
 
@@ -107,12 +107,12 @@ class Slice:
         if not wanted:
             return
         account_id, mailbox_id, reader = (
-            self._selected.account_id,
-            self._selected.mailbox_id,
+            self._scope.account_id,
+            self._scope.mailbox_id,
             self._context.reader,
         )
         self._refs.update(await reader.blob_refs(account_id, mailbox_id, wanted))
-        ranges = self._selected.view.ranges(self._selected.view.spans_of(wanted))
+        ranges = self._scope.view.ranges(self._scope.view.spans_of(wanted))
         rows = await reader.facts(account_id, mailbox_id, ranges, ("parts",))
         self._parts.update(cast(list[tuple[int, bytes]], rows))
 

@@ -1,0 +1,53 @@
+"""A mailbox as a search looks at it: the selected one as the session counts it, or any other as it is now."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from typing import Protocol
+
+from postier.imap.session.view import View
+from postier.store.api import AccountId, Mailbox, MailboxId, Reader
+
+__all__ = ["Scope", "StoredScope"]
+
+
+class Scope(Protocol):
+    """`Selected` is one, once it is loaded. `saved`: what "$" stands for (RFC 5182)."""
+
+    @property
+    def account_id(self) -> AccountId: ...
+
+    @property
+    def mailbox_id(self) -> MailboxId: ...
+
+    @property
+    def view(self) -> View: ...
+
+    @property
+    def keywords(self) -> tuple[str, ...]: ...
+
+    @property
+    def first_recent(self) -> int: ...
+
+    @property
+    def saved(self) -> array[int] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScope:
+    """A mailbox that is not selected: nothing in it is \\Recent for this session, and "$" is empty."""
+
+    account_id: AccountId
+    mailbox_id: MailboxId
+    view: View
+    keywords: tuple[str, ...]
+    first_recent: int
+    saved: array[int] | None = None
+
+    @classmethod
+    async def read(cls, reader: Reader, mailbox: Mailbox) -> StoredScope:
+        """With the messages that are there now."""
+        uids = await reader.uids(mailbox.account_id, mailbox.mailbox_id)
+        past_all = uids[-1] + 1 if uids else 1
+        return cls(mailbox.account_id, mailbox.mailbox_id, View(uids), mailbox.keywords, past_all)
