@@ -126,8 +126,9 @@ async def create_defaults(tx: Tx, account_id: AccountId) -> None:
         await tx.set_subscribed(account_id, name, True)
 
 
-async def rename(store: Store, account_id: AccountId, old: str, new: str) -> None:
-    """Rename with all children. INBOX stays and its messages move to `new` (RFC 3501 6.3.5).
+async def rename(store: Store, account_id: AccountId, old: str, new: str) -> Mailbox:
+    """Rename with all children; what it has become. INBOX stays and its messages move to `new`
+    (RFC 3501 6.3.5).
 
     Raises BadMailboxName, NoSuchMailbox, AlreadyExists.
     """
@@ -135,14 +136,15 @@ async def rename(store: Store, account_id: AccountId, old: str, new: str) -> Non
     if new_name.startswith(old_name + HIERARCHY_SEPARATOR) and old_name != INBOX:
         raise BadMailboxName("A mailbox cannot become its own child")
 
-    async def work(tx: Tx) -> None:
+    async def work(tx: Tx) -> Mailbox:
         source = await find(tx, account_id, old_name)
         if old_name == INBOX:
             await _empty_into(tx, account_id, source, new_name)
         else:
             await _rename_tree(tx, account_id, old_name, new_name)
+        return await find(tx, account_id, new_name)
 
-    await store.transact(work)
+    return await store.transact(work)
 
 
 async def delete(store: Store, account_id: AccountId, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Commands before login: STARTTLS, LOGIN, AUTHENTICATE (RFC 3501 6.2), and ENABLE after it (RFC 5161).
+"""Commands before login: STARTTLS, LOGIN, AUTHENTICATE (RFC 3501 6.2).
 
 Without TLS no password is taken (RFC 8314), unless the settings say that the loopback is trusted. A failed
 login is answered late; the third ends the connection.
@@ -11,20 +11,12 @@ import asyncio
 from postier.accounts.login import InvalidCredentials, TooManyFailures
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad, No
-from postier.imap.wire.responses import enabled
-from postier.imap.wire.values import Authenticate, AuthenticateResponse, Enable, Login, StarttlsCommand, State
+from postier.imap.wire.values import Authenticate, AuthenticateResponse, Login, StarttlsCommand, State
 from postier.net.api import WAKE, ConnectionLost, Wake
 from postier.sasl.api import Challenge, Credentials, Exchange, SaslError
 from postier.sasl.mechanisms import MECHANISMS
 
-__all__ = ["authenticate", "enable", "login", "starttls"]
-
-
-ENABLED_WITH: dict[str, frozenset[str]] = {
-    "CONDSTORE": frozenset({"CONDSTORE"}),
-    "QRESYNC": frozenset({"CONDSTORE", "QRESYNC"}),  # RFC 7162 3.2.3
-}
-"""What ENABLE knows, and what comes with it. Other names are passed over (RFC 5161 3.1)."""
+__all__ = ["authenticate", "login", "starttls"]
 
 
 async def starttls(context: Context, command: StarttlsCommand) -> bytes:
@@ -105,15 +97,3 @@ async def _answer_late(context: Context, delay: float) -> None:
     if context.login_failures >= context.settings.max_login_failures:
         context.say(b"* BYE Too many failed logins\r\n")
         context.ending = True
-
-
-async def enable(context: Context, command: Enable) -> bytes:
-    """Says what was enabled by this command; asked for twice, the second time nothing (RFC 5161 3.2)."""
-    wanted = {name for asked in command.capabilities for name in ENABLED_WITH.get(asked, ())}
-    fresh = wanted - context.enabled
-    named = [name for name in command.capabilities if name in fresh]
-    context.say(enabled(named))
-    if "CONDSTORE" in fresh:
-        context.become_modseq_aware()
-    context.enabled |= fresh
-    return b"OK Done"

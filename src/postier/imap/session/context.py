@@ -77,6 +77,11 @@ class Context:
         """The client is aware of CONDSTORE (RFC 7162 3.1)."""
         return "CONDSTORE" in self.enabled
 
+    @property
+    def rev2(self) -> bool:
+        """The client speaks IMAP4rev2 (RFC 9051 Appendix A)."""
+        return "IMAP4REV2" in self.enabled
+
     def become_modseq_aware(self) -> None:
         """A CONDSTORE enabling command (RFC 7162 3.1): MODSEQ comes with every FETCH from now on, and a
         mailbox that is selected already tells where it stands."""

@@ -9,10 +9,13 @@ from postier.imap.wire import responses
 from postier.imap.wire.responses import FlagTexts
 from postier.store.api import SYSTEM_FLAGS, Flag
 
-__all__ = ["MAX_KEYWORDS", "flag_texts", "flags_lines", "keyword_bit", "parse_flags"]
+__all__ = ["MAX_KEYWORDS", "flag_texts", "flags_lines", "keyword_bit", "known_flags", "parse_flags"]
 
 MAX_KEYWORDS = 58
 """What fits in a mailbox (see store.api.OutOfKeywords)."""
+
+WELL_KNOWN = ("$Forwarded", "$MDNSent", "$Junk", "$NotJunk", "$Phishing")
+"""Keywords that a client may count on, in every mailbox with room for them (RFC 9051 2.3.2)."""
 
 SYSTEM_BITS = {f"\\{flag.name}": int(flag) for flag in Flag}
 """By name in capitals; plain integers, since an IntFlag's operators are slow."""
@@ -30,9 +33,21 @@ def flag_texts(keywords: tuple[str, ...]) -> FlagTexts:
     return FlagTexts(keywords)
 
 
+def known_flags(keywords: tuple[str, ...], *, read_only: bool) -> tuple[str, ...]:
+    """What FLAGS names in a mailbox with these keywords: also those that a client may set but nobody has yet,
+    where there is room for them."""
+    fresh: tuple[str, ...] = ()
+    if not read_only:
+        known = {keyword.lower() for keyword in keywords}
+        fresh = tuple(name for name in WELL_KNOWN if name.lower() not in known)
+    if len(keywords) + len(fresh) > MAX_KEYWORDS:
+        fresh = ()
+    return (*_SYSTEM_NAMES, *keywords, *fresh)
+
+
 def flags_lines(keywords: tuple[str, ...], *, read_only: bool) -> bytes:
     """FLAGS and PERMANENTFLAGS (RFC 3501 7.2.6, 7.1): said at SELECT and when a keyword is new."""
-    names = (*_SYSTEM_NAMES, *keywords)
+    names = known_flags(keywords, read_only=read_only)
     more = not read_only and len(keywords) < MAX_KEYWORDS
     code = responses.permanent_flags_code(() if read_only else names, more=more)
     return responses.flags(names) + responses.untagged(b"OK", "Flags that stay", code)

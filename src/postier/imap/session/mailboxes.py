@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from postier.accounts import mailboxes as rules
+from postier.imap.session.announce import announce, announce_deleted, old_name
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.select import count_recent, leave
@@ -36,7 +37,12 @@ async def create(context: Context, command: Create) -> bytes:
         special_use = _SPECIAL_USE.get(command.special_use[0].lower(), "")
         if not special_use or len(command.special_use) > 1:
             raise No("USEATTR", "That special use cannot be given")
-    await rules.create(context.services.store, context.account_id, command.mailbox, special_use=special_use)
+    mailbox = await rules.create(
+        context.services.store, context.account_id, command.mailbox, special_use=special_use
+    )
+    old = old_name(command.mailbox, mailbox.name)
+    if old is not None:
+        context.say(await announce(context, mailbox, old))
     return b"OK Created"
 
 
@@ -45,6 +51,7 @@ async def delete(context: Context, command: Delete) -> bytes:
     selected = context.selected
     mailbox = await rules.find(context.reader, context.account_id, command.mailbox)
     await rules.delete(context.services.store, context.account_id, mailbox.name)
+    context.say(announce_deleted(context, mailbox.name, old_name(command.mailbox, mailbox.name)))
     if selected is not None and selected.mailbox_id == mailbox.mailbox_id:
         await leave(context)
         context.say(b"* OK [CLOSED] The selected mailbox is gone\r\n")
@@ -52,7 +59,10 @@ async def delete(context: Context, command: Delete) -> bytes:
 
 
 async def rename(context: Context, command: Rename) -> bytes:
-    await rules.rename(context.services.store, context.account_id, command.old, command.new)
+    """What it is called now is told to IMAP4rev2, but not of INBOX, which stays (RFC 9051 6.3.6)."""
+    mailbox = await rules.rename(context.services.store, context.account_id, command.old, command.new)
+    if command.old != rules.INBOX:
+        context.say(await announce(context, mailbox, command.old))
     return b"OK Renamed"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 
 from postier.accounts.mailboxes import find
+from postier.imap.session.announce import announce, old_name
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad, No
 from postier.imap.session.flags import flags_lines
@@ -42,9 +43,12 @@ async def _select(context: Context, command: Select, *, read_only: bool) -> byte
     first_recent = await _first_recent(context, mailbox, read_only=read_only)
     recent = await count_recent(context.reader, mailbox, first_recent)
     selected = Selected(mailbox, read_only=read_only, first_recent=first_recent, recent=recent)
+    if context.rev2:
+        selected.hide_recent()
     if command.condstore or command.qresync is not None:
         context.enabled |= {"CONDSTORE"}
     context.say(await _description(context, selected, mailbox))
+    context.say(await announce(context, mailbox, old_name(command.mailbox, mailbox.name)))
     if command.qresync is not None:
         await _resync(context, selected, command)
     selected.subscribe(context.services.bus)
@@ -65,11 +69,11 @@ async def _first_recent(context: Context, mailbox: Mailbox, *, read_only: bool) 
 
 
 async def _description(context: Context, selected: Selected, mailbox: Mailbox) -> bytes:
-    unseen = await _first_unseen(context, selected, mailbox)
+    unseen = 0 if context.rev2 else await _first_unseen(context, selected, mailbox)
     return b"".join(
         (
             flags_lines(selected.keywords, read_only=selected.read_only),
-            responses.exists(selected.count) + responses.recent(selected.recent),
+            selected.exists_lines(),
             b"* OK [UNSEEN %d] First unseen\r\n" % unseen if unseen else b"",
             b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % mailbox.uidvalidity,
             b"* OK [UIDNEXT %d] Next UID\r\n" % mailbox.uidnext,

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from itertools import chain
 
 from postier.bus.api import Bus, Subscription, account_topic
-from postier.imap.session.flags import flag_texts, flags_lines
+from postier.imap.session.flags import flag_texts, flags_lines, known_flags
 from postier.imap.session.view import View
 from postier.imap.wire import responses
 from postier.imap.wire.responses import RECENT
@@ -35,6 +35,9 @@ from postier.store.api import (
 )
 
 __all__ = ["Selected"]
+
+NEVER = Uid(2**32)
+"""No UID is as high: as `first_recent` it means that nothing is \\Recent."""
 
 SMALL = 1000
 """UIDs that are kept even while the client waits in IDLE: four kilobytes."""
@@ -107,6 +110,15 @@ class Selected:
         if self._view is None:
             return self._recent
         return len(self._view) - bisect_left(self._view.uids, self.first_recent)
+
+    def hide_recent(self) -> None:
+        """The client has gone over to IMAP4rev2, which has no \\Recent (RFC 9051 2.3.2)."""
+        self.first_recent, self._recent = NEVER, 0
+
+    def exists_lines(self) -> bytes:
+        """EXISTS, and RECENT for a client of IMAP4rev1."""
+        exists = responses.exists(self.count)
+        return exists if self.first_recent == NEVER else exists + responses.recent(self.recent)
 
     async def load(self, reader: Reader) -> None:
         """Read the UIDs as they were when the client was last told of changes: those there are now, up to
@@ -183,7 +195,10 @@ class Selected:
         """What to say of keywords that are new in the mailbox, before any FETCH shows them."""
         if keywords == self.keywords:
             return b""
+        told = known_flags(self.keywords, read_only=self.read_only)
         self.keywords = keywords
+        if set(told) == set(known_flags(keywords, read_only=self.read_only)):
+            return b""
         return flags_lines(keywords, read_only=self.read_only)
 
     # ------------------------------------------------------------------ telling
@@ -241,7 +256,7 @@ class Selected:
             told.append(self.told_expunges(vanished=vanished))
         if arrived:
             self._arrive(arrived)
-            told.append(responses.exists(self.count) + responses.recent(self.recent))
+            told.append(self.exists_lines())
         self.highest = max(self.highest, changes.mailbox.uidnext - 1)
         told.extend(self._flag_news(changed, modseqs))
         return b"".join(told)
@@ -251,7 +266,7 @@ class Selected:
             self._view.append(uids)
         else:
             self._count += len(uids)
-            self._recent += len(uids)
+            self._recent += sum(uid >= self.first_recent for uid in uids)
 
     def _flag_news(self, changed: list[Message], modseqs: bool) -> list[bytes]:
         own, self._own = self._own, {}

@@ -64,6 +64,7 @@ def _can_compress(state: State, around: Surroundings) -> bool:
 
 CAPABILITIES = (
     CapabilityRow("IMAP4rev1", "3501", _always),
+    CapabilityRow("IMAP4rev2", "9051", _always),
     CapabilityRow("LITERAL+", "7888", _always),
     CapabilityRow("ID", "2971", _always),
     CapabilityRow("ENABLE", "5161", _always),
@@ -87,6 +88,7 @@ CAPABILITIES = (
     CapabilityRow("MULTIAPPEND", "3502", _after_login),
     CapabilityRow("CONDSTORE", "7162", _after_login),
     CapabilityRow("QRESYNC", "7162", _after_login),
+    CapabilityRow("UTF8=ACCEPT", "9755", _after_login),
     CapabilityRow("COMPRESS=DEFLATE", "4978", _can_compress),
 )
 

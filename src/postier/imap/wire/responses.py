@@ -150,13 +150,18 @@ def list_line(
     separator: bytes = b"/",
     command: bytes = b"LIST",
     child_info: Sequence[bytes] = (),
+    old_name: str | None = None,
     utf8: bool = False,
 ) -> bytes:
     """`* LIST (\\HasNoChildren) "/" "name"`. `attributes`: names of RFC 3501 7.2.2, 5258, 6154. `child_info`:
-    the selection options for a CHILDINFO item (RFC 5258 4), such as b"SUBSCRIBED"."""
-    extended = b""
+    the selection options for a CHILDINFO item (RFC 5258 4), such as b"SUBSCRIBED". `old_name`: for an OLDNAME
+    item (RFC 9051 6.3.9.7)."""
+    items = []
     if child_info:
-        extended = b' ("CHILDINFO" (' + b" ".join(b'"%b"' % option for option in child_info) + b"))"
+        items.append(b'"CHILDINFO" (' + b" ".join(b'"%b"' % option for option in child_info) + b")")
+    if old_name is not None:
+        items.append(b'"OLDNAME" (' + mailbox_name(old_name, utf8) + b")")
+    extended = b" (" + b" ".join(items) + b")" if items else b""
     return b'* %b (%b) "%b" %b%b\r\n' % (
         command,
         b" ".join(attributes),

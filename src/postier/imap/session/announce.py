@@ -1,0 +1,39 @@
+"""LIST responses that no LIST asked for, to clients of IMAP4rev2: what was selected, and what a name has
+become (RFC 9051 6.3.2, 6.3.9.7)."""
+
+from __future__ import annotations
+
+from postier.accounts.mailboxes import HIERARCHY_SEPARATOR
+from postier.imap.session.context import Context
+from postier.imap.wire.responses import list_line
+from postier.store.api import Mailbox
+
+__all__ = ["announce", "announce_deleted", "old_name"]
+
+
+async def announce(context: Context, mailbox: Mailbox, old: str | None = None) -> bytes:
+    """The LIST response of one mailbox. `old`: the name that the client knows it by."""
+    if not context.rev2:
+        return b""
+    attributes = [] if mailbox.selectable else [b"\\Noselect"]
+    has_children = await context.reader.has_mailboxes_inside(mailbox.account_id, mailbox.name)
+    attributes.append(b"\\HasChildren" if has_children else b"\\HasNoChildren")
+    if mailbox.subscribed:
+        attributes.append(b"\\Subscribed")
+    if mailbox.special_use:
+        attributes.append(mailbox.special_use.encode())
+    return list_line(mailbox.name, attributes, old_name=old, utf8=context.core.utf8)
+
+
+def announce_deleted(context: Context, name: str, old: str | None) -> bytes:
+    """Only where the client gave the name in another form: else it knows that the mailbox is gone."""
+    if not context.rev2 or old is None:
+        return b""
+    return list_line(name, (b"\\NonExistent",), old_name=old, utf8=context.core.utf8)
+
+
+def old_name(asked: str, name: str) -> str | None:
+    """What the client called the mailbox `name`, None if it said just that (RFC 9051 5.1: names may be given
+    in any form and are kept in NFC)."""
+    plain = asked.removesuffix(HIERARCHY_SEPARATOR)
+    return None if plain == name else plain
