@@ -228,11 +228,11 @@ def names(state: State, around: Surroundings) -> set[str]:
 def test_capabilities_before_login() -> None:
     clear = Surroundings(tls=False, starttls=True, login_allowed=False, mechanisms=("PLAIN", "LOGIN"))
     assert names(State.NOT_AUTHENTICATED, clear) == {
-        *("IMAP4rev1", "LITERAL+", "ID", "ENABLE", "SASL-IR", "STARTTLS", "LOGINDISABLED"),
+        *("IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID", "ENABLE", "SASL-IR", "STARTTLS", "LOGINDISABLED"),
     }
     secure = Surroundings(tls=True, starttls=True, mechanisms=("PLAIN", "LOGIN"))
     assert names(State.NOT_AUTHENTICATED, secure) == {
-        *("IMAP4rev1", "LITERAL+", "ID", "ENABLE", "SASL-IR", "AUTH=PLAIN", "AUTH=LOGIN"),
+        *("IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID", "ENABLE", "SASL-IR", "AUTH=PLAIN", "AUTH=LOGIN"),
     }
 
 
