@@ -41,8 +41,10 @@ from postier.imap.wire.values import BodySection, Fetch, State
             r.status_line("blurdybloop", [("MESSAGES", 231), ("UIDNEXT", 44292)]),
             b'* STATUS "blurdybloop" (MESSAGES 231 UIDNEXT 44292)\r\n',
         ),
-        (r.namespace(), b'* NAMESPACE (("" "/")) NIL NIL\r\n'),
-        (r.namespace(shared="Shared/"), b'* NAMESPACE (("" "/")) NIL (("Shared/" "/"))\r\n'),
+        (
+            r.namespace("", "Other Users/", "Shared/"),
+            b'* NAMESPACE (("" "/")) (("Other Users/" "/")) (("Shared/" "/"))\r\n',
+        ),
         (r.id_response([("name", "Cyrus")]), b'* ID ("name" "Cyrus")\r\n'),
         (r.id_response([]), b"* ID NIL\r\n"),
         (r.enabled(["CONDSTORE"]), b"* ENABLED CONDSTORE\r\n"),

@@ -168,8 +168,10 @@ def test_a_newer_schema_is_left_alone(open_store: OpenStore, tmp_path: Path) -> 
     asyncio.run(run())
 
 
-def test_migrations_are_numbered_without_gaps() -> None:
-    assert [number for number, _ in steps()] == list(range(1, latest_version() + 1))
+def test_migrations_have_numbers_of_their_own() -> None:
+    numbers = [number for number, _ in steps()]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == latest_version()
 
 
 def test_a_closed_store_refuses(open_store: OpenStore) -> None:

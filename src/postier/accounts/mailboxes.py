@@ -26,12 +26,16 @@ __all__ = [
     "INBOX",
     "BadMailboxName",
     "canonical_name",
+    "copy_grants",
     "create",
     "create_defaults",
     "create_in",
     "delete",
+    "delete_in",
     "find",
+    "parents",
     "rename",
+    "rename_in",
 ]
 
 INBOX = "INBOX"
@@ -103,14 +107,20 @@ async def create(store: Store, account_id: AccountId, name: str, *, special_use:
     return await store.transact(work)
 
 
-async def create_in(tx: Tx, account_id: AccountId, name: str, *, special_use: str = "") -> Mailbox:
-    """The same within a transaction; `name` is canonical. Costs the same however many mailboxes there are."""
+async def create_in(
+    tx: Tx, account_id: AccountId, name: str, *, special_use: str = "", root: Mailbox | None = None
+) -> Mailbox:
+    """The same within a transaction; `name` is canonical. Costs the same however many mailboxes there are.
+
+    What is new has the access control list of the mailbox above it (RFC 4314 4), that of `root` on the first
+    level.
+    """
     if special_use and await tx.mailbox_with_use(account_id, special_use) is not None:
         raise AlreadyExists(f"another mailbox is {special_use}")
     existing = await tx.mailbox_named(account_id, name)
     if existing is None:
-        await _create_parents(tx, account_id, name, room_for=1)
-        return await tx.create_mailbox(account_id, name, special_use=special_use)
+        await _create_parents(tx, account_id, name, root, room_for=1)
+        return await _create_one(tx, account_id, name, root, special_use=special_use)
     if existing.selectable:
         raise AlreadyExists(f"mailbox {name!r}")
     await tx.update_mailbox(
@@ -133,18 +143,25 @@ async def rename(store: Store, account_id: AccountId, old: str, new: str) -> Mai
     Raises BadMailboxName, NoSuchMailbox, AlreadyExists.
     """
     old_name, new_name = canonical_name(old), canonical_name(new)
-    if new_name.startswith(old_name + HIERARCHY_SEPARATOR) and old_name != INBOX:
-        raise BadMailboxName("A mailbox cannot become its own child")
 
     async def work(tx: Tx) -> Mailbox:
-        source = await find(tx, account_id, old_name)
-        if old_name == INBOX:
-            await _empty_into(tx, account_id, source, new_name)
-        else:
-            await _rename_tree(tx, account_id, old_name, new_name)
-        return await find(tx, account_id, new_name)
+        return await rename_in(tx, account_id, old_name, new_name)
 
     return await store.transact(work)
+
+
+async def rename_in(
+    tx: Tx, account_id: AccountId, old_name: str, new_name: str, *, root: Mailbox | None = None
+) -> Mailbox:
+    """The same within a transaction; the names are canonical, and `root` is as in `create_in`."""
+    if new_name.startswith(old_name + HIERARCHY_SEPARATOR) and old_name != INBOX:
+        raise BadMailboxName("A mailbox cannot become its own child")
+    source = await find(tx, account_id, old_name)
+    if old_name == INBOX:
+        await _empty_into(tx, account_id, source, new_name)
+    else:
+        await _rename_tree(tx, account_id, old_name, new_name, root)
+    return await find(tx, account_id, new_name)
 
 
 async def delete(store: Store, account_id: AccountId, name: str) -> None:
@@ -153,19 +170,24 @@ async def delete(store: Store, account_id: AccountId, name: str) -> None:
     Raises NoSuchMailbox, and BadMailboxName for INBOX or a name that only has children.
     """
     canonical = canonical_name(name)
-    if canonical == INBOX:
-        raise BadMailboxName("INBOX cannot be deleted")
 
     async def work(tx: Tx) -> None:
-        mailbox = await find(tx, account_id, canonical)
-        if not await tx.has_mailboxes_inside(account_id, canonical):
-            await tx.delete_mailbox(account_id, mailbox.mailbox_id)
-        elif mailbox.selectable:
-            await _make_unselectable(tx, account_id, mailbox)
-        else:
-            raise BadMailboxName("The mailbox has children; delete them first")
+        await delete_in(tx, account_id, canonical)
 
     await store.transact(work)
+
+
+async def delete_in(tx: Tx, account_id: AccountId, name: str) -> None:
+    """The same within a transaction; `name` is canonical."""
+    if name == INBOX:
+        raise BadMailboxName("INBOX cannot be deleted")
+    mailbox = await find(tx, account_id, name)
+    if not await tx.has_mailboxes_inside(account_id, name):
+        await tx.delete_mailbox(account_id, mailbox.mailbox_id)
+    elif mailbox.selectable:
+        await _make_unselectable(tx, account_id, mailbox)
+    else:
+        raise BadMailboxName("The mailbox has children; delete them first")
 
 
 async def _make_unselectable(tx: Tx, account_id: AccountId, mailbox: Mailbox) -> None:
@@ -174,17 +196,39 @@ async def _make_unselectable(tx: Tx, account_id: AccountId, mailbox: Mailbox) ->
     await tx.create_mailbox(account_id, mailbox.name, selectable=False)
 
 
-async def _create_parents(tx: Tx, account_id: AccountId, name: str, *, room_for: int) -> None:
+async def _create_parents(
+    tx: Tx, account_id: AccountId, name: str, root: Mailbox | None, *, room_for: int
+) -> None:
     """Make those that `name` lacks. Raises BadMailboxName if they and `room_for` more would be too many."""
-    missing = [p for p in _parents(name) if await tx.mailbox_named(account_id, p) is None]
+    missing = [p for p in parents(name) if await tx.mailbox_named(account_id, p) is None]
     new = len(missing) + room_for
     if new and await tx.mailbox_count(account_id) + new > MAX_MAILBOXES:
         raise BadMailboxName("There are too many mailboxes")
     for parent in missing:
-        await tx.create_mailbox(account_id, parent)
+        await _create_one(tx, account_id, parent, root)
 
 
-def _parents(name: str) -> list[str]:
+async def _create_one(
+    tx: Tx, account_id: AccountId, name: str, root: Mailbox | None, *, special_use: str = ""
+) -> Mailbox:
+    made = await tx.create_mailbox(account_id, name, special_use=special_use)
+    above, separator, _ = name.rpartition(HIERARCHY_SEPARATOR)
+    parent = await tx.mailbox_named(account_id, above) if separator else root
+    if parent is not None:
+        await copy_grants(tx, parent, made)
+    return made
+
+
+async def copy_grants(tx: Tx, source: Mailbox, target: Mailbox) -> None:
+    """Give a mailbox the access control list of another of its account."""
+    for grant in await tx.grants(source.account_id, source.mailbox_id):
+        await tx.set_grant(
+            target.account_id, target.mailbox_id, grant.grantee, grant.letters, negative=grant.negative
+        )
+
+
+def parents(name: str) -> list[str]:
+    """The names above `name`, the highest first."""
     levels = name.split(HIERARCHY_SEPARATOR)
     return [HIERARCHY_SEPARATOR.join(levels[:count]) for count in range(1, len(levels))]
 
@@ -196,13 +240,15 @@ async def _empty_into(tx: Tx, account_id: AccountId, inbox: Mailbox, new_name: s
         await tx.move(account_id, inbox.mailbox_id, uids, target.mailbox_id)
 
 
-async def _rename_tree(tx: Tx, account_id: AccountId, old_name: str, new_name: str) -> None:
+async def _rename_tree(
+    tx: Tx, account_id: AccountId, old_name: str, new_name: str, root: Mailbox | None
+) -> None:
     tree = [await find(tx, account_id, old_name), *await tx.mailboxes_inside(account_id, old_name)]
     moves = [(mailbox.mailbox_id, new_name + mailbox.name[len(old_name) :]) for mailbox in tree]
     for _, name in moves:
         canonical_name(name)  # a child may have become too long
         if await tx.mailbox_named(account_id, name) is not None:
             raise AlreadyExists(f"mailbox {name!r}")
-    await _create_parents(tx, account_id, new_name, room_for=0)
+    await _create_parents(tx, account_id, new_name, root, room_for=0)
     for mailbox_id, name in moves:
         await tx.rename_mailbox(account_id, mailbox_id, name)

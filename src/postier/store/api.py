@@ -22,6 +22,7 @@ from typing import NamedTuple, NewType, Protocol, TypeVar
 from postier.blobs.api import BlobRef, Spool
 
 __all__ = [
+    "ANYONE",
     "SYSTEM_FLAGS",
     "Account",
     "AccountId",
@@ -35,6 +36,7 @@ __all__ = [
     "Facts",
     "Flag",
     "FlagChange",
+    "Grant",
     "LoginFailures",
     "Mailbox",
     "MailboxId",
@@ -50,6 +52,7 @@ __all__ = [
     "QueueState",
     "Reader",
     "RecipientState",
+    "SharedMailbox",
     "Store",
     "StoreError",
     "StoreUnavailable",
@@ -180,6 +183,28 @@ class Mailbox:
     deleted: int
     size: int
     first_recent: Uid
+
+
+ANYONE = AccountId(0)
+"""The grantee that stands for every account of this server."""
+
+
+class Grant(NamedTuple):
+    """An entry of a mailbox's access control list (RFC 4314 2): rights, a letter each, that are given to an
+    account, or taken from it where `negative`. `name`: the grantee's main address, "" for ANYONE."""
+
+    grantee: AccountId
+    name: str
+    letters: str
+    negative: bool = False
+
+
+class SharedMailbox(NamedTuple):
+    """A mailbox of the account `owner` with the entries that concern one grantee: its own and ANYONE's."""
+
+    owner: Account
+    mailbox: Mailbox
+    grants: tuple[Grant, ...]
 
 
 class Message(NamedTuple):
@@ -382,6 +407,19 @@ class Reader(Protocol):
         """Names subscribed to, whether or not such a mailbox exists (RFC 3501 6.3.6)."""
         ...
 
+    # rights
+    async def grants(self, account_id: AccountId, mailbox_id: MailboxId) -> list[Grant]:
+        """The mailbox's access control list, ANYONE first, then by name; the positive before the negative."""
+        ...
+
+    async def grants_in(self, account_id: AccountId) -> dict[MailboxId, list[Grant]]:
+        """Those of all mailboxes of an account that have any."""
+        ...
+
+    async def shared_with(self, grantee: AccountId) -> list[SharedMailbox]:
+        """Every mailbox of other accounts with an entry for `grantee` or ANYONE, by owner's name and name."""
+        ...
+
     # messages
     async def uids(self, account_id: AccountId, mailbox_id: MailboxId) -> array[int]:
         """Every UID, ascending, type code "I" (4 bytes each)."""
@@ -510,6 +548,20 @@ class Tx(Reader, Protocol):
         """The first UID that is \\Recent for the caller; the next caller gets a later one."""
         ...
 
+    # rights
+    async def set_grant(
+        self,
+        account_id: AccountId,
+        mailbox_id: MailboxId,
+        grantee: AccountId,
+        letters: str | None,
+        *,
+        negative: bool = False,
+    ) -> None:
+        """Make, replace or (None) remove an entry of the access control list. The account gets a new modseq,
+        so that whoever shows one of its mailboxes looks again. Raises NoSuchMailbox."""
+        ...
+
     # messages
     async def append(
         self, account_id: AccountId, mailbox_id: MailboxId, messages: Sequence[NewMessage]
@@ -537,11 +589,13 @@ class Tx(Reader, Protocol):
         change: FlagChange,
         flags: int,
         *,
+        among: int = -1,
         unchanged_since: ModSeq | None = None,
     ) -> tuple[list[Message], list[Uid]]:
-        """Returns the messages after the change (also those that already were so, ascending), and the UIDs
-        left alone because their modseq is past `unchanged_since` (RFC 7162 3.1.3). Only messages that
-        really change get a new modseq. UIDs that are not there are in neither list."""
+        """Only bits of `among` change. Returns the messages after the change (also those that already were
+        so, ascending), and the UIDs left alone because their modseq is past `unchanged_since` (RFC 7162
+        3.1.3). Only messages that really change get a new modseq. UIDs that are not there are in neither
+        list."""
         ...
 
     async def expunge(self, account_id: AccountId, mailbox_id: MailboxId, uids: Sequence[Uid]) -> list[Uid]:
@@ -555,8 +609,11 @@ class Tx(Reader, Protocol):
         uids: Sequence[Uid],
         to_account: AccountId,
         to_mailbox: MailboxId,
+        *,
+        keep: int = -1,
     ) -> list[tuple[Uid, Uid]]:
-        """(source, destination) ascending. Flags and keywords go along. Raises OverQuota, OutOfKeywords."""
+        """(source, destination) ascending. Flags and keywords go along, those whose bits are in `keep` (as
+        the source numbers them). Raises OverQuota, OutOfKeywords."""
         ...
 
     async def move(
@@ -565,6 +622,8 @@ class Tx(Reader, Protocol):
         mailbox_id: MailboxId,
         uids: Sequence[Uid],
         to_mailbox: MailboxId,
+        *,
+        keep: int = -1,
     ) -> list[tuple[Uid, Uid]]:
         """As copy then expunge, within one account; email_id and thread_id stay."""
         ...

@@ -4,25 +4,26 @@ become (RFC 9051 6.3.2, 6.3.9.7)."""
 from __future__ import annotations
 
 from postier.accounts.mailboxes import HIERARCHY_SEPARATOR
+from postier.accounts.rights import Place
 from postier.imap.session.context import Context
 from postier.imap.wire.responses import list_line
-from postier.store.api import Mailbox
 
 __all__ = ["announce", "announce_deleted", "old_name"]
 
 
-async def announce(context: Context, mailbox: Mailbox, old: str | None = None) -> bytes:
+async def announce(context: Context, place: Place, old: str | None = None) -> bytes:
     """The LIST response of one mailbox. `old`: the name that the client knows it by."""
     if not context.rev2:
         return b""
+    mailbox = place.mailbox
     attributes = [] if mailbox.selectable else [b"\\Noselect"]
     has_children = await context.reader.has_mailboxes_inside(mailbox.account_id, mailbox.name)
     attributes.append(b"\\HasChildren" if has_children else b"\\HasNoChildren")
-    if mailbox.subscribed:
+    if place.name in await context.reader.subscriptions(context.account_id):
         attributes.append(b"\\Subscribed")
     if mailbox.special_use:
         attributes.append(mailbox.special_use.encode())
-    return list_line(mailbox.name, attributes, old_name=old, utf8=context.core.utf8)
+    return list_line(place.name, attributes, old_name=old, utf8=context.core.utf8)
 
 
 def announce_deleted(context: Context, name: str, old: str | None) -> bytes:

@@ -7,6 +7,7 @@ wrong on the way, the rest of the command is skipped and the connection stays in
 from __future__ import annotations
 
 from postier.accounts.delivery import new_message
+from postier.accounts.rights import Place, allowed_flags
 from postier.base.log import Log
 from postier.blobs.api import Spool
 from postier.imap.session.context import Context
@@ -17,7 +18,7 @@ from postier.imap.wire.responses import append_uid_code
 from postier.imap.wire.values import Append, AppendMessage, BadCommand, LiteralChunk, LiteralEnd
 from postier.message.analysis import Analyser, Analysis
 from postier.net.api import ConnectionLost, Wake
-from postier.store.api import Mailbox, NoSuchMailbox, Tx, Uid
+from postier.store.api import NoSuchMailbox, Tx, Uid
 
 __all__ = ["append"]
 
@@ -55,9 +56,9 @@ async def append(context: Context, command: Append) -> bytes:
     finally:
         intake.end()
     selected = context.selected
-    if selected is not None and selected.mailbox_id == target.mailbox_id:
+    if selected is not None and selected.is_at(target):
         await context.tell_news(expunges=True)
-    return b"OK [%b] Appended" % append_uid_code(target.uidvalidity, uids)
+    return b"OK [%b] Appended" % append_uid_code(target.mailbox.uidvalidity, uids)
 
 
 class _Intake:
@@ -127,14 +128,14 @@ class _Intake:
             arrival.spool.discard()
 
 
-async def _commit(context: Context, target: Mailbox, arrivals: list[_Arrival]) -> list[Uid]:
+async def _commit(context: Context, target: Place, arrivals: list[_Arrival]) -> list[Uid]:
     now = int(context.services.clock.now())
 
     async def work(tx: Tx) -> list[Uid]:
         messages = []
         for arrival in arrivals:
             blob_id, _ = await tx.add_blob(b"", arrival.spool)
-            flags, keywords = parse_flags(arrival.asked.flags)
+            flags, keywords = allowed_flags(target.rights, *parse_flags(arrival.asked.flags))
             asked = arrival.asked.internal_date
             messages.append(
                 new_message(

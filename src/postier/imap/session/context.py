@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from postier.accounts import rights
+from postier.accounts.rights import NoPermission, Place
 from postier.base.log import Log
 from postier.imap.session.errors import No
 from postier.imap.session.selected import Selected
@@ -59,11 +61,20 @@ class Context:
         return self.services.store.reader
 
     @property
-    def account_id(self) -> AccountId:
-        """Only in commands that the core lets through after login."""
+    def viewer(self) -> Account:
+        """Who has logged in. Only in commands that the core lets through after login."""
         if self.account is None:
             raise AssertionError("a command for logged-in clients came through before login")
-        return self.account.account_id
+        return self.account
+
+    @property
+    def account_id(self) -> AccountId:
+        return self.viewer.account_id
+
+    async def find(self, name: str, needed: str = "l") -> Place:
+        """The mailbox the client means by `name`, its own or another's, in which it has the `needed` rights
+        (RFC 4314). Raises NoSuchMailbox (also for what it may not see), NoPermission."""
+        return await rights.find(self.reader, self.viewer, name, needed)
 
     @property
     def mailbox(self) -> Selected:
@@ -91,11 +102,33 @@ class Context:
         if self.selected is not None:
             self.say(responses.highest_modseq(self.selected.modseq))
 
-    def writable_mailbox(self) -> Selected:
-        """Raises No where the mailbox was opened by EXAMINE."""
+    def readable_mailbox(self) -> Selected:
+        """Raises No where the right to read it was taken meanwhile."""
+        self._require("r")
+        return self.mailbox
+
+    def writable_mailbox(self, needed: str) -> Selected:
+        """Raises No where the mailbox was opened by EXAMINE or one of the `needed` rights is missing."""
         if self.mailbox.read_only:
             raise No("CANNOT", "The mailbox is selected read-only")
+        self._require(needed)
         return self.mailbox
+
+    def _require(self, needed: str) -> None:
+        if not set(needed) <= set(self.mailbox.rights):
+            raise NoPermission(f"{needed!r} is needed, {self.mailbox.rights!r} is there")
+
+    async def refresh_rights(self) -> None:
+        """Look again what may be done in the selected mailbox: with each command in another's, where the bus
+        told of changes in one's own."""
+        selected = self.mailbox
+        is_own = selected.account_id == self.account_id
+        noted = selected.noted
+        if is_own and noted == selected.rights_noted:
+            return
+        now = await rights.rights_in(self.reader, self.account_id, selected.account_id, selected.mailbox_id)
+        selected.rights_noted = noted
+        self.say(selected.learn_rights(now))
 
     def capabilities(self) -> bytes:
         """What is offered in this state of the connection."""
@@ -125,9 +158,14 @@ class Context:
     # ------------------------------------------------------------------ the selected mailbox
 
     async def tell_news(self, *, expunges: bool) -> None:
-        """Say what happened in the selected mailbox. Its deletion ends the session (RFC 2180 3.3)."""
+        """Say what happened in the selected mailbox, if it may still be read. Its deletion ends the session
+        (RFC 2180 3.3)."""
         selected = self.mailbox
         try:
+            await self.refresh_rights()
+            if "r" not in selected.rights:
+                await self.reader.mailbox(selected.account_id, selected.mailbox_id)
+                return
             news = await selected.sync(
                 self.reader,
                 expunges=expunges,
@@ -144,7 +182,7 @@ class Context:
         selected = self.forget_mailbox()
         if selected is None:
             return
-        if not selected.read_only and selected.first_recent <= selected.highest:
+        if selected.is_writable and selected.first_recent <= selected.highest:
             await self._claim_recent(selected)
 
     def forget_mailbox(self) -> Selected | None:

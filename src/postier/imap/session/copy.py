@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from postier.accounts.mailboxes import find
+from postier.accounts import folders
+from postier.accounts.rights import Place, changeable_flags
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.fetch import resolve, uids_at
@@ -10,7 +11,7 @@ from postier.imap.session.select import expunge_deleted
 from postier.imap.session.selected import Selected
 from postier.imap.wire.responses import copy_uid_code, highest_modseq_code
 from postier.imap.wire.values import Copy, Expunge, Move
-from postier.store.api import Mailbox, ModSeq, NoSuchMailbox, Tx, Uid
+from postier.store.api import ModSeq, NoSuchMailbox, Tx, Uid
 
 __all__ = ["copy", "expunge", "move"]
 
@@ -23,7 +24,12 @@ async def copy(context: Context, command: Copy) -> bytes:
 
     async def work(tx: Tx) -> Pairs:
         pairs = await tx.copy(
-            selected.account_id, selected.mailbox_id, uids, target.account_id, target.mailbox_id
+            selected.account_id,
+            selected.mailbox_id,
+            uids,
+            target.account_id,
+            target.mailbox_id,
+            keep=changeable_flags(target.rights),
         )
         return _all_or_nothing(command, uids, pairs)
 
@@ -33,12 +39,12 @@ async def copy(context: Context, command: Copy) -> bytes:
 
 async def move(context: Context, command: Move) -> bytes:
     """COPYUID comes in an untagged OK before the EXPUNGEs (RFC 6851 4.3). Moved to where they are, messages
-    get new UIDs: the command is a COPY and an EXPUNGE."""
-    selected = context.writable_mailbox()
+    get new UIDs: the command is a COPY and an EXPUNGE. It needs the rights of both (RFC 6851 4.2)."""
+    selected = context.writable_mailbox("te")
     target, uids = await _what_and_where(context, selected, command)
 
     async def work(tx: Tx) -> tuple[Pairs, ModSeq]:
-        pairs = await tx.move(selected.account_id, selected.mailbox_id, uids, target.mailbox_id)
+        pairs = await _move(tx, selected, uids, target)
         modseq, _ = await tx.standing(selected.account_id, selected.mailbox_id)
         return _all_or_nothing(command, uids, pairs), modseq
 
@@ -49,21 +55,33 @@ async def move(context: Context, command: Move) -> bytes:
     return _removed(context, b"Moved", modseq)
 
 
+async def _move(tx: Tx, selected: Selected, uids: list[Uid], target: Place) -> Pairs:
+    """To another account a message is copied, then expunged, in one transaction."""
+    source, keep = (selected.account_id, selected.mailbox_id), changeable_flags(target.rights)
+    if target.account_id == selected.account_id:
+        return await tx.move(*source, uids, target.mailbox_id, keep=keep)
+    pairs = await tx.copy(*source, uids, target.account_id, target.mailbox_id, keep=keep)
+    await tx.expunge(*source, [uid for uid, _ in pairs])
+    return pairs
+
+
 async def _what_and_where(
     context: Context, selected: Selected, command: Copy | Move
-) -> tuple[Mailbox, list[Uid]]:
+) -> tuple[Place, list[Uid]]:
     """The target and the UIDs. Raises No [TRYCREATE] where the target could be made (RFC 3501 6.4.7)."""
     uids = uids_at(selected, resolve(selected, command.sequence, by_uid=command.by_uid))
     return await existing_target(context, command.mailbox), uids
 
 
-async def existing_target(context: Context, name: str) -> Mailbox:
-    """The mailbox that messages are to be put into."""
+async def existing_target(context: Context, name: str) -> Place:
+    """The mailbox that messages are to be put into. Raises NoPermission where the client may not do that."""
     try:
-        target = await find(context.reader, context.account_id, name)
+        target = await context.find(name, "i")
     except NoSuchMailbox:
+        if not await folders.may_create(context.reader, context.viewer, name):
+            raise
         raise No("TRYCREATE", "No such mailbox") from None
-    if not target.selectable:
+    if not target.mailbox.selectable:
         raise No("TRYCREATE", "That name only has mailboxes below it")
     return target
 
@@ -75,15 +93,15 @@ def _all_or_nothing(command: Copy | Move, uids: list[Uid], pairs: Pairs) -> Pair
     return pairs
 
 
-def _copied(target: Mailbox, pairs: Pairs) -> bytes:
+def _copied(target: Place, pairs: Pairs) -> bytes:
     """RFC 4315 3: the target's UIDVALIDITY, then both sets in the same order."""
     sources, copies = zip(*pairs, strict=True)
-    return copy_uid_code(target.uidvalidity, sources, copies)
+    return copy_uid_code(target.mailbox.uidvalidity, sources, copies)
 
 
 async def expunge(context: Context, command: Expunge) -> bytes:
     """Only what this session has seen can go: a message that others brought stays, even if \\Deleted."""
-    selected = context.writable_mailbox()
+    selected = context.writable_mailbox("e")
     spans = None if command.uids is None else resolve(selected, command.uids, by_uid=True)
     return _removed(context, b"Expunged", await expunge_deleted(context, selected, spans))
 

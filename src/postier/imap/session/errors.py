@@ -7,6 +7,7 @@ as they are and are translated here. Texts are ours, or those of BadMailboxName,
 from __future__ import annotations
 
 from postier.accounts.mailboxes import BadMailboxName
+from postier.accounts.rights import NoPermission
 from postier.blobs.api import BlobUnreadable
 from postier.imap.session.view import NoSuchSequence
 from postier.store import api as store
@@ -34,6 +35,7 @@ REFUSALS: dict[type[Exception], tuple[str, str]] = {
     store.AlreadyExists: ("ALREADYEXISTS", "That name is taken"),
     store.OverQuota: ("OVERQUOTA", "The quota would be exceeded"),
     store.OutOfKeywords: ("LIMIT", "The mailbox has as many different keywords as it can"),
+    NoPermission: ("NOPERM", "You lack the right to do that there"),
     BlobUnreadable: ("SERVERBUG", "A message cannot be read"),
 }
 

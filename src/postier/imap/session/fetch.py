@@ -104,7 +104,7 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     if command.changed_since is not None or "MODSEQ" in command.items:
         context.become_modseq_aware()
     spans = resolve(selected, command.sequence, by_uid=command.by_uid)
-    plan = make_plan(command, with_modseqs=context.modseqs, read_only=selected.read_only)
+    plan = make_plan(command, with_modseqs=context.modseqs, marks=bool(selected.changeable & SEEN))
     if command.vanished:
         await _tell_vanished(context, selected, command)
     size = SECTION_BATCH if plan.sections is not None else BATCH if plan.facts else FLAGS_BATCH
@@ -117,11 +117,11 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     return b"OK Done"
 
 
-def make_plan(command: Fetch, *, with_modseqs: bool, read_only: bool) -> Plan:
+def make_plan(command: Fetch, *, with_modseqs: bool, marks: bool) -> Plan:
     """Choose columns. UID comes first where it was asked for or is owed (RFC 3501 6.4.8), MODSEQ is owed with
     CHANGEDSINCE and beside FLAGS once the client knows CONDSTORE (RFC 7162 3.1.4.1)."""
     sections = tuple(item for item in command.items if isinstance(item, BodySection))
-    marks_seen = not read_only and any(not section.peek for section in sections)
+    marks_seen = marks and any(not section.peek for section in sections)
     names = [item for item in command.items if isinstance(item, str)]
     if command.by_uid and "UID" not in names:
         names.insert(0, "UID")

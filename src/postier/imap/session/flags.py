@@ -33,11 +33,11 @@ def flag_texts(keywords: tuple[str, ...]) -> FlagTexts:
     return FlagTexts(keywords)
 
 
-def known_flags(keywords: tuple[str, ...], *, read_only: bool) -> tuple[str, ...]:
+def known_flags(keywords: tuple[str, ...], *, changeable: int) -> tuple[str, ...]:
     """What FLAGS names in a mailbox with these keywords: also those that a client may set but nobody has yet,
-    where there is room for them."""
+    where there is room for them. `changeable`: the bits of the flags that this session can change."""
     fresh: tuple[str, ...] = ()
-    if not read_only:
+    if changeable >> SYSTEM_FLAGS & 1:
         known = {keyword.lower() for keyword in keywords}
         fresh = tuple(name for name in WELL_KNOWN if name.lower() not in known)
     if len(keywords) + len(fresh) > MAX_KEYWORDS:
@@ -45,11 +45,12 @@ def known_flags(keywords: tuple[str, ...], *, read_only: bool) -> tuple[str, ...
     return (*_SYSTEM_NAMES, *keywords, *fresh)
 
 
-def flags_lines(keywords: tuple[str, ...], *, read_only: bool) -> bytes:
-    """FLAGS and PERMANENTFLAGS (RFC 3501 7.2.6, 7.1): said at SELECT and when a keyword is new."""
-    names = known_flags(keywords, read_only=read_only)
-    more = not read_only and len(keywords) < MAX_KEYWORDS
-    code = responses.permanent_flags_code(() if read_only else names, more=more)
+def flags_lines(keywords: tuple[str, ...], *, changeable: int) -> bytes:
+    """FLAGS and PERMANENTFLAGS (RFC 3501 7.2.6, 7.1): said at SELECT and when a keyword or a right is new."""
+    names = known_flags(keywords, changeable=changeable)
+    permanent = [name for bit, name in enumerate(names) if changeable >> bit & 1]
+    more = bool(changeable >> SYSTEM_FLAGS & 1) and len(keywords) < MAX_KEYWORDS
+    code = responses.permanent_flags_code(permanent, more=more)
     return responses.flags(names) + responses.untagged(b"OK", "Flags that stay", code)
 
 

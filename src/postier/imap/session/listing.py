@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from postier.accounts.mailboxes import HIERARCHY_SEPARATOR
+from postier.accounts.rights import Place, visible
 from postier.imap.session.context import Context
 from postier.imap.session.mailboxes import status_line
 from postier.imap.wire.patterns import matcher
 from postier.imap.wire.responses import list_line
 from postier.imap.wire.values import List, ListSelection, Lsub
-from postier.store.api import Mailbox
 
 __all__ = ["list_mailboxes", "lsub"]
 
@@ -25,7 +25,7 @@ class _Listing(NamedTuple):
     that only the parent can tell of it (RFC 5258 3.5).
     """
 
-    known: dict[str, Mailbox]
+    known: dict[str, Place]
     subscribed: frozenset[str]
     parents: frozenset[str]
     chosen_parents: frozenset[str]
@@ -36,8 +36,8 @@ class _Listing(NamedTuple):
         if ListSelection.SUBSCRIBED in self.selection and name not in self.subscribed:
             return False
         if ListSelection.SPECIAL_USE in self.selection:
-            mailbox = self.known.get(name)
-            return mailbox is not None and bool(mailbox.special_use)
+            place = self.known.get(name)
+            return place is not None and bool(place.mailbox.special_use)
         return True
 
 
@@ -62,7 +62,7 @@ async def list_mailboxes(context: Context, command: List) -> bytes:
 
 
 async def _listing(context: Context, command: List, matches: Callable[[str], bool]) -> _Listing:
-    known = {mailbox.name: mailbox for mailbox in await context.reader.mailboxes(context.account_id)}
+    known = {place.name: place for place in await visible(context.reader, context.viewer)}
     subscribed: frozenset[str] = frozenset()
     if ListSelection.SUBSCRIBED in command.selection or command.returns.subscribed:
         subscribed = frozenset(await context.reader.subscriptions(context.account_id))
@@ -76,27 +76,27 @@ async def _listing(context: Context, command: List, matches: Callable[[str], boo
 async def _tell(
     context: Context, command: List, listing: _Listing, name: str, has_chosen_below: bool
 ) -> None:
-    mailbox = listing.known.get(name)
+    place = listing.known.get(name)
     says_below = has_chosen_below and ListSelection.SUBSCRIBED in command.selection
     child_info = (b"SUBSCRIBED",) if says_below else ()
     context.say(list_line(name, _attributes(listing, name), child_info=child_info, utf8=context.core.utf8))
-    if command.returns.status and mailbox is not None and mailbox.selectable:
-        context.say(await status_line(context, mailbox, command.returns.status))
+    if command.returns.status and place is not None and place.mailbox.selectable and "r" in place.rights:
+        context.say(await status_line(context, place, command.returns.status))
 
 
 def _attributes(listing: _Listing, name: str) -> list[bytes]:
     """RFC 3501 7.2.2, RFC 5258 3, RFC 6154 2. Special uses are always shown, as RFC 6154 5.2 allows."""
-    mailbox = listing.known.get(name)
+    place = listing.known.get(name)
     attributes = []
-    if mailbox is None:
+    if place is None:
         attributes.append(b"\\NonExistent")
-    elif not mailbox.selectable:
+    elif not place.mailbox.selectable:
         attributes.append(b"\\Noselect")
     attributes.append(b"\\HasChildren" if name in listing.parents else b"\\HasNoChildren")
     if name in listing.subscribed:
         attributes.append(b"\\Subscribed")
-    if mailbox is not None and mailbox.special_use:
-        attributes.append(mailbox.special_use.encode())
+    if place is not None and place.mailbox.special_use:
+        attributes.append(place.mailbox.special_use.encode())
     return attributes
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from postier.accounts import mailboxes as rules
+from postier.accounts import folders, namespaces
+from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, INBOX, canonical_name
+from postier.accounts.rights import Place
 from postier.imap.session.announce import announce, announce_deleted, old_name
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
@@ -37,22 +39,21 @@ async def create(context: Context, command: Create) -> bytes:
         special_use = _SPECIAL_USE.get(command.special_use[0].lower(), "")
         if not special_use or len(command.special_use) > 1:
             raise No("USEATTR", "That special use cannot be given")
-    mailbox = await rules.create(
-        context.services.store, context.account_id, command.mailbox, special_use=special_use
+    place = await folders.create(
+        context.services.store, context.viewer, command.mailbox, special_use=special_use
     )
-    old = old_name(command.mailbox, mailbox.name)
+    old = old_name(command.mailbox, place.name)
     if old is not None:
-        context.say(await announce(context, mailbox, old))
+        context.say(await announce(context, place, old))
     return b"OK Created"
 
 
 async def delete(context: Context, command: Delete) -> bytes:
     """A client that deletes what it has selected is back in the authenticated state."""
     selected = context.selected
-    mailbox = await rules.find(context.reader, context.account_id, command.mailbox)
-    await rules.delete(context.services.store, context.account_id, mailbox.name)
-    context.say(announce_deleted(context, mailbox.name, old_name(command.mailbox, mailbox.name)))
-    if selected is not None and selected.mailbox_id == mailbox.mailbox_id:
+    place = await folders.delete(context.services.store, context.viewer, command.mailbox)
+    context.say(announce_deleted(context, place.name, old_name(command.mailbox, place.name)))
+    if selected is not None and selected.is_at(place):
         await leave(context)
         context.say(b"* OK [CLOSED] The selected mailbox is gone\r\n")
     return b"OK Deleted"
@@ -60,21 +61,21 @@ async def delete(context: Context, command: Delete) -> bytes:
 
 async def rename(context: Context, command: Rename) -> bytes:
     """What it is called now is told to IMAP4rev2, but not of INBOX, which stays (RFC 9051 6.3.6)."""
-    mailbox = await rules.rename(context.services.store, context.account_id, command.old, command.new)
-    if command.old != rules.INBOX:
-        context.say(await announce(context, mailbox, command.old))
+    place = await folders.rename(context.services.store, context.viewer, command.old, command.new)
+    if command.old != INBOX:
+        context.say(await announce(context, place, command.old))
     return b"OK Renamed"
 
 
 async def subscribe(context: Context, command: Subscribe) -> bytes:
     """Only to what exists; the subscription stays when the mailbox goes (RFC 3501 6.3.6)."""
-    mailbox = await rules.find(context.reader, context.account_id, command.mailbox)
-    await _set_subscribed(context, mailbox.name, True)
+    place = await context.find(command.mailbox)
+    await _set_subscribed(context, place.name, True)
     return b"OK Subscribed"
 
 
 async def unsubscribe(context: Context, command: Unsubscribe) -> bytes:
-    await _set_subscribed(context, rules.canonical_name(command.mailbox), False)
+    await _set_subscribed(context, canonical_name(command.mailbox), False)
     return b"OK Unsubscribed"
 
 
@@ -86,37 +87,38 @@ async def _set_subscribed(context: Context, name: str, subscribed: bool) -> None
 
 
 async def namespace(context: Context, command: Namespace) -> bytes:
-    """RFC 2342: one personal namespace without a prefix; nothing of others is shown yet."""
-    context.say(responses.namespace(separator=rules.HIERARCHY_SEPARATOR))
+    """RFC 2342: one's own mailboxes without a prefix, those of others and of shared accounts with one."""
+    other, shared = (name + HIERARCHY_SEPARATOR for name in (namespaces.OTHER_USERS, namespaces.SHARED))
+    context.say(responses.namespace("", other, shared, separator=HIERARCHY_SEPARATOR))
     return b"OK Done"
 
 
 async def status(context: Context, command: Status) -> bytes:
     """Counters only, one row read (RFC 3501 6.3.10, RFC 7162 3.1.7, RFC 8438)."""
-    mailbox = await rules.find(context.reader, context.account_id, command.mailbox)
-    if not mailbox.selectable:
+    place = await context.find(command.mailbox, "r")
+    if not place.mailbox.selectable:
         raise No("NONEXISTENT", "That name only has mailboxes below it")
     if "HIGHESTMODSEQ" in command.items:
         context.become_modseq_aware()
-    context.say(await status_line(context, mailbox, command.items))
+    context.say(await status_line(context, place, command.items))
     return b"OK Done"
 
 
-async def status_line(context: Context, mailbox: Mailbox, items: Sequence[str]) -> bytes:
+async def status_line(context: Context, place: Place, items: Sequence[str]) -> bytes:
     """The untagged STATUS."""
     values = [
-        (item, await _recent(context, mailbox) if item == "RECENT" else STATUS_VALUES[item](mailbox))
+        (item, await _recent(context, place) if item == "RECENT" else STATUS_VALUES[item](place.mailbox))
         for item in items
     ]
-    return responses.status_line(mailbox.name, values, utf8=context.core.utf8)
+    return responses.status_line(place.name, values, utf8=context.core.utf8)
 
 
-async def _recent(context: Context, mailbox: Mailbox) -> int:
+async def _recent(context: Context, place: Place) -> int:
     """What this session shows as \\Recent if it has the mailbox selected, else what the next one would."""
     selected = context.selected
-    if selected is not None and selected.mailbox_id == mailbox.mailbox_id:
+    if selected is not None and selected.is_at(place):
         return selected.recent
-    return await count_recent(context.reader, mailbox, mailbox.first_recent)
+    return await count_recent(context.reader, place.mailbox, place.mailbox.first_recent)
 
 
 STATUS_VALUES: dict[str, Callable[[Mailbox], int]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from postier.accounts.mailboxes import find
+from postier.accounts.rights import Place, is_changing
 from postier.imap.session.announce import announce, old_name
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad, No
@@ -37,29 +37,36 @@ async def _select(context: Context, command: Select, *, read_only: bool) -> byte
     if context.selected is not None:
         await leave(context)
         context.say(b"* OK [CLOSED] The mailbox that was selected is closed\r\n")
-    mailbox = await find(context.reader, context.account_id, command.mailbox)
+    place = await context.find(command.mailbox, "r")
+    mailbox = place.mailbox
     if not mailbox.selectable:
         raise No("NONEXISTENT", "That name only has mailboxes below it")
-    first_recent = await _first_recent(context, mailbox, read_only=read_only)
-    recent = await count_recent(context.reader, mailbox, first_recent)
-    selected = Selected(mailbox, read_only=read_only, first_recent=first_recent, recent=recent)
+    selected = await _opened(context, place, read_only=read_only)
     if context.rev2:
         selected.hide_recent()
     if command.condstore or command.qresync is not None:
         context.enabled |= {"CONDSTORE"}
     context.say(await _description(context, selected, mailbox))
-    context.say(await announce(context, mailbox, old_name(command.mailbox, mailbox.name)))
+    context.say(await announce(context, place, old_name(command.mailbox, place.name)))
     if command.qresync is not None:
         await _resync(context, selected, command)
     selected.subscribe(context.services.bus)
     context.selected = selected
     context.core.state = State.SELECTED
-    return b"OK [READ-ONLY] Selected" if read_only else b"OK [READ-WRITE] Selected"
+    return b"OK [READ-WRITE] Selected" if selected.is_writable else b"OK [READ-ONLY] Selected"
 
 
-async def _first_recent(context: Context, mailbox: Mailbox, *, read_only: bool) -> Uid:
-    """EXAMINE takes \\Recent from nobody (RFC 3501 6.3.2); where nothing is recent nothing is taken."""
-    if read_only or mailbox.first_recent >= mailbox.uidnext:
+async def _opened(context: Context, place: Place, *, read_only: bool) -> Selected:
+    takes_recent = not read_only and is_changing(place.rights)
+    first_recent = await _first_recent(context, place.mailbox, takes=takes_recent)
+    recent = await count_recent(context.reader, place.mailbox, first_recent)
+    return Selected(place, read_only=read_only, first_recent=first_recent, recent=recent)
+
+
+async def _first_recent(context: Context, mailbox: Mailbox, *, takes: bool) -> Uid:
+    """EXAMINE takes \\Recent from nobody (RFC 3501 6.3.2), nor does who can only look; where nothing is
+    recent nothing is taken."""
+    if not takes or mailbox.first_recent >= mailbox.uidnext:
         return mailbox.first_recent
 
     async def work(tx: Tx) -> Uid:
@@ -72,7 +79,7 @@ async def _description(context: Context, selected: Selected, mailbox: Mailbox) -
     unseen = 0 if context.rev2 else await _first_unseen(context, selected, mailbox)
     return b"".join(
         (
-            flags_lines(selected.keywords, read_only=selected.read_only),
+            flags_lines(selected.keywords, changeable=selected.changeable),
             selected.exists_lines(),
             b"* OK [UNSEEN %d] First unseen\r\n" % unseen if unseen else b"",
             b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % mailbox.uidvalidity,
@@ -156,10 +163,10 @@ async def leave(context: Context) -> None:
 
 
 async def close(context: Context, command: Close) -> bytes:
-    """RFC 3501 6.4.2: what is \\Deleted goes, silently, unless the mailbox is read-only. No HIGHESTMODSEQ is
-    told: others' changes up to it would be missed by a client that believes it."""
+    """RFC 3501 6.4.2: what is \\Deleted goes, silently, where the session may expunge (RFC 4314 4). No
+    HIGHESTMODSEQ is told: others' changes up to it would be missed by a client that believes it."""
     selected = context.mailbox
-    if not selected.read_only:
+    if not selected.read_only and "e" in selected.rights and "r" in selected.rights:
         await expunge_deleted(context, selected, None)
     await leave(context)
     return b"OK Closed"

@@ -16,6 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from itertools import chain
 
+from postier.accounts.rights import Place, changeable_flags, is_changing
 from postier.bus.api import Bus, Subscription, account_topic
 from postier.imap.session.flags import flag_texts, flags_lines, known_flags
 from postier.imap.session.view import View
@@ -24,7 +25,6 @@ from postier.imap.wire.responses import RECENT
 from postier.store.api import (
     AccountId,
     Changes,
-    Mailbox,
     MailboxId,
     Message,
     ModSeq,
@@ -44,7 +44,8 @@ SMALL = 1000
 
 
 class Selected:
-    """One session's state of one mailbox. `first_recent`: \\Recent for this session from this UID on."""
+    """One session's state of one mailbox. `first_recent`: \\Recent for this session from this UID on.
+    `rights`: the account's in the mailbox (RFC 4314) when they were last looked at."""
 
     __slots__ = (
         "_bus_seen",
@@ -64,15 +65,20 @@ class Selected:
         "noted",
         "on_news",
         "read_only",
+        "rights",
+        "rights_noted",
         "saved",
         "uidvalidity",
     )
 
-    def __init__(self, mailbox: Mailbox, *, read_only: bool, first_recent: Uid, recent: int) -> None:
-        """`recent`: how many messages are \\Recent now."""
+    def __init__(self, place: Place, *, read_only: bool, first_recent: Uid, recent: int) -> None:
+        """`read_only`: opened by EXAMINE. `recent`: how many messages are \\Recent now."""
+        mailbox = place.mailbox
         self.account_id: AccountId = mailbox.account_id
         self.mailbox_id: MailboxId = mailbox.mailbox_id
-        self.name = mailbox.name
+        self.name = place.name
+        self.rights = place.rights
+        self.rights_noted = 0
         self.uidvalidity = mailbox.uidvalidity
         self.keywords = mailbox.keywords
         self.modseq: ModSeq = mailbox.modseq
@@ -195,11 +201,32 @@ class Selected:
         """What to say of keywords that are new in the mailbox, before any FETCH shows them."""
         if keywords == self.keywords:
             return b""
-        told = known_flags(self.keywords, read_only=self.read_only)
+        told = known_flags(self.keywords, changeable=self.changeable)
         self.keywords = keywords
-        if set(told) == set(known_flags(keywords, read_only=self.read_only)):
+        if set(told) == set(known_flags(keywords, changeable=self.changeable)):
             return b""
-        return flags_lines(keywords, read_only=self.read_only)
+        return flags_lines(keywords, changeable=self.changeable)
+
+    # ------------------------------------------------------------------ rights
+
+    def is_at(self, place: Place) -> bool:
+        """That mailbox is this one."""
+        return (place.account_id, place.mailbox_id) == (self.account_id, self.mailbox_id)
+
+    @property
+    def is_writable(self) -> bool:
+        """Something in it can be changed: READ-WRITE (RFC 4314 5.2)."""
+        return not self.read_only and is_changing(self.rights)
+
+    @property
+    def changeable(self) -> int:
+        """The bits of the flags that this session can change."""
+        return 0 if self.read_only else changeable_flags(self.rights)
+
+    def learn_rights(self, rights: str) -> bytes:
+        """What to say of rights that are new: the flags that can be changed (RFC 4314 5.1.1)."""
+        before, self.rights = self.changeable, rights
+        return b"" if self.changeable == before else flags_lines(self.keywords, changeable=self.changeable)
 
     # ------------------------------------------------------------------ telling
 

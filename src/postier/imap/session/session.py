@@ -77,8 +77,10 @@ class ImapSession:
             return
         assert isinstance(event, Command)
         try:
+            if context.selected is not None:
+                await context.refresh_rights()
             if handler.counts:
-                await context.mailbox.load(context.reader)
+                await context.readable_mailbox().load(context.reader)
             done = await handler.run(context, event)
             if context.selected is not None:
                 await self._tell_news(handler, event)

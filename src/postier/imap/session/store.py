@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from postier.accounts.rights import NoPermission, allowed_flags
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.fetch import resolve, uids_at
@@ -23,7 +24,7 @@ CHANGES = {
 
 
 async def store(context: Context, command: Store) -> bytes:
-    selected = context.writable_mailbox()
+    selected = context.writable_mailbox("")
     if command.unchanged_since is not None:
         context.become_modseq_aware()
     uids = uids_at(selected, resolve(selected, command.sequence, by_uid=command.by_uid))
@@ -55,7 +56,11 @@ class _Changed(NamedTuple):
 async def _change(context: Context, selected: Selected, command: Store, uids: list[Uid]) -> _Changed:
     account_id, mailbox_id = selected.account_id, selected.mailbox_id
     system, names = parse_flags(command.flags)
-    change = CHANGES[command.operation]
+    change, among = CHANGES[command.operation], selected.changeable
+    asked = bool(system or names)
+    system, names = allowed_flags(selected.rights, system, names)
+    if not among or (asked and not system and not names):
+        raise NoPermission("none of the flags can be changed")
     unchanged_since = None if command.unchanged_since is None else ModSeq(command.unchanged_since)
 
     async def work(tx: Tx) -> _Changed:
@@ -66,7 +71,7 @@ async def _change(context: Context, selected: Selected, command: Store, uids: li
             flags |= await tx.keyword_bits(account_id, mailbox_id, names, create=create)
             _, keywords = await tx.standing(account_id, mailbox_id)
         messages, modified = await tx.change_flags(
-            account_id, mailbox_id, uids, change, flags, unchanged_since=unchanged_since
+            account_id, mailbox_id, uids, change, flags, among=among, unchanged_since=unchanged_since
         )
         return _Changed(before, keywords, messages, modified)
 

@@ -177,12 +177,10 @@ def status_line(name: str, items: Iterable[tuple[str, int]], *, utf8: bool = Fal
     return b"* STATUS %b (%b)\r\n" % (mailbox_name(name, utf8), pairs)
 
 
-def namespace(personal: str = "", shared: str | None = None, separator: str = "/") -> bytes:
-    """RFC 2342 5: one personal namespace, others' none, at most one shared."""
-    return b"* NAMESPACE %b NIL %b\r\n" % (
-        _namespace(personal, separator),
-        b"NIL" if shared is None else _namespace(shared, separator),
-    )
+def namespace(personal: str, other_users: str, shared: str, separator: str = "/") -> bytes:
+    """RFC 2342 5: one namespace of each kind."""
+    prefixes = (personal, other_users, shared)
+    return b"* NAMESPACE " + b" ".join([_namespace(prefix, separator) for prefix in prefixes]) + b"\r\n"
 
 
 def _namespace(prefix: str, separator: str) -> bytes:

@@ -132,22 +132,24 @@ class ArrivalTx(MessageTx):
         uids: Sequence[Uid],
         to_account: AccountId,
         to_mailbox: MailboxId,
+        *,
+        keep: int = -1,
     ) -> list[tuple[Uid, Uid]]:
         source = await self._ledger.mailbox(account_id, mailbox_id)
         coming = await self._going(account_id, mailbox_id, uids)
         size = sum(row[2] for row in coming)
-        words = _words(source, coming)
+        words = _words(source, coming, keep)
         account, box, modseq = await self._make_room(to_account, to_mailbox, len(coming), size, words)
-        bits = _Translation(source.keywords, box.keywords)
+        bits = _Translation(source.keywords, box.keywords, keep)
         pairs, messages, facts = [], [], []
         for uid, flags, length, blob_id in coming:
-            new, email_id = box.uidnext, account.email_next
+            new, email_id, flags = box.uidnext, account.email_next, bits.of(flags)
             box.uidnext += 1
             account.email_next += 1
             box.count(1, flags, length)
             self._ledger.refs[BlobId(blob_id)] += 1
             thread_id = None if to_account == account_id else email_id
-            messages.append((to_account, to_mailbox, new, bits.of(flags), modseq))
+            messages.append((to_account, to_mailbox, new, flags, modseq))
             origin = (account_id, mailbox_id, uid)
             facts.append((to_account, to_mailbox, new, self._now, email_id, thread_id, *origin))
             pairs.append((Uid(uid), Uid(new)))
@@ -156,25 +158,31 @@ class ArrivalTx(MessageTx):
         return pairs
 
     async def move(
-        self, account_id: AccountId, mailbox_id: MailboxId, uids: Sequence[Uid], to_mailbox: MailboxId
+        self,
+        account_id: AccountId,
+        mailbox_id: MailboxId,
+        uids: Sequence[Uid],
+        to_mailbox: MailboxId,
+        *,
+        keep: int = -1,
     ) -> list[tuple[Uid, Uid]]:
         source = await self._ledger.mailbox(account_id, mailbox_id)
         going = await self._going(account_id, mailbox_id, uids)
-        words = _words(source, going)
+        words = _words(source, going, keep)
         _, box, _ = await self._make_room(account_id, to_mailbox, 0, 0, words)
         if not going:
             return []
         box.keywords = with_names(box.keywords, words)
         modseq = await self._ledger.modseq(account_id, box)
         await self._take_out(account_id, mailbox_id, going)
-        bits = _Translation(source.keywords, box.keywords)
+        bits = _Translation(source.keywords, box.keywords, keep)
         pairs, messages, facts = [], [], []
         for uid, flags, size, _ in going:
-            new = box.uidnext
+            new, flags = box.uidnext, bits.of(flags)
             box.uidnext += 1
             box.count(1, flags, size)
             origin = (account_id, mailbox_id, uid)
-            messages.append((to_mailbox, new, bits.of(flags), modseq, *origin))
+            messages.append((to_mailbox, new, flags, modseq, *origin))
             facts.append((to_mailbox, new, self._now, *origin))
             pairs.append((Uid(uid), Uid(new)))
         await self._connection.executemany(_MOVE_MESSAGE, messages)
@@ -184,24 +192,26 @@ class ArrivalTx(MessageTx):
 
 
 class _Translation:
-    """Flags of one mailbox in the bits of another."""
+    """Flags of one mailbox, those in `keep`, in the bits of another."""
 
-    def __init__(self, source: str, target: str) -> None:
+    def __init__(self, source: str, target: str, keep: int) -> None:
         self._source = source
         self._target = target
+        self._keep = keep
         self._known: dict[int, int] = {}
 
     def of(self, flags: int) -> int:
         found = self._known.get(flags)
         if found is None:
-            found = (flags & _SYSTEM) | bits_of(self._target, names_of(self._source, flags))
+            kept = flags & self._keep
+            found = (kept & _SYSTEM) | bits_of(self._target, names_of(self._source, kept))
             self._known[flags] = found
         return found
 
 
-def _words(source: MailboxLine, rows: Sequence[Row]) -> list[str]:
-    """The keywords that any of the messages carries."""
+def _words(source: MailboxLine, rows: Sequence[Row], keep: int) -> list[str]:
+    """The keywords in `keep` that any of the messages carries."""
     together = 0
     for row in rows:
         together |= row[1]
-    return names_of(source.keywords, together)
+    return names_of(source.keywords, together & keep)

@@ -22,12 +22,13 @@ from postier.store.api import (
 from postier.store.sql.base import Reads, Writes
 from postier.store.sql.connection import Row
 
-__all__ = ["DirectoryReader", "DirectoryTx"]
+__all__ = ["ACCOUNT_COLUMNS", "DirectoryReader", "DirectoryTx", "as_account"]
 
-_ACCOUNT = (
-    "SELECT account_id, name, kind, password_hash, quota, used, messages, modseq, enabled, display_name"
-    " FROM accounts"
+ACCOUNT_COLUMNS = (
+    "a.account_id, a.name, a.kind, a.password_hash, a.quota, a.used, a.messages, a.modseq, a.enabled,"
+    " a.display_name"
 )
+_ACCOUNT = " ".join(("SELECT", ACCOUNT_COLUMNS, "FROM accounts a"))
 _TARGETS = (
     "SELECT t.address, t.account_id, t.forward_to, a.name FROM address_targets t"
     " LEFT JOIN accounts a ON a.account_id = t.account_id"
@@ -38,6 +39,8 @@ _OF_ACCOUNT = (
     "DELETE FROM facts WHERE account_id = ?",
     "DELETE FROM tombstones WHERE account_id = ?",
     "DELETE FROM threads WHERE account_id = ?",
+    "DELETE FROM rights WHERE account_id = ?",
+    "DELETE FROM rights WHERE grantee = ?",
     "DELETE FROM mailboxes WHERE account_id = ?",
     "DELETE FROM subscriptions WHERE account_id = ?",
     "DELETE FROM address_targets WHERE account_id = ?",
@@ -47,7 +50,7 @@ _OF_ACCOUNT = (
 )
 
 
-def _account(row: Row) -> Account:
+def as_account(row: Row) -> Account:
     number, name, kind, password_hash, quota, used, messages, modseq, enabled, display_name = row
     return Account(
         AccountId(number),
@@ -84,16 +87,16 @@ class DirectoryReader(Reads):
         row = await self._connection.row(_ACCOUNT + " WHERE account_id = ?", (account_id,))
         if row is None:
             raise NoSuchAccount(str(account_id))
-        return _account(row)
+        return as_account(row)
 
     async def account_named(self, name: str) -> Account | None:
         await self._settle()
         row = await self._connection.row(_ACCOUNT + " WHERE name = ?", (name,))
-        return None if row is None else _account(row)
+        return None if row is None else as_account(row)
 
     async def accounts(self) -> list[Account]:
         await self._settle()
-        return sorted(map(_account, await self._connection.rows(_ACCOUNT)), key=lambda found: found.name)
+        return sorted(map(as_account, await self._connection.rows(_ACCOUNT)), key=lambda found: found.name)
 
     async def domain(self, name: str) -> Domain | None:
         row = await self._connection.row(

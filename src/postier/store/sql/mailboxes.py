@@ -17,23 +17,24 @@ from postier.store.api import (
 from postier.store.sql.base import Reads, Writes
 from postier.store.sql.connection import Row
 
-__all__ = ["MailboxReader", "MailboxTx"]
+__all__ = ["MAILBOX_COLUMNS", "MailboxReader", "MailboxTx", "as_mailbox"]
 
-_MAILBOX = (
-    "SELECT m.account_id, m.mailbox_id, m.name, m.uidvalidity, m.uidnext, m.modseq, m.special_use,"
+MAILBOX_COLUMNS = (
+    "m.account_id, m.mailbox_id, m.name, m.uidvalidity, m.uidnext, m.modseq, m.special_use,"
     " EXISTS (SELECT 1 FROM subscriptions s WHERE s.account_id = m.account_id AND s.name = m.name),"
     " m.selectable, m.keywords, m.messages, m.unseen, m.deleted, m.size, m.first_recent"
-    " FROM mailboxes m WHERE m.account_id = ?"
 )
+_MAILBOX = " ".join(("SELECT", MAILBOX_COLUMNS, "FROM mailboxes m WHERE m.account_id = ?"))
 _OF_MAILBOX = (
     "DELETE FROM messages WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM facts WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM tombstones WHERE account_id = ? AND mailbox_id = ?",
+    "DELETE FROM rights WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM mailboxes WHERE account_id = ? AND mailbox_id = ?",
 )
 
 
-def _mailbox(row: Row) -> Mailbox:
+def as_mailbox(row: Row) -> Mailbox:
     account, number, name, uidvalidity, uidnext, modseq, use, subscribed, selectable, words, *counts = row
     messages, unseen, deleted, size, first_recent = counts
     return Mailbox(
@@ -63,7 +64,7 @@ def _inside(name: str) -> tuple[str, str]:
 class MailboxReader(Reads):
     async def mailboxes(self, account_id: AccountId) -> list[Mailbox]:
         await self._settle()
-        found = map(_mailbox, await self._connection.rows(_MAILBOX, (account_id,)))
+        found = map(as_mailbox, await self._connection.rows(_MAILBOX, (account_id,)))
         return sorted(found, key=lambda mailbox: mailbox.name)
 
     async def mailbox(self, account_id: AccountId, mailbox_id: MailboxId) -> Mailbox:
@@ -71,24 +72,24 @@ class MailboxReader(Reads):
         row = await self._connection.row(_MAILBOX + " AND m.mailbox_id = ?", (account_id, mailbox_id))
         if row is None:
             raise NoSuchMailbox(f"{account_id}/{mailbox_id}")
-        return _mailbox(row)
+        return as_mailbox(row)
 
     async def mailbox_named(self, account_id: AccountId, name: str) -> Mailbox | None:
         await self._settle()
         row = await self._connection.row(_MAILBOX + " AND m.name = ?", (account_id, name))
-        return None if row is None else _mailbox(row)
+        return None if row is None else as_mailbox(row)
 
     async def mailbox_with_use(self, account_id: AccountId, special_use: str) -> Mailbox | None:
         await self._settle()
         row = await self._connection.row(_MAILBOX + " AND m.special_use = ?", (account_id, special_use))
-        return None if row is None else _mailbox(row)
+        return None if row is None else as_mailbox(row)
 
     async def mailboxes_inside(self, account_id: AccountId, name: str) -> list[Mailbox]:
         await self._settle()
         rows = await self._connection.rows(
             _MAILBOX + " AND m.name > ? AND m.name < ?", (account_id, *_inside(name))
         )
-        return sorted(map(_mailbox, rows), key=lambda mailbox: mailbox.name)
+        return sorted(map(as_mailbox, rows), key=lambda mailbox: mailbox.name)
 
     async def has_mailboxes_inside(self, account_id: AccountId, name: str) -> bool:
         found = "SELECT 1 FROM mailboxes WHERE account_id = ? AND name > ? AND name < ? LIMIT 1"

@@ -164,6 +164,7 @@ class MessageTx(MessageReader, Writes):
         change: FlagChange,
         flags: int,
         *,
+        among: int = -1,
         unchanged_since: ModSeq | None = None,
     ) -> tuple[list[Message], list[Uid]]:
         box = await self._ledger.mailbox(account_id, mailbox_id)
@@ -175,7 +176,7 @@ class MessageTx(MessageReader, Writes):
             if unchanged_since is not None and message.modseq > unchanged_since:
                 refused.append(message.uid)
                 continue
-            new = _changed(message.flags, change, flags)
+            new = _changed(message.flags, change, flags) & among | message.flags & ~among
             if new != message.flags:
                 modseq = modseq or ModSeq(await self._ledger.modseq(account_id, box))
                 _count_flags(box, message.flags, new)

@@ -1,0 +1,178 @@
+"""Who may do what with a mailbox (RFC 4314): a letter for each right, in the order of RIGHTS.
+
+An account owns its mailboxes and has all rights there, unless an entry for itself says otherwise; those of
+OWNERS it never loses. Everybody else has what the entries for the account and for anyone give, without what
+negative entries take. Whoever may not see a mailbox hears that there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from postier.accounts.mailboxes import INBOX, BadMailboxName, parents
+from postier.accounts.namespaces import Whereabouts, shown_name, whereabouts
+from postier.store.api import (
+    ANYONE,
+    Account,
+    AccountId,
+    Flag,
+    Grant,
+    Mailbox,
+    MailboxId,
+    NoSuchMailbox,
+    Reader,
+)
+
+__all__ = [
+    "OWNERS",
+    "RIGHTS",
+    "NoPermission",
+    "Place",
+    "allowed_flags",
+    "changeable_flags",
+    "effective",
+    "find",
+    "find_parent",
+    "is_changing",
+    "normal",
+    "place_of",
+    "rights_in",
+    "visible",
+]
+
+RIGHTS = "lrswipkxtea"
+OWNERS = "la"
+"""The rights that an owner always has."""
+_CHANGING = frozenset("ieswt")
+
+_FLAG_RIGHTS = {"s": int(Flag.SEEN), "t": int(Flag.DELETED), "w": ~int(Flag.SEEN | Flag.DELETED)}
+"""The flags that each right lets change, keywords among those of "w"."""
+
+
+class NoPermission(Exception):
+    """The account sees the mailbox and may not do that with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A mailbox as an account sees it: its name there and the account's rights."""
+
+    mailbox: Mailbox
+    name: str
+    rights: str
+
+    @property
+    def account_id(self) -> AccountId:
+        """Whose it is."""
+        return self.mailbox.account_id
+
+    @property
+    def mailbox_id(self) -> MailboxId:
+        return self.mailbox.mailbox_id
+
+
+def normal(letters: Iterable[str]) -> str:
+    """The rights among `letters`, in order."""
+    given = set(letters)
+    return "".join(right for right in RIGHTS if right in given)
+
+
+def effective(viewer: AccountId, owner: AccountId, grants: Iterable[Grant]) -> str:
+    """The rights of `viewer` by the entries that concern it; others may be among them."""
+    given, taken = set[str](), set[str]()
+    is_said = False
+    for grant in grants:
+        if grant.grantee in (ANYONE, viewer):
+            (taken if grant.negative else given).update(grant.letters)
+            is_said |= grant.grantee == viewer and not grant.negative
+    if viewer != owner:
+        return normal(given - taken)
+    return normal(((given if is_said else set(RIGHTS)) - taken).union(OWNERS))
+
+
+def is_changing(rights: str) -> bool:
+    """Whoever has none of these can only look (RFC 4314 5.2: READ-ONLY)."""
+    return not _CHANGING.isdisjoint(rights)
+
+
+def changeable_flags(rights: str) -> int:
+    """The bits of the flags that these rights let change (RFC 4314 4: STORE, APPEND, COPY)."""
+    bits = 0
+    for right, flags in _FLAG_RIGHTS.items():
+        if right in rights:
+            bits |= flags
+    return bits
+
+
+def allowed_flags(rights: str, flags: int, keywords: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    """Those flags and keywords that these rights let a new message have."""
+    bits = changeable_flags(rights)
+    return flags & bits, keywords if "w" in rights else ()
+
+
+async def rights_in(reader: Reader, viewer: AccountId, account_id: AccountId, mailbox_id: MailboxId) -> str:
+    """The rights of `viewer` in one mailbox; none where there is none."""
+    return effective(viewer, account_id, await reader.grants(account_id, mailbox_id))
+
+
+async def find(reader: Reader, viewer: Account, name: str, needed: str = "l") -> Place:
+    """The mailbox that `viewer` calls `name`, whether or not it can be selected, with all rights of `needed`.
+
+    Raises NoPermission where it is seen and one of them is missing, NoSuchMailbox where it is not seen.
+    """
+    try:
+        where = await whereabouts(reader, viewer, name)
+    except BadMailboxName as error:
+        raise NoSuchMailbox(str(error)) from None
+    mailbox = await reader.mailbox_named(where.owner.account_id, where.name)
+    if mailbox is None:
+        raise NoSuchMailbox(f"account {where.owner.account_id} has no mailbox of that name")
+    return _with(await place_of(reader, viewer, where.owner, mailbox), needed)
+
+
+async def visible(reader: Reader, viewer: Account) -> list[Place]:
+    """Every mailbox that `viewer` sees: its own by name, then those of others. A few queries however many."""
+    mine, entries = viewer.account_id, await reader.grants_in(viewer.account_id)
+    own = [
+        Place(mailbox, mailbox.name, effective(mine, mine, entries.get(mailbox.mailbox_id, ())))
+        for mailbox in await reader.mailboxes(mine)
+    ]
+    foreign = [
+        Place(mailbox, shown_name(viewer, owner, mailbox.name), effective(mine, owner.account_id, grants))
+        for owner, mailbox, grants in await reader.shared_with(mine)
+    ]
+    return own + [place for place in foreign if "l" in place.rights]
+
+
+async def find_parent(reader: Reader, viewer: Account, where: Whereabouts, needed: str) -> Place | None:
+    """The nearest mailbox above a name, with `needed` rights: it decides who may make that name (RFC 4314 4).
+    In another's account INBOX stands above the first level; in one's own nothing does.
+
+    Raises NoPermission, NoSuchMailbox.
+    """
+    owner = where.owner
+    above = parents(where.name)
+    if owner.account_id != viewer.account_id and INBOX not in above:
+        above.insert(0, INBOX)
+    for name in reversed(above):
+        mailbox = await reader.mailbox_named(owner.account_id, name)
+        if mailbox is not None:
+            return _with(await place_of(reader, viewer, owner, mailbox), needed)
+    if owner.account_id != viewer.account_id:
+        raise NoSuchMailbox(f"account {owner.account_id} has no INBOX")
+    return None
+
+
+async def place_of(reader: Reader, viewer: Account, owner: Account, mailbox: Mailbox) -> Place:
+    """The mailbox of `owner` as `viewer` would see it, whether or not it may."""
+    rights = await rights_in(reader, viewer.account_id, mailbox.account_id, mailbox.mailbox_id)
+    return Place(mailbox, shown_name(viewer, owner, mailbox.name), rights)
+
+
+def _with(place: Place, needed: str) -> Place:
+    if set(needed) <= set(place.rights):
+        return place
+    if "l" in place.rights:
+        raise NoPermission(f"{needed!r} is needed in {place.account_id}/{place.mailbox_id}")
+    raise NoSuchMailbox(f"{place.account_id}/{place.mailbox_id} is not seen")
