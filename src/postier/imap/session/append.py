@@ -111,10 +111,10 @@ class _Intake:
                 case LiteralEnd(following):
                     self.pending = following is not None
                     return event
-                case BadCommand(_, text, fatal):
+                case BadCommand(_, text, fatal, code):
                     self.pending = False
                     context.ending = fatal
-                    raise Bad(text)
+                    raise Bad(text, code)
                 case Wake():
                     continue
                 case _:

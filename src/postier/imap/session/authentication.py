@@ -38,7 +38,7 @@ async def login(context: Context, command: Login) -> bytes:
 async def authenticate(context: Context, command: Authenticate) -> bytes:
     """RFC 3501 6.2.2 with SASL-IR (RFC 4959)."""
     mechanism = MECHANISMS.get(command.mechanism)
-    if mechanism is None:
+    if mechanism is None or not {"AUTH", f"AUTH={command.mechanism}"}.isdisjoint(context.core.off):
         raise No("CANNOT", "That mechanism is not offered")
     if mechanism.secret_in_clear:
         _require_privacy(context)

@@ -141,6 +141,7 @@ class Context:
             compressed=self.compressed,
             mechanisms=offered(confidential=confidential),
             append_limit=settings.max_message_size,
+            off=self.core.off,
         )
         return render_capabilities(self.core.state, around)
 

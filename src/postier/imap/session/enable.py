@@ -15,7 +15,8 @@ ENABLED_WITH: dict[str, frozenset[str]] = {
     "UTF8=ACCEPT": frozenset({"UTF8=ACCEPT"}),  # RFC 9755 3
     "IMAP4REV2": frozenset({"IMAP4REV2"}),  # RFC 9051 Appendix A
 }
-"""What ENABLE knows, in capitals, and what comes with it. Other names are passed over (RFC 5161 3.1)."""
+"""What ENABLE knows, in capitals, and what comes with it. Other names, and what is
+switched off, are passed over (RFC 5161 3.1)."""
 
 _NAMES = {row.name.upper(): row.name for row in CAPABILITIES}
 
@@ -24,8 +25,8 @@ _SPEAKS_UTF8 = frozenset({"UTF8=ACCEPT", "IMAP4REV2"})
 
 async def enable(context: Context, command: Enable) -> bytes:
     """Says what was enabled by this command; asked for twice, the second time nothing (RFC 5161 3.2)."""
-    wanted = {name for asked in command.capabilities for name in ENABLED_WITH.get(asked, ())}
-    fresh = wanted - context.enabled
+    allowed = (asked for asked in command.capabilities if asked not in context.core.off)
+    fresh = {name for asked in allowed for name in ENABLED_WITH.get(asked, ())} - context.enabled
     context.say(enabled([_NAMES[name] for name in command.capabilities if name in fresh]))
     if "CONDSTORE" in fresh:
         context.become_modseq_aware()

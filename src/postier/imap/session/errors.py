@@ -16,7 +16,11 @@ __all__ = ["Bad", "No", "refusal"]
 
 
 class Bad(Exception):
-    """A tagged BAD: the client does what the protocol forbids. The text is shown."""
+    """A tagged BAD: the client does what the protocol forbids. The text is shown; `code` as in No."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class No(Exception):
@@ -43,7 +47,7 @@ REFUSALS: dict[type[Exception], tuple[str, str]] = {
 def refusal(error: Exception) -> bytes | None:
     """The tagged response without its tag; None if no session expects `error`: a fault of ours."""
     if isinstance(error, Bad):
-        return _line("BAD", "", str(error))
+        return _line("BAD", error.code, str(error))
     if isinstance(error, NoSuchSequence):
         return _line("BAD", "", "There is no message of that sequence number")
     if isinstance(error, No):

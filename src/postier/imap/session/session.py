@@ -18,6 +18,7 @@ from postier.imap.session.errors import refusal
 from postier.imap.session.handlers import HANDLERS, Handler, News
 from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.wire.core import ImapServer
+from postier.imap.wire.responses import tagged
 from postier.imap.wire.values import BadCommand, Command
 from postier.net.api import Connection, ConnectionLost, IdleTimeout, Wake
 from postier.store.api import StoreError, StoreUnavailable
@@ -119,7 +120,7 @@ class ImapSession:
         """What is no command of its own: a bad line, a wake-up between commands, a left-over of a literal."""
         context = self._context
         if isinstance(event, BadCommand):
-            context.say(b"%b BAD %b\r\n" % (event.tag, event.text.encode("ascii", "replace")))
+            context.say(tagged(event.tag, b"BAD", event.text, event.code.encode()))
             if event.fatal:
                 context.say(b"* BYE Too many errors\r\n")
                 context.ending = True

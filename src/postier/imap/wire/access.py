@@ -58,6 +58,7 @@ def parse_authenticate(g: Grammar, tag: bytes) -> Authenticate:
     mechanism = g.atom().upper().decode()
     initial: bytes | None = None
     if g.take(b" "):
+        g.needs("SASL-IR")
         initial = b"" if g.take(b"=") else decode_base64(g.rest())
         if initial is None:
             g.fail("an initial response in base64")

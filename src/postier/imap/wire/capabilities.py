@@ -1,21 +1,33 @@
-"""What CAPABILITY announces (RFC 3501 7.2.1): one row for each name, and when it is shown."""
+"""What CAPABILITY announces (RFC 3501 7.2.1): one row for each name, and when it is shown.
+
+A capability may be switched off, for everybody, an account, or a kind of client: then it is not announced,
+and neither its command nor its words within other commands are taken (commands.py, Grammar.needs).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from postier.imap.wire.values import State
 
-__all__ = ["CAPABILITIES", "CapabilityRow", "Surroundings", "render_capabilities"]
+__all__ = [
+    "CAPABILITIES",
+    "CapabilityRow",
+    "Surroundings",
+    "can_be_switched_off",
+    "render_capabilities",
+    "switched_off",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What decides about capabilities beside the state. `login_allowed`: passwords may cross this connection;
     `starttls`: a certificate is there; `compressed`: COMPRESS is active; `mechanisms`: of SASL;
-    `append_limit`: octets of the largest message that APPEND takes, 0 for none to tell (RFC 7889).
+    `append_limit`: octets of the largest message that APPEND takes, 0 for none to tell (RFC 7889);
+    `off`: what `switched_off` made.
     """
 
     tls: bool = False
@@ -24,6 +36,7 @@ class Surroundings:
     compressed: bool = False
     mechanisms: tuple[str, ...] = ("PLAIN",)
     append_limit: int = 0
+    off: frozenset[str] = frozenset()
 
 
 Shown = Callable[[State, Surroundings], bool]
@@ -31,11 +44,17 @@ Shown = Callable[[State, Surroundings], bool]
 
 @dataclass(frozen=True, slots=True)
 class CapabilityRow:
-    """A name, the standard that says what it promises, and when a client sees it."""
+    """A name, the standard that says what it promises, and when a client sees it.
+
+    `needs`: another name without which this one means nothing: both are switched off together. `fixed`: it
+    cannot be switched off.
+    """
 
     name: str
     rfc: str
     shown: Shown
+    needs: str = ""
+    fixed: bool = False
 
 
 def _always(state: State, around: Surroundings) -> bool:
@@ -62,15 +81,21 @@ def _can_compress(state: State, around: Surroundings) -> bool:
     return _after_login(state, around) and not around.compressed
 
 
+def _without_literal_plus(state: State, around: Surroundings) -> bool:
+    """RFC 7888 5: never both."""
+    return "LITERAL+" in around.off
+
+
 CAPABILITIES = (
-    CapabilityRow("IMAP4rev1", "3501", _always),
-    CapabilityRow("IMAP4rev2", "9051", _always),
+    CapabilityRow("IMAP4rev1", "3501", _always, fixed=True),
+    CapabilityRow("IMAP4rev2", "9051", _always, "ENABLE"),
     CapabilityRow("LITERAL+", "7888", _always),
+    CapabilityRow("LITERAL-", "7888", _without_literal_plus),
     CapabilityRow("ID", "2971", _always),
     CapabilityRow("ENABLE", "5161", _always),
     CapabilityRow("SASL-IR", "4959", _before_login),
-    CapabilityRow("STARTTLS", "3501 6.2.1", _can_start_tls),
-    CapabilityRow("LOGINDISABLED", "3501 6.2.3", _login_disabled),
+    CapabilityRow("STARTTLS", "3501 6.2.1", _can_start_tls, fixed=True),
+    CapabilityRow("LOGINDISABLED", "3501 6.2.3", _login_disabled, fixed=True),
     CapabilityRow("IDLE", "2177", _after_login),
     CapabilityRow("NAMESPACE", "2342", _after_login),
     CapabilityRow("UIDPLUS", "4315", _after_login),
@@ -78,19 +103,22 @@ CAPABILITIES = (
     CapabilityRow("UNSELECT", "3691", _after_login),
     CapabilityRow("CHILDREN", "3348", _after_login),
     CapabilityRow("LIST-EXTENDED", "5258", _after_login),
-    CapabilityRow("LIST-STATUS", "5819", _after_login),
+    CapabilityRow("LIST-STATUS", "5819", _after_login, "LIST-EXTENDED"),
     CapabilityRow("STATUS=SIZE", "8438", _after_login),
     CapabilityRow("SPECIAL-USE", "6154", _after_login),
     CapabilityRow("CREATE-SPECIAL-USE", "6154", _after_login),
     CapabilityRow("ESEARCH", "4731", _after_login),
     CapabilityRow("WITHIN", "5032", _after_login),
-    CapabilityRow("SEARCHRES", "5182", _after_login),
+    CapabilityRow("SEARCHRES", "5182", _after_login, "ESEARCH"),
     CapabilityRow("MULTIAPPEND", "3502", _after_login),
     CapabilityRow("CONDSTORE", "7162", _after_login),
-    CapabilityRow("QRESYNC", "7162", _after_login),
-    CapabilityRow("UTF8=ACCEPT", "9755", _after_login),
+    CapabilityRow("QRESYNC", "7162", _after_login, "CONDSTORE"),
+    CapabilityRow("UTF8=ACCEPT", "9755", _after_login, "ENABLE"),
     CapabilityRow("COMPRESS=DEFLATE", "4978", _can_compress),
 )
+
+_VALUED = ("AUTH", "APPENDLIMIT")
+"""What is announced with a value that no row names."""
 
 
 @lru_cache(maxsize=64)
@@ -101,4 +129,26 @@ def render_capabilities(state: State, around: Surroundings) -> bytes:
         names += [f"AUTH={mechanism}" for mechanism in around.mechanisms]
     if state is not State.NOT_AUTHENTICATED and around.append_limit:
         names.append(f"APPENDLIMIT={around.append_limit}")
-    return " ".join(names).encode("ascii")
+    return " ".join(name for name in names if not _covers(around.off, name)).encode("ascii")
+
+
+def can_be_switched_off(name: str) -> bool:
+    """`name` is a capability of ours, or the part before "=" of some, and not one that must stay."""
+    wanted = name.upper()
+    rows = [row for row in CAPABILITIES if _covers((wanted,), row.name)]
+    return not any(row.fixed for row in rows) and (bool(rows) or wanted.partition("=")[0] in _VALUED)
+
+
+def switched_off(names: Iterable[str]) -> frozenset[str]:
+    """`names` in capitals, with all that means nothing without them; "THREAD" is any "THREAD=..."."""
+    off = frozenset(name.upper() for name in names)
+    while True:
+        also = {row.name.upper() for row in CAPABILITIES if row.needs in off or _covers(off, row.name)}
+        if also <= off:
+            return off
+        off |= also
+
+
+def _covers(off: Iterable[str], name: str) -> bool:
+    wanted = name.upper()
+    return wanted in off or wanted.partition("=")[0] in off

@@ -141,15 +141,19 @@ COMMANDS = {
 }
 
 
-def parse_command(data: bytes, state: State, *, utf8: bool = False) -> Command:
+def parse_command(
+    data: bytes, state: State, *, utf8: bool = False, off: frozenset[str] = frozenset()
+) -> Command:
     """The command that `data` is (see Grammar for its form), or the BadCommand that says why it is none."""
-    return _read(Grammar(data, utf8=utf8), state, _whole)
+    return _read(Grammar(data, utf8=utf8, off=off), state, _whole)
 
 
-def parse_streamed(data: bytes, state: State, *, utf8: bool = False) -> Append | BadCommand | None:
+def parse_streamed(
+    data: bytes, state: State, *, utf8: bool = False, off: frozenset[str] = frozenset()
+) -> Append | BadCommand | None:
     """The same for `data` that ends in the announcement of a literal: the command that takes the literal as a
     stream, or None where it is an ordinary argument whose octets must be collected first."""
-    return _read(Grammar(data, utf8=utf8), state, _up_to_its_literal)
+    return _read(Grammar(data, utf8=utf8, off=off), state, _up_to_its_literal)
 
 
 def _whole(g: Grammar, tag: bytes, row: Row, by_uid: bool) -> Command:
@@ -173,10 +177,10 @@ def _read(
     try:
         tag = _tag(g)
         row, by_uid = _row(g)
-        if row is None:
+        if row is None or row.capability.upper() in g.off:
             return _unknown(tag)
         if state not in row.states:
-            return BadCommand(tag, "Command not allowed in this state")
+            return BadCommand(tag, "Command not allowed in this state", code="CLIENTBUG")
         return arguments(g, tag, row, by_uid)
     except ParseError as error:
         return BadCommand(tag, f"Syntax: {error}")

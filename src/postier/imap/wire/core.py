@@ -48,6 +48,9 @@ CHUNK = 64 * 1024
 MAX_ARGUMENTS = 100
 """Literals in one command."""
 
+MAX_UNASKED = 4096
+"""Octets of a literal that does not wait, where LITERAL- is announced (RFC 7888 5)."""
+
 MAX_RESPONSE = 16 * 1024
 """A line of AUTHENTICATE: 12,288 octets in base64 (RFC 4422 names no limit)."""
 
@@ -81,7 +84,8 @@ _Step = ImapEvent | _Again | None
 class ImapServer:
     """A net.api.Core whose events are the values of imap.wire.values.
 
-    `state` and `utf8` are set by the session: the state of RFC 3501 3, and True once UTF8=ACCEPT is enabled.
+    The session sets `state` (RFC 3501 3), `utf8`, True once the client has enabled UTF8=ACCEPT or IMAP4rev2,
+    and `off`, the capabilities that are switched off.
     """
 
     __slots__ = (
@@ -96,6 +100,7 @@ class ImapServer:
         "_tag",
         "_verdict",
         "_wanted",
+        "off",
         "state",
         "utf8",
     )
@@ -103,6 +108,7 @@ class ImapServer:
     def __init__(self) -> None:
         self.state = State.NOT_AUTHENTICATED
         self.utf8 = False
+        self.off: frozenset[str] = frozenset()
         self._mode = _Mode.COMMAND
         self._buffer = InputBuffer()
         self._out: list[bytes] = []
@@ -199,7 +205,7 @@ class ImapServer:
             return self._refuse(literal, self._bad_command("Lines end with CR LF"))
         if literal is not None:
             return self._announced(literal)
-        event = parse_command(self._finish_command(), self.state, utf8=self.utf8)
+        event = parse_command(self._finish_command(), self.state, utf8=self.utf8, off=self.off)
         if isinstance(event, BadCommand):
             return self._judge(event)
         if self.state is not State.NOT_AUTHENTICATED:
@@ -215,8 +221,10 @@ class ImapServer:
 
     def _announced(self, literal: Literal) -> _Step:
         """A line ends in a literal: a message to be streamed, or an argument to be collected."""
+        if self._should_have_waited(literal):
+            return self._refuse(literal, _too_big(self._known_tag()))
         if self._is_append():
-            event = parse_streamed(b"".join(self._parts), self.state, utf8=self.utf8)
+            event = parse_streamed(b"".join(self._parts), self.state, utf8=self.utf8, off=self.off)
             if isinstance(event, BadCommand):
                 return self._refuse(literal, event)
             if isinstance(event, Append):
@@ -237,6 +245,12 @@ class ImapServer:
         if literal.waits:
             self._out.append(b"+ OK\r\n")
         return _AGAIN
+
+    def _should_have_waited(self, literal: Literal) -> bool:
+        """RFC 7888: any literal may come unasked with LITERAL+, short ones with LITERAL-, else none."""
+        if literal.waits or "LITERAL+" not in self.off:
+            return False
+        return literal.size > MAX_UNASKED or "LITERAL-" in self.off
 
     def _is_append(self) -> bool:
         """Only the first words are looked at; the mailbox's name may have come as a literal before."""
@@ -287,8 +301,10 @@ class ImapServer:
             return LiteralEnd()
         literal = announced_literal(line.removesuffix(b"\r"))
         message = _another_message(line)
-        if message is None or literal is None:
+        if message is None or literal is None or "MULTIAPPEND" in self.off:
             return self._refuse(literal, BadCommand(self._tag, "Syntax: expected the end of the line"))
+        if self._should_have_waited(literal):
+            return self._refuse(literal, _too_big(self._tag))
         return self._decide(literal, LiteralEnd(message))
 
     # ------------------------------------------------------------------ refusing
@@ -375,6 +391,10 @@ class ImapServer:
             return None
         self._mode = _Mode.COMMAND
         return IdleDone(line.upper() == b"DONE\r")
+
+
+def _too_big(tag: bytes) -> BadCommand:
+    return BadCommand(tag, "The literal should have waited for the go-ahead", code="TOOBIG")
 
 
 def _another_message(line: bytes) -> AppendMessage | None:

@@ -38,6 +38,9 @@ _ITEMS |= {
     b"RFC822.HEADER": BodySection((), "HEADER", (), None, True, b"RFC822.HEADER"),
     b"RFC822.TEXT": BodySection((), "TEXT", (), None, False, b"RFC822.TEXT"),
 }
+_CAPABILITY_OF: dict[FetchItem, str] = {"MODSEQ": "CONDSTORE"}
+"""Items of extensions that can be switched off."""
+
 _SECTIONS = {b"BODY": False, b"BODY.PEEK": True}
 _WHOLE_SPECIFIERS = {b"HEADER", b"TEXT", b"HEADER.FIELDS", b"HEADER.FIELDS.NOT"}
 _PART_SPECIFIERS = _WHOLE_SPECIFIERS | {b"MIME"}
@@ -83,6 +86,8 @@ def _item(g: Grammar) -> FetchItem:
     if item is None:
         g.position = start
         g.fail("a FETCH item")
+    if item in _CAPABILITY_OF:
+        g.needs(_CAPABILITY_OF[item])
     return item
 
 
@@ -159,9 +164,11 @@ def _modifiers(g: Grammar) -> tuple[int | None, bool]:
     while True:
         name = g.word()
         if name == b"CHANGEDSINCE" and changed_since is None:
+            g.needs("CONDSTORE")
             g.space()
             changed_since = g.number64()
         elif name == b"VANISHED":
+            g.needs("QRESYNC")
             vanished = True
         else:
             g.fail("CHANGEDSINCE or VANISHED")

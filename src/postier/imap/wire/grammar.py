@@ -79,13 +79,23 @@ def announced_literal(line: bytes) -> Literal | None:
 
 class Grammar(Cursor):
     """A position in one command. Methods named as the productions are raise ParseError if these do not
-    stand here. `utf8`: the client has enabled UTF8=ACCEPT (RFC 9755): names and quoted strings are UTF-8."""
+    stand here. `utf8`: the client has enabled UTF8=ACCEPT (RFC 9755): names and quoted strings are UTF-8.
+    `off`: capabilities that are switched off (see capabilities.switched_off)."""
 
-    __slots__ = ("utf8",)
+    __slots__ = ("off", "utf8")
 
-    def __init__(self, data: bytes, position: int = 0, *, utf8: bool = False) -> None:
+    def __init__(
+        self, data: bytes, position: int = 0, *, utf8: bool = False, off: frozenset[str] = frozenset()
+    ) -> None:
         super().__init__(data, position)
         self.utf8 = utf8
+        self.off = off
+
+    def needs(self, capability: str) -> None:
+        """What stands here belongs to an extension, named in capitals: where that is switched off, it is as
+        wrong as what nobody has heard of."""
+        if capability in self.off:
+            self.fail("what is not switched off")
 
     def space(self) -> None:
         if self.peek() != 0x20:

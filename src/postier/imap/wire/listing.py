@@ -17,6 +17,9 @@ _SELECTION = {
     b"SPECIAL-USE": ListSelection.SPECIAL_USE,
 }
 _RETURN = {b"SUBSCRIBED": "subscribed", b"CHILDREN": "children", b"SPECIAL-USE": "special_use"}
+_CAPABILITY_OF = {b"SPECIAL-USE": "SPECIAL-USE", b"STATUS": "LIST-STATUS"}
+"""Options of extensions that can be switched off."""
+
 _BASES = ListSelection.SUBSCRIBED | ListSelection.SPECIAL_USE
 
 
@@ -37,6 +40,8 @@ def parse_list(g: Grammar, tag: bytes) -> List:
     if g.take(b" "):
         g.expect_nocase(b"RETURN ", "RETURN")
         returns, extended = _returns(g), True
+    if extended:
+        g.needs("LIST-EXTENDED")
     g.end()
     return List(tag, reference, patterns, selection, returns, extended)
 
@@ -47,9 +52,11 @@ def _selection(g: Grammar) -> ListSelection:
     while not g.take(b")"):
         if selection:
             g.space()
-        option = _SELECTION.get(g.word())
+        name = g.word()
+        option = _SELECTION.get(name)
         if option is None:
             g.fail("a selection option")
+        g.needs(_CAPABILITY_OF.get(name, ""))
         selection |= option
     if ListSelection.RECURSIVEMATCH in selection and not selection & _BASES:
         g.fail("RECURSIVEMATCH with another option")  # RFC 5258 3.1
@@ -75,6 +82,7 @@ def _returns(g: Grammar) -> ListReturn:
         if options or status:
             g.space()
         name = g.word()
+        g.needs(_CAPABILITY_OF.get(name, ""))
         if name == b"STATUS":
             g.space()
             status = status_items(g)

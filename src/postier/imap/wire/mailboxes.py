@@ -25,6 +25,9 @@ STATUS_ITEMS = frozenset(
     )
 )
 
+_CAPABILITY_OF = {"HIGHESTMODSEQ": "CONDSTORE", "SIZE": "STATUS=SIZE"}
+"""Items of extensions that can be switched off."""
+
 Qresync = tuple[int, int, SequenceSet | None, tuple[SequenceSet, SequenceSet] | None]
 
 
@@ -59,8 +62,10 @@ def _select_parameters(g: Grammar) -> tuple[bool, Qresync | None]:
     while True:
         name = g.word()
         if name == b"CONDSTORE":
+            g.needs("CONDSTORE")
             condstore = True
         elif name == b"QRESYNC" and qresync is None:
+            g.needs("QRESYNC")
             g.space()
             qresync = _qresync(g)
         else:
@@ -104,6 +109,7 @@ def parse_create(g: Grammar, tag: bytes) -> Create:
     mailbox = g.mailbox()
     special_use: tuple[str, ...] = ()
     if g.take(b" "):
+        g.needs("CREATE-SPECIAL-USE")
         g.expect(b"(", "parameters")
         g.expect_nocase(b"USE ", "USE")
         special_use = g.flag_list()
@@ -130,6 +136,8 @@ def status_items(g: Grammar) -> tuple[str, ...]:
     if not STATUS_ITEMS.issuperset(items):
         g.position = start
         g.fail("status items")
+    for item in items:
+        g.needs(_CAPABILITY_OF.get(item, ""))
     return items
 
 

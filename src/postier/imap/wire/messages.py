@@ -22,6 +22,7 @@ def parse_store(g: Grammar, tag: bytes, *, by_uid: bool = False) -> Store:
     g.space()
     unchanged_since: int | None = None
     if g.take(b"("):
+        g.needs("CONDSTORE")
         g.expect_nocase(b"UNCHANGEDSINCE ", "UNCHANGEDSINCE")
         unchanged_since = g.number64()
         g.expect(b")")
@@ -70,6 +71,7 @@ def parse_expunge(g: Grammar, tag: bytes) -> Expunge:
 
 def parse_uid_expunge(g: Grammar, tag: bytes) -> Expunge:
     """RFC 4315 2.1."""
+    g.needs("UIDPLUS")
     g.space()
     uids = g.sequence_set()
     g.end()

@@ -105,11 +105,12 @@ class Command:
 class BadCommand(Command):
     """Not a command, or not here, or wrong arguments: answer `tag BAD text`. `tag` is b"*" if unreadable.
 
-    `fatal`: the framing is lost or the peer hopeless; say BYE and close.
+    `fatal`: the framing is lost or the peer hopeless; say BYE and close. `code`: a response code, or "".
     """
 
     text: str
     fatal: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
