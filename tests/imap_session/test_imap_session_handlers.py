@@ -11,7 +11,7 @@ from postier.imap.session.errors import REFUSALS, Bad, No, refusal
 from postier.imap.session.fetch import ITEMS
 from postier.imap.session.flags import parse_flags
 from postier.imap.session.handlers import HANDLERS, News
-from postier.imap.session.mailboxes import STATUS_VALUES
+from postier.imap.session.mailboxes import STATUS_SUMS, STATUS_VALUES
 from postier.imap.session.search_keys import COMBINATIONS, LEAVES
 from postier.imap.session.view import NoSuchSequence
 from postier.imap.wire import fetch, mailboxes, search, values
@@ -42,7 +42,7 @@ def test_commands_that_count_in_sequence_numbers_never_expunge() -> None:
 
 def test_every_item_and_key_of_the_grammar_has_a_meaning() -> None:
     assert {item for item in fetch._ITEMS.values() if isinstance(item, str)} == set(ITEMS)
-    assert set(STATUS_VALUES) | {"RECENT"} >= mailboxes.STATUS_ITEMS
+    assert set(STATUS_VALUES) | set(STATUS_SUMS) >= mailboxes.STATUS_ITEMS
     keys = {name.decode() for name in search._KEYS} | {"SEQUENCE", "UID"}
     assert keys == set(LEAVES)
     assert set(COMBINATIONS) == {"AND", "OR", "NOT"}

@@ -23,6 +23,7 @@ from postier.blobs.api import BlobRef, Spool
 
 __all__ = [
     "ANYONE",
+    "FOREIGN_ID",
     "SYSTEM_FLAGS",
     "Account",
     "AccountId",
@@ -109,6 +110,11 @@ class Flag(enum.IntFlag):
 
 SYSTEM_FLAGS = 5
 """How many bits the system flags take."""
+
+
+FOREIGN_ID = 1 << 32
+"""email_id and thread_id below this are the account's own. What came as a copy from another account keeps the
+ids it had there, with that account's number above their 32 bits."""
 
 
 class AccountKind(enum.StrEnum):
@@ -220,6 +226,7 @@ class Facts(NamedTuple):
 
     `internal_date`, `saved_date`: seconds since 1970 UTC. `envelope`, `body_structure`: ready IMAP bytes.
     `parts`: the part index (message.parts). `header`: chosen listing fields as raw header lines.
+    `email_id`: shared by all copies of a message, `thread_id` by a conversation (see FOREIGN_ID).
     `base_subject`, `sender`: for sorting and searching.
     """
 
@@ -613,7 +620,8 @@ class Tx(Reader, Protocol):
         keep: int = -1,
     ) -> list[tuple[Uid, Uid]]:
         """(source, destination) ascending. Flags and keywords go along, those whose bits are in `keep` (as
-        the source numbers them). Raises OverQuota, OutOfKeywords."""
+        the source numbers them), and email_id and thread_id stay, as RFC 8474 5.1 wants. Raises OverQuota,
+        OutOfKeywords."""
         ...
 
     async def move(

@@ -63,8 +63,9 @@ _FAULTS = {
         " ON m.account_id = f.account_id AND m.mailbox_id = f.mailbox_id AND m.uid = f.uid"
         " WHERE m.uid IS NULL"
     ),
-    "an email id given twice": (
-        "SELECT account_id, email_id, COUNT(*) FROM facts GROUP BY account_id, email_id HAVING COUNT(*) > 1"
+    "an email id of two different messages": (
+        "SELECT account_id, email_id, COUNT(DISTINCT blob_id), COUNT(DISTINCT thread_id) FROM facts"
+        " GROUP BY account_id, email_id HAVING COUNT(DISTINCT blob_id) > 1 OR COUNT(DISTINCT thread_id) > 1"
     ),
     "references of a blob": (
         "SELECT b.blob_id, b.refs, TOTAL(n.times) FROM blobs b LEFT JOIN ("

@@ -18,6 +18,7 @@ import pytest
 from postier.blobs.api import BlobRef
 from postier.bus.api import account_topic
 from postier.store.api import (
+    FOREIGN_ID,
     Account,
     AccountId,
     AlreadyExists,
@@ -436,7 +437,8 @@ class StoreContract(DirectoryContract, QueueContract):
         assert (await store.reader.messages(alice, trash, ALL))[0].flags == Flag.FLAGGED
 
     @on_store
-    async def test_copies_have_an_email_id_of_their_own(self, opened: Opened) -> None:
+    async def test_copies_share_their_ids(self, opened: Opened) -> None:
+        """RFC 8474 5.1: COPY keeps EMAILID, and with it THREADID."""
         store = opened.store
         alice, inbox = await add_person(store)
         await deliver(store, alice, inbox)
@@ -444,8 +446,22 @@ class StoreContract(DirectoryContract, QueueContract):
         (_, first, thread), (_, second, copied) = await store.reader.facts(
             alice, inbox, ALL, ("email_id", "thread_id")
         )
-        assert first != second
-        assert thread == copied
+        assert (first, thread) == (second, copied)
+
+    @on_store
+    async def test_ids_go_along_to_another_account_and_back(self, opened: Opened) -> None:
+        store = opened.store
+        alice, inbox = await add_person(store)
+        bob, bobs = await add_person(store, "bob@b.example")
+        await deliver(store, alice, inbox, 2)
+        await deliver(store, bob, bobs)
+        await store.transact(lambda tx: tx.copy(alice, inbox, [Uid(2)], bob, bobs))
+        await store.transact(lambda tx: tx.copy(bob, bobs, [Uid(2)], bob, bobs))
+        await store.transact(lambda tx: tx.copy(bob, bobs, [Uid(1), Uid(3)], alice, inbox))
+        ids = [row[1:] for row in await store.reader.facts(alice, inbox, ALL, ("email_id", "thread_id"))]
+        there = [row[1:] for row in await store.reader.facts(bob, bobs, ALL, ("email_id", "thread_id"))]
+        assert ids == [(1, 1), (2, 2), (bob * FOREIGN_ID + 1, bob * FOREIGN_ID + 1), (2, 2)]
+        assert there == [(1, 1), *[(alice * FOREIGN_ID + 2, alice * FOREIGN_ID + 2)] * 2]
 
     @on_store
     async def test_quota(self, opened: Opened) -> None:

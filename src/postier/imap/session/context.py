@@ -83,6 +83,10 @@ class Context:
             raise No("CLIENTBUG", "No mailbox is selected")
         return self.selected
 
+    def offers(self, capability: str) -> bool:
+        """It was not switched off for this client."""
+        return capability not in self.core.off
+
     @property
     def modseqs(self) -> bool:
         """The client is aware of CONDSTORE (RFC 7162 3.1)."""

@@ -15,15 +15,16 @@ from typing import NamedTuple, cast
 from postier.blobs.api import BlobUnreadable
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad, No
+from postier.imap.session.objectid import email_ids, thread_ids
 from postier.imap.session.scope import Scope
 from postier.imap.session.sections import SectionReader, Sections
 from postier.imap.session.select import earlier_vanished
 from postier.imap.session.selected import Selected
 from postier.imap.session.view import Batch, Span, batches
-from postier.imap.wire.responses import fetch_template, internal_date
+from postier.imap.wire.responses import fetch_template, internal_date, string
 from postier.imap.wire.values import BodySection, Fetch, SequenceSet
 from postier.message.body_structure import body_from_body_structure
-from postier.store.api import Flag, FlagChange, Message, ModSeq, Tx, Uid
+from postier.store.api import AccountId, Flag, FlagChange, Message, ModSeq, Tx, Uid
 
 __all__ = ["fetch"]
 
@@ -42,6 +43,7 @@ Column = Callable[["Rows"], Iterable[object]]
 class Rows(NamedTuple):
     """One batch as read: parallel sequences, one entry for each message that is still there."""
 
+    account_id: AccountId
     numbers: Sequence[int]
     uids: Sequence[int]
     messages: Sequence[Message]
@@ -64,8 +66,16 @@ def _fact(name: str) -> Column:
     return lambda rows: rows.facts[name]
 
 
-def _internal_dates(rows: Rows) -> Iterable[object]:
-    return map(internal_date, cast(Sequence[int], rows.facts["internal_date"]))
+def _dates(name: str) -> Column:
+    return lambda rows: map(internal_date, _numbers(rows, name))
+
+
+def _numbers(rows: Rows, name: str) -> Sequence[int]:
+    return cast(Sequence[int], rows.facts[name])
+
+
+def _previews(rows: Rows) -> Iterable[object]:
+    return [string(preview.encode()) for preview in cast(Sequence[str], rows.facts["preview"])]
 
 
 def _bodies(rows: Rows) -> Iterable[object]:
@@ -76,11 +86,15 @@ ITEMS: dict[str, Item] = {
     "UID": Item(lambda rows: rows.uids),
     "FLAGS": Item(lambda rows: rows.flags, narrow=True),
     "MODSEQ": Item(lambda rows: [message.modseq for message in rows.messages], narrow=True),
-    "INTERNALDATE": Item(_internal_dates, "internal_date"),
+    "INTERNALDATE": Item(_dates("internal_date"), "internal_date"),
+    "SAVEDATE": Item(_dates("saved_date"), "saved_date"),
     "RFC822.SIZE": Item(_fact("size"), "size"),
     "ENVELOPE": Item(_fact("envelope"), "envelope"),
     "BODYSTRUCTURE": Item(_fact("body_structure"), "body_structure"),
     "BODY": Item(_bodies, "body_structure"),
+    "PREVIEW": Item(_previews, "preview"),
+    "EMAILID": Item(lambda rows: email_ids(rows.account_id, _numbers(rows, "email_id")), "email_id"),
+    "THREADID": Item(lambda rows: thread_ids(rows.account_id, _numbers(rows, "thread_id")), "thread_id"),
 }
 
 
@@ -221,7 +235,7 @@ async def _read(
         if not rows:
             facts = dict.fromkeys(plan.facts, ())
     flags = selected.flags_texts(messages) if messages is not None else ()
-    return Rows(batch.number_each(uids), uids, messages or (), flags, facts)
+    return Rows(selected.account_id, batch.number_each(uids), uids, messages or (), flags, facts)
 
 
 # ---------------------------------------------------------------------- shared by other commands

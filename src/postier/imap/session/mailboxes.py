@@ -3,7 +3,9 @@ NAMESPACE and STATUS (RFC 3501 6.3, RFC 2342). LIST and LSUB are in listing.py."
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
 
 from postier.accounts import folders, namespaces
 from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, INBOX, canonical_name
@@ -11,8 +13,10 @@ from postier.accounts.rights import Place
 from postier.imap.session.announce import announce, announce_deleted, old_name
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
+from postier.imap.session.objectid import mailbox_id
 from postier.imap.session.select import count_recent, leave
 from postier.imap.wire import responses
+from postier.imap.wire.numbers import ranges_of
 from postier.imap.wire.values import (
     Create,
     Delete,
@@ -22,9 +26,12 @@ from postier.imap.wire.values import (
     Subscribe,
     Unsubscribe,
 )
-from postier.store.api import Mailbox, Tx
+from postier.store.api import Flag, Mailbox, Tx
 
 __all__ = ["create", "delete", "namespace", "rename", "status", "status_line", "subscribe", "unsubscribe"]
+
+DELETED_BATCH = 2000
+"""Messages looked at before the other connections get their turn."""
 
 SPECIAL_USES = frozenset({"\\Archive", "\\Drafts", "\\Flagged", "\\Important", "\\Junk", "\\Sent", "\\Trash"})
 """RFC 6154 2, RFC 8457; \\All is no mailbox but a view, which we do not have."""
@@ -33,7 +40,7 @@ _SPECIAL_USE = {use.lower(): use for use in SPECIAL_USES}
 
 
 async def create(context: Context, command: Create) -> bytes:
-    """RFC 3501 6.3.3 with the USE parameter of RFC 6154: one use at most."""
+    """RFC 3501 6.3.3 with the USE parameter of RFC 6154: one use at most. RFC 8474 4.1: the id is told."""
     special_use = ""
     if command.special_use:
         special_use = _SPECIAL_USE.get(command.special_use[0].lower(), "")
@@ -45,7 +52,9 @@ async def create(context: Context, command: Create) -> bytes:
     old = old_name(command.mailbox, place.name)
     if old is not None:
         context.say(await announce(context, place, old))
-    return b"OK Created"
+    if not context.offers("OBJECTID"):
+        return b"OK Created"
+    return b"OK [%b] Created" % responses.mailbox_id_code(mailbox_id(place.mailbox))
 
 
 async def delete(context: Context, command: Delete) -> bytes:
@@ -107,7 +116,12 @@ async def status(context: Context, command: Status) -> bytes:
 async def status_line(context: Context, place: Place, items: Sequence[str]) -> bytes:
     """The untagged STATUS."""
     values = [
-        (item, await _recent(context, place) if item == "RECENT" else STATUS_VALUES[item](place.mailbox))
+        (
+            item,
+            STATUS_VALUES[item](place.mailbox)
+            if item in STATUS_VALUES
+            else await STATUS_SUMS[item](context, place),
+        )
         for item in items
     ]
     return responses.status_line(place.name, values, utf8=context.core.utf8)
@@ -121,7 +135,26 @@ async def _recent(context: Context, place: Place) -> int:
     return await count_recent(context.reader, place.mailbox, place.mailbox.first_recent)
 
 
-STATUS_VALUES: dict[str, Callable[[Mailbox], int]] = {
+async def _deleted_storage(context: Context, place: Place) -> int:
+    """RFC 9208 4.1.4: how many octets EXPUNGE would set free. Looked up piece by piece."""
+    mailbox = place.mailbox
+    size, left, first = 0, mailbox.deleted, 1
+    while left > 0:
+        rows = await context.reader.messages(
+            mailbox.account_id, mailbox.mailbox_id, [(first, mailbox.uidnext)], limit=DELETED_BATCH
+        )
+        if not rows:
+            break
+        spans = ranges_of(uid for uid, flags, _ in rows if flags & Flag.DELETED)
+        sizes = await context.reader.facts(mailbox.account_id, mailbox.mailbox_id, spans, ("size",))
+        size += sum(cast(int, row[1]) for row in sizes)
+        left -= len(sizes)
+        first = rows[-1].uid + 1
+        await asyncio.sleep(0)
+    return size
+
+
+STATUS_VALUES: dict[str, Callable[[Mailbox], int | bytes]] = {
     "MESSAGES": lambda mailbox: mailbox.messages,
     "UIDNEXT": lambda mailbox: mailbox.uidnext,
     "UIDVALIDITY": lambda mailbox: mailbox.uidvalidity,
@@ -129,5 +162,12 @@ STATUS_VALUES: dict[str, Callable[[Mailbox], int]] = {
     "DELETED": lambda mailbox: mailbox.deleted,
     "SIZE": lambda mailbox: mailbox.size,
     "HIGHESTMODSEQ": lambda mailbox: max(mailbox.modseq, 1),
+    "MAILBOXID": lambda mailbox: b"(%b)" % mailbox_id(mailbox),
 }
-"""STATUS items and their values; RECENT is counted."""
+"""STATUS items that stand in the mailbox's row."""
+
+STATUS_SUMS: dict[str, Callable[[Context, Place], Awaitable[int]]] = {
+    "RECENT": _recent,
+    "DELETED-STORAGE": _deleted_storage,
+}
+"""STATUS items that are counted when asked for."""

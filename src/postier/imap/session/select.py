@@ -9,6 +9,7 @@ from postier.imap.session.announce import announce, old_name
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad, No
 from postier.imap.session.flags import flags_lines
+from postier.imap.session.objectid import mailbox_id
 from postier.imap.session.selected import Selected
 from postier.imap.wire import responses
 from postier.imap.wire.numbers import ranges_text, sequence_set_text
@@ -84,9 +85,15 @@ async def _description(context: Context, selected: Selected, mailbox: Mailbox) -
             b"* OK [UNSEEN %d] First unseen\r\n" % unseen if unseen else b"",
             b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % mailbox.uidvalidity,
             b"* OK [UIDNEXT %d] Next UID\r\n" % mailbox.uidnext,
+            _id_line(mailbox) if context.offers("OBJECTID") else b"",
             responses.highest_modseq(mailbox.modseq),
         )
     )
+
+
+def _id_line(mailbox: Mailbox) -> bytes:
+    """RFC 8474 4.2."""
+    return responses.untagged(b"OK", "Id", responses.mailbox_id_code(mailbox_id(mailbox)))
 
 
 async def _first_unseen(context: Context, selected: Selected, mailbox: Mailbox) -> int:

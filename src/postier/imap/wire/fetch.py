@@ -1,4 +1,4 @@
-"""What FETCH asks for: RFC 3501 6.4.5 with the modifiers of RFC 7162.
+"""What FETCH asks for: RFC 3501 6.4.5, the modifiers of RFC 7162, the items of RFC 8474, 8514 and 8970.
 
 The labels under which sections are answered are made here, from checked pieces only.
 """
@@ -31,6 +31,9 @@ _ITEMS: dict[bytes, FetchItem] = {
     for name in (
         *("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODYSTRUCTURE", "BODY", "UID"),
         "MODSEQ",  # RFC 7162 3.1.4
+        *("EMAILID", "THREADID"),  # RFC 8474 5.3
+        "SAVEDATE",  # RFC 8514 4.2
+        "PREVIEW",  # RFC 8970 3.1
     )
 }
 _ITEMS |= {
@@ -38,7 +41,13 @@ _ITEMS |= {
     b"RFC822.HEADER": BodySection((), "HEADER", (), None, True, b"RFC822.HEADER"),
     b"RFC822.TEXT": BodySection((), "TEXT", (), None, False, b"RFC822.TEXT"),
 }
-_CAPABILITY_OF: dict[FetchItem, str] = {"MODSEQ": "CONDSTORE"}
+_CAPABILITY_OF: dict[FetchItem, str] = {
+    "MODSEQ": "CONDSTORE",
+    "EMAILID": "OBJECTID",
+    "THREADID": "OBJECTID",
+    "SAVEDATE": "SAVEDATE",
+    "PREVIEW": "PREVIEW",
+}
 """Items of extensions that can be switched off."""
 
 _SECTIONS = {b"BODY": False, b"BODY.PEEK": True}
@@ -88,7 +97,19 @@ def _item(g: Grammar) -> FetchItem:
         g.fail("a FETCH item")
     if item in _CAPABILITY_OF:
         g.needs(_CAPABILITY_OF[item])
+    if item == "PREVIEW":
+        _preview_modifiers(g)
     return item
+
+
+def _preview_modifiers(g: Grammar) -> None:
+    """[SP "(" preview-mod *(SP preview-mod) ")"] (RFC 8970 6). LAZY asks for what is at hand: here all of it
+    is. Another parenthesis belongs to FETCH."""
+    if not g.take_nocase(b" (LAZY"):
+        return
+    while g.take_nocase(b" LAZY"):
+        pass
+    g.expect(b")")
 
 
 def _section(g: Grammar, *, peek: bool) -> BodySection:

@@ -22,10 +22,11 @@ STATUS_ITEMS = frozenset(
     (
         *("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"),  # RFC 3501 6.3.10
         *("HIGHESTMODSEQ", "DELETED", "SIZE"),  # RFC 7162 3.1.7, RFC 9051 6.3.11
+        *("MAILBOXID", "DELETED-STORAGE"),  # RFC 8474 4.3, RFC 9208 4.1.4
     )
 )
 
-_CAPABILITY_OF = {"HIGHESTMODSEQ": "CONDSTORE", "SIZE": "STATUS=SIZE"}
+_CAPABILITY_OF = {"HIGHESTMODSEQ": "CONDSTORE", "SIZE": "STATUS=SIZE", "MAILBOXID": "OBJECTID"}
 """Items of extensions that can be switched off."""
 
 Qresync = tuple[int, int, SequenceSet | None, tuple[SequenceSet, SequenceSet] | None]

@@ -50,6 +50,7 @@ __all__ = [
     "list_line",
     "literal",
     "literal_header",
+    "mailbox_id_code",
     "mailbox_name",
     "modified_code",
     "namespace",
@@ -102,6 +103,11 @@ def modified_code(numbers: Iterable[int]) -> bytes:
 def highest_modseq_code(modseq: int) -> bytes:
     """RFC 7162 3.1.2.1; a mailbox in which nothing has ever happened is at 1."""
     return b"HIGHESTMODSEQ %d" % max(modseq, 1)
+
+
+def mailbox_id_code(mailbox_id: bytes) -> bytes:
+    """RFC 8474 4.1 and 4.2."""
+    return b"MAILBOXID (%b)" % mailbox_id
 
 
 def bad_charset_code() -> bytes:
@@ -171,9 +177,14 @@ def list_line(
     )
 
 
-def status_line(name: str, items: Iterable[tuple[str, int]], *, utf8: bool = False) -> bytes:
-    """`* STATUS "name" (MESSAGES 3 UNSEEN 1)`"""
-    pairs = b" ".join([b"%b %d" % (item.encode("ascii"), value) for item, value in items])
+def status_line(name: str, items: Iterable[tuple[str, int | bytes]], *, utf8: bool = False) -> bytes:
+    """`* STATUS "name" (MESSAGES 3 UNSEEN 1)`; a value that is no number comes ready."""
+    pairs = b" ".join(
+        [
+            b"%b %b" % (item.encode("ascii"), value if isinstance(value, bytes) else b"%d" % value)
+            for item, value in items
+        ]
+    )
     return b"* STATUS %b (%b)\r\n" % (mailbox_name(name, utf8), pairs)
 
 
@@ -250,6 +261,10 @@ _FETCH_FORMS = {
     "BODY": b"BODY %b",
     "BODYSTRUCTURE": b"BODYSTRUCTURE %b",
     "MODSEQ": b"MODSEQ (%d)",
+    "EMAILID": b"EMAILID (%b)",
+    "THREADID": b"THREADID (%b)",
+    "SAVEDATE": b"SAVEDATE %b",
+    "PREVIEW": b"PREVIEW %b",
 }
 
 

@@ -404,8 +404,8 @@ class BodySection:
 
 
 FetchItem = str | BodySection
-"""FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY UID MODSEQ as text, or a section. Macros are
-expanded, RFC822 and its kin are BodySections with their own label."""
+"""FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY UID MODSEQ EMAILID THREADID SAVEDATE PREVIEW as
+text, or a section. Macros are expanded, RFC822 and its kin are BodySections with their own label."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postier.store.api import (
+    FOREIGN_ID,
     AccountId,
     BlobId,
     MailboxId,
@@ -32,10 +33,16 @@ _NEW_FACTS = (
 _COPY_FACTS = (
     "INSERT INTO facts (account_id, mailbox_id, uid, blob_id, size, internal_date, saved_date, email_id,"
     " thread_id, sent_date, envelope, body_structure, parts, header, preview, base_subject)"
-    " SELECT ?, ?, ?, blob_id, size, internal_date, ?, ?, COALESCE(?, thread_id), sent_date, envelope,"
+    " SELECT ?, ?, ?, blob_id, size, internal_date, ?, {}, {}, sent_date, envelope,"
     " body_structure, parts, header, preview, base_subject FROM facts"
     " WHERE account_id = ? AND mailbox_id = ? AND uid = ?"
 )
+_COPY_WITHIN = _COPY_FACTS.format("email_id", "thread_id")
+_CARRIED = "CASE WHEN {0} < ?1 THEN {0} + ? WHEN {0} / ?1 = ? THEN {0} % ?1 ELSE {0} END".replace(
+    "?1", str(FOREIGN_ID)
+)
+"""An id goes along with the account that gave it, and without where it comes home (see FOREIGN_ID)."""
+_COPY_BETWEEN = _COPY_FACTS.format(_CARRIED.format("email_id"), _CARRIED.format("thread_id"))
 _MOVE_FACTS = (
     "UPDATE facts SET mailbox_id = ?, uid = ?, saved_date = ?"
     " WHERE account_id = ? AND mailbox_id = ? AND uid = ?"
@@ -139,22 +146,21 @@ class ArrivalTx(MessageTx):
         coming = await self._going(account_id, mailbox_id, uids)
         size = sum(row[2] for row in coming)
         words = _words(source, coming, keep)
-        account, box, modseq = await self._make_room(to_account, to_mailbox, len(coming), size, words)
+        _, box, modseq = await self._make_room(to_account, to_mailbox, len(coming), size, words)
         bits = _Translation(source.keywords, box.keywords, keep)
+        carried = () if to_account == account_id else (account_id * FOREIGN_ID, to_account) * 2
         pairs, messages, facts = [], [], []
         for uid, flags, length, blob_id in coming:
-            new, email_id, flags = box.uidnext, account.email_next, bits.of(flags)
+            new, flags = box.uidnext, bits.of(flags)
             box.uidnext += 1
-            account.email_next += 1
             box.count(1, flags, length)
             self._ledger.refs[BlobId(blob_id)] += 1
-            thread_id = None if to_account == account_id else email_id
             messages.append((to_account, to_mailbox, new, flags, modseq))
             origin = (account_id, mailbox_id, uid)
-            facts.append((to_account, to_mailbox, new, self._now, email_id, thread_id, *origin))
+            facts.append((to_account, to_mailbox, new, self._now, *carried, *origin))
             pairs.append((Uid(uid), Uid(new)))
         await self._connection.executemany(_NEW_MESSAGE, messages)
-        await self._connection.executemany(_COPY_FACTS, facts)
+        await self._connection.executemany(_COPY_BETWEEN if carried else _COPY_WITHIN, facts)
         return pairs
 
     async def move(
