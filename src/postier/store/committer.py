@@ -12,7 +12,8 @@ only then answers all of them. One that comes alone begins in the next turn of t
 timer.
 
 **Durability.** A batch with a durable transaction commits with synchronous=FULL. One of nothing but changes
-of flags commits with synchronous=NORMAL and without a thread, and the log is synced within a second.
+of flags commits with synchronous=NORMAL and without a thread, and the log is synced within a second. A change
+of flags that finds nobody before it is no batch at all: it begins, runs and commits in its caller's own turn.
 
 **Faults.** Disk full: the batch is undone, all its transactions raise StoreUnavailable, the next may succeed.
 An fsync that failed is never tried again: what the system holds in memory may differ from the disk, so the
@@ -24,17 +25,17 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.blobs.local import LocalBlobs, is_disk_full
 from postier.bus.api import Bus
-from postier.store.api import StoreUnavailable, Tx
+from postier.store.api import StoreUnavailable
 from postier.store.beside import Beside
 from postier.store.filelock import FileLock
-from postier.store.job import Job, run_job
+from postier.store.job import Job, Work, drive, run_job
 from postier.store.sql.transaction import SqlTx
 from postier.store.sqlite_connection import SqliteConnection, is_fatal, unavailable
 
@@ -46,6 +47,10 @@ _JOBS_AT_A_STRETCH = 16
 """Transactions after which the event loop has a turn: some 2 ms."""
 
 _log = Log("store")
+
+
+class _NeedsBatch(Exception):
+    """A transaction that need not be durable wrote bytes of messages: they are synced by a batch."""
 
 
 class Committer:
@@ -73,6 +78,7 @@ class Committer:
         self._synchronous = ""
         self._waiting: deque[Job] = deque()
         self._closing = False
+        self._busy = False  # a batch, or one alone, is between its beginning and its end
         self._beside = Beside("store-commit")
         self._loop = asyncio.get_running_loop()
         self._wake: asyncio.Future[None] = self._loop.create_future()
@@ -80,7 +86,7 @@ class Committer:
         self.refusal = ""
         """Why this store refuses everything, once it does."""
 
-    async def submit(self, work: Callable[[Tx], Awaitable[Any]], durable: bool) -> Any:
+    async def submit(self, work: Work, durable: bool) -> Any:
         """The result of `work`, once it is committed. Raises what `work` raised, or StoreUnavailable.
 
         Whoever is cancelled meanwhile is so only after the batch: until then it works with what is theirs,
@@ -88,6 +94,11 @@ class Committer:
         """
         if self.refusal or self._closing:
             raise StoreUnavailable(self.refusal or "the store is closed")
+        if not durable and not self._busy and not self._waiting and self._lock.try_acquire():
+            try:
+                return await self._run_alone(work)
+            except _NeedsBatch:
+                pass
         job = Job(work, durable, self._loop.create_future())
         self._waiting.append(job)
         self._wake_up()
@@ -127,17 +138,50 @@ class Committer:
         if not self._wake.done():
             self._wake.set_result(None)
 
+    # ------------------------------------------------------------------ one alone
+
+    async def _run_alone(self, work: Work) -> Any:
+        """With the lock held: run and commit. Raises what `work` raised, and StoreUnavailable."""
+        self._busy = True
+        try:
+            self._begin("NORMAL")
+            tx = self._new_tx(int(self._clock.now()))
+            result = await drive(work, tx)
+            if self._blobs.has_unsynced:
+                raise _NeedsBatch
+            await self._connection.save_sequences()
+            try:
+                self._database.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._commit_failure(error) from error
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            self._busy = False
+            self._lock.release()
+            if self._waiting or self._closing:
+                self._wake_up()
+        self._after_commit(False)
+        for topic, number in tx.topics.items():
+            self._bus.publish(topic, number)
+        return result
+
+    # ------------------------------------------------------------------ batches
+
     async def _serve(self) -> None:
-        while self._waiting or not self._closing:
-            if not self._waiting:
+        while self._waiting or self._busy or not self._closing:
+            if not self._waiting or self._busy:
                 self._wake = self._loop.create_future()
                 await self._wake
                 continue
             jobs: list[Job] = []
+            self._busy = True
             try:
                 await self._batch(jobs)
             except Exception as error:  # the border: whoever asked gets the answer, the log gets the cause
                 self._undo(jobs, error)
+            self._busy = False
             for job in jobs:
                 job.answer()
 
@@ -150,6 +194,9 @@ class Committer:
         durable = any(job.durable for job in jobs)
         self._begin("FULL" if durable else "NORMAL")
         await self._run(jobs)
+        if all(job.error is not None for job in jobs):
+            self._roll_back()
+            durable = False
         if durable or self._blobs.has_unsynced:
             await self._beside.run(self._commit)
         else:
@@ -171,6 +218,7 @@ class Committer:
     async def _run(self, jobs: list[Job]) -> None:
         """Past BATCH_BYTES of new blobs the jobs that are left go back to those that wait."""
         now = int(self._clock.now())
+        among_others = len(jobs) > 1
         for place, job in enumerate(jobs):
             if place and place % _JOBS_AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
@@ -178,23 +226,30 @@ class Committer:
                 self._waiting.extendleft(reversed(jobs[place:]))
                 del jobs[place:]
                 break
-            await run_job(self._database, job, SqlTx(self._connection, self._blobs, now, self._thread_key))
+            await run_job(self._database, job, self._new_tx(now), among_others=among_others)
         await self._connection.save_sequences()
+
+    def _new_tx(self, now: int) -> SqlTx:
+        return SqlTx(self._connection, self._blobs, now, self._thread_key)
 
     def _commit(self) -> None:
         """Runs in the thread beside. Releases the lock at once, so that the next process may begin."""
         try:
             self._blobs.sync()
-            self._database.execute("COMMIT")
+            if self._database.in_transaction:
+                self._database.execute("COMMIT")
         except OSError as error:
             if not is_disk_full(error):
                 self.refuse(f"a pack cannot be synced: {error}")
             raise StoreUnavailable(f"packs: {error}") from error
         except sqlite3.Error as error:
-            if is_fatal(error):
-                self.refuse(f"the database cannot be written: {unavailable(error)}")
-            raise unavailable(error) from error
+            raise self._commit_failure(error) from error
         self._lock.release()
+
+    def _commit_failure(self, error: sqlite3.Error) -> StoreUnavailable:
+        if is_fatal(error):
+            self.refuse(f"the database cannot be written: {unavailable(error)}")
+        return unavailable(error)
 
     def _tell(self, jobs: list[Job]) -> None:
         """Spools are kept, the bus hears each topic once, with its highest number."""
@@ -220,11 +275,15 @@ class Committer:
         for job in jobs:
             if job.error is None or isinstance(job.error, StoreUnavailable):
                 job.error = StoreUnavailable(str(reason))
-        self._connection.forget_sequences()
         self._blobs.forget_unsynced()
+        self._roll_back()
+        self._lock.release()
+
+    def _roll_back(self) -> None:
+        """What was appended to the packs stays there, needed by nobody, and is synced with the next bytes."""
+        self._connection.forget_sequences()
         try:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
         except sqlite3.Error as failure:
             self.refuse(f"a batch cannot be undone: {failure}")
-        self._lock.release()

@@ -1,4 +1,4 @@
-"""One transaction on its way: its work, driven within a savepoint of a batch."""
+"""One transaction on its way: its work, driven to its end without waiting for anything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from postier.store.api import StoreUnavailable, Tx
 from postier.store.sql.transaction import SqlTx
 from postier.store.sqlite_connection import BREATH, NotInTransaction, unavailable
 
-__all__ = ["Job", "run_job"]
+__all__ = ["Job", "Work", "drive", "run_job"]
+
+Work = Callable[[Tx], Awaitable[Any]]
 
 
 class Job:
@@ -19,9 +21,7 @@ class Job:
 
     __slots__ = ("durable", "error", "future", "result", "tx", "work")
 
-    def __init__(
-        self, work: Callable[[Tx], Awaitable[Any]], durable: bool, future: asyncio.Future[Any]
-    ) -> None:
+    def __init__(self, work: Work, durable: bool, future: asyncio.Future[Any]) -> None:
         self.work = work
         self.durable = durable
         self.future = future
@@ -38,41 +38,45 @@ class Job:
             self.future.set_exception(self.error)
 
 
-async def run_job(database: sqlite3.Connection, job: Job, tx: SqlTx) -> None:
-    """Run the job's work; an error of its own undoes it and nothing else.
+async def run_job(database: sqlite3.Connection, job: Job, tx: SqlTx, *, among_others: bool) -> None:
+    """Run the job's work; an error of its own undoes it and nothing else, by a savepoint where it is one
+    `among_others`. Alone it leaves the undoing to the caller, who sees `job.error`.
 
     Raises StoreUnavailable where the database undid the whole batch (disk full, disk failed).
     """
     try:
-        database.execute("SAVEPOINT job")
+        if among_others:
+            database.execute("SAVEPOINT job")
         try:
-            job.result = await _drive(job, tx)
+            job.result = await drive(job.work, tx)
         except (Exception, asyncio.CancelledError) as error:
             job.error = error
             if not database.in_transaction:
                 raise StoreUnavailable(f"the batch was undone: {error}") from error
-            database.execute("ROLLBACK TO job")
-        database.execute("RELEASE job")
+            if among_others:
+                database.execute("ROLLBACK TO job")
+        if among_others:
+            database.execute("RELEASE job")
     except sqlite3.Error as error:
         raise unavailable(error) from error
     job.tx = tx
 
 
-async def _drive(job: Job, tx: SqlTx) -> Any:
+async def drive(work: Work, tx: SqlTx) -> Any:
     """Step through the work. It never waits for anything; between pieces of long work the loop has a turn."""
-    work = _to_the_end(job, tx)
+    steps = _to_the_end(work, tx)
     try:
         while True:
-            if work.send(None) is not BREATH:
+            if steps.send(None) is not BREATH:
                 raise NotInTransaction("the work of a transaction awaited something besides the transaction")
             await asyncio.sleep(0)
     except StopIteration as end:
         return end.value
     finally:
-        work.close()
+        steps.close()
 
 
-async def _to_the_end(job: Job, tx: SqlTx) -> Any:
-    result = await job.work(tx)
+async def _to_the_end(work: Work, tx: SqlTx) -> Any:
+    result = await work(tx)
     await tx.settle()
     return result

@@ -15,6 +15,11 @@ from postier.store.sql.connection import Row, Value
 __all__ = ["BREATH", "NotInTransaction", "SqliteConnection", "connect", "is_fatal", "unavailable"]
 
 _ROWS_AT_ONCE = 500
+_AT_ONCE = {"blob": 1000}
+"""Numbers of a sequence that a process takes for itself in one step, where there are many."""
+_SAVE_SEQUENCE = (
+    "INSERT INTO sequences (name, next) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET next = excluded.next"
+)
 _integers = msgspec.json.Decoder(list[int])
 
 
@@ -90,7 +95,8 @@ class SqliteConnection:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        self._sequences: dict[str, int] = {}
+        self._sequences: dict[str, tuple[int, int]] = {}  # the next number, and the first that is not ours
+        self._unsaved: dict[str, int] = {}
 
     async def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         try:
@@ -134,26 +140,28 @@ class SqliteConnection:
 
     async def next_id(self, sequence: str) -> int:
         """Numbers given to work that came to nothing are not given again within the batch."""
-        number = self._sequences.get(sequence)
-        if number is None:
-            row = await self.row("SELECT next FROM sequences WHERE name = ?", (sequence,))
-            number = 1 if row is None else int(row[0])
-        self._sequences[sequence] = number + 1
+        number, end = self._sequences.get(sequence, (0, 0))
+        if number == end:
+            number = self._unsaved.get(sequence) or await self._saved(sequence)
+            end = self._unsaved[sequence] = number + _AT_ONCE.get(sequence, 1)
+        self._sequences[sequence] = (number + 1, end)
         return number
 
+    async def _saved(self, sequence: str) -> int:
+        row = await self.row("SELECT next FROM sequences WHERE name = ?", (sequence,))
+        return 1 if row is None else int(row[0])
+
     async def save_sequences(self) -> None:
-        """Before the commit of a batch: note how far the sequences went."""
-        values = list(self._sequences.items())
-        self._sequences.clear()
-        await self.executemany(
-            "INSERT INTO sequences (name, next) VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET next = excluded.next",
-            values,
-        )
+        """Before the commit of a batch: note how far this process may go in the sequences."""
+        if not self._unsaved:
+            return
+        await self.executemany(_SAVE_SEQUENCE, list(self._unsaved.items()))
+        self._unsaved.clear()
 
     def forget_sequences(self) -> None:
         """After a rollback: the next batch reads them again."""
         self._sequences.clear()
+        self._unsaved.clear()
 
 
 _JOINED: dict[str, str] = {}

@@ -16,14 +16,17 @@ from postier.store.sql.connection import Connection
 
 __all__ = ["AccountLine", "Ledger", "MailboxLine"]
 
-_ACCOUNT = (
-    "SELECT quota, used, messages, modseq, email_next, mailbox_next, validity"
-    " FROM accounts WHERE account_id = ?"
+_ACCOUNT_COLUMNS = "a.quota, a.used, a.messages, a.modseq, a.email_next, a.mailbox_next, a.validity"
+_MAILBOX_COLUMNS = (
+    "m.uidnext, m.modseq, m.selectable, m.keywords, m.messages, m.unseen, m.deleted, m.size, m.first_recent,"
+    " m.tombstone_floor"
 )
-_MAILBOX = (
-    "SELECT uidnext, modseq, selectable, keywords, messages, unseen, deleted, size, first_recent,"
-    " tombstone_floor FROM mailboxes WHERE account_id = ? AND mailbox_id = ?"
-)
+_KEY = "WHERE m.account_id = ? AND m.mailbox_id = ?"
+_ACCOUNT = " ".join(("SELECT", _ACCOUNT_COLUMNS, "FROM accounts a WHERE a.account_id = ?"))
+_MAILBOX = " ".join(("SELECT", _MAILBOX_COLUMNS, "FROM mailboxes m", _KEY))
+_JOINED = "FROM mailboxes m JOIN accounts a ON a.account_id = m.account_id"
+_BOTH = " ".join(("SELECT", _MAILBOX_COLUMNS, ",", _ACCOUNT_COLUMNS, _JOINED, _KEY))
+_MAILBOX_WIDTH = _MAILBOX_COLUMNS.count(",") + 1
 _SAVE_ACCOUNT = (
     "UPDATE accounts SET used = ?, messages = ?, modseq = ?, email_next = ?, mailbox_next = ?, validity = ?"
     " WHERE account_id = ?"
@@ -105,13 +108,17 @@ class Ledger:
         return line
 
     async def mailbox(self, account_id: AccountId, mailbox_id: MailboxId) -> MailboxLine:
-        line = self.mailboxes.get((account_id, mailbox_id))
+        """With the line of its account, which changes beside it."""
+        key = (account_id, mailbox_id)
+        line = self.mailboxes.get(key)
         if line is None:
-            row = await self.connection.row(_MAILBOX, (account_id, mailbox_id))
+            is_new = account_id not in self.accounts
+            row = await self.connection.row(_BOTH if is_new else _MAILBOX, key)
             if row is None:
                 raise NoSuchMailbox(f"{account_id}/{mailbox_id}")
-            line = MailboxLine(account_id, mailbox_id, *row)
-            self.mailboxes[account_id, mailbox_id] = line
+            line = self.mailboxes[key] = MailboxLine(account_id, mailbox_id, *row[:_MAILBOX_WIDTH])
+            if is_new:
+                self.accounts[account_id] = AccountLine(account_id, *row[_MAILBOX_WIDTH:])
         return line
 
     async def modseq(self, account_id: AccountId, mailbox: MailboxLine | None = None) -> int:

@@ -189,6 +189,8 @@ class MessageTx(MessageReader, Writes):
     async def _present(
         self, account_id: AccountId, mailbox_id: MailboxId, uids: Sequence[Uid]
     ) -> list[Message]:
+        if len(uids) == 1:
+            return await self.messages(account_id, mailbox_id, [(uids[0], uids[0])])
         wanted = set(uids)
         found = await self.messages(account_id, mailbox_id, spans(wanted))
         return [message for message in found if message.uid in wanted]
