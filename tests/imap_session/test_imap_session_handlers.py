@@ -14,9 +14,10 @@ from postier.imap.session.handlers import HANDLERS, News
 from postier.imap.session.mailboxes import STATUS_SUMS, STATUS_VALUES
 from postier.imap.session.search_keys import COMBINATIONS, LEAVES
 from postier.imap.session.view import NoSuchSequence
-from postier.imap.wire import fetch, mailboxes, search, values
+from postier.imap.wire import fetch, mailboxes, search_keys, values
 from postier.imap.wire.commands import COMMANDS
-from postier.imap.wire.values import BadCharset, BadCommand, Command
+from postier.imap.wire.search import BadCharset
+from postier.imap.wire.values import BadCommand, Command
 from postier.store import api as store
 
 
@@ -43,9 +44,9 @@ def test_commands_that_count_in_sequence_numbers_never_expunge() -> None:
 def test_every_item_and_key_of_the_grammar_has_a_meaning() -> None:
     assert {item for item in fetch._ITEMS.values() if isinstance(item, str)} == set(ITEMS)
     assert set(STATUS_VALUES) | set(STATUS_SUMS) >= mailboxes.STATUS_ITEMS
-    keys = {name.decode() for name in search._KEYS} | {"SEQUENCE", "UID"}
+    keys = {name.decode() for name in search_keys._KEYS} | {"SEQUENCE", "UID"}
     assert keys == set(LEAVES)
-    assert set(COMBINATIONS) == {"AND", "OR", "NOT"}
+    assert set(COMBINATIONS) == {"AND", "OR", "NOT", "FUZZY"}
 
 
 def test_every_store_error_is_told_with_a_code() -> None:
@@ -64,6 +65,7 @@ def test_refusals() -> None:
     assert refusal(No("LIMIT", "Enough")) == b"NO [LIMIT] Enough"
     assert refusal(No("", "Enough")) == b"NO Enough"
     assert refusal(Bad("Wrong")) == b"BAD Wrong"
+    assert refusal(Bad("Wrong", code="UIDREQUIRED")) == b"BAD [UIDREQUIRED] Wrong"
     assert refusal(BadMailboxName("Bad")) == b"NO [CANNOT] Bad"
     assert refusal(BlobUnreadable("/data/packs/1")) == b"NO [SERVERBUG] A message cannot be read"
     assert refusal(NoSuchSequence()) is not None

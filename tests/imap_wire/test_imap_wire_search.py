@@ -7,15 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postier.imap.wire.commands import parse_command
-from postier.imap.wire.values import (
-    BadCharset,
-    BadCommand,
-    Search,
-    SearchKey,
-    SearchReturn,
-    SequenceSet,
-    State,
-)
+from postier.imap.wire.returns import PLAIN, Returns, SearchReturn
+from postier.imap.wire.search import BadCharset, Search
+from postier.imap.wire.search_keys import has_key
+from postier.imap.wire.values import BadCommand, PartialRange, SearchKey, SequenceSet, State
 
 
 def parse(arguments: bytes) -> object:
@@ -32,11 +27,15 @@ def k(name: str, *arguments: SearchKey | SequenceSet | str | int) -> SearchKey:
     return SearchKey(name, arguments)
 
 
+R = SearchReturn
 A, B, C = k("SEEN"), k("DRAFT"), k("NEW")
-PLAIN = "ALL ANSWERED DELETED DRAFT FLAGGED NEW OLD RECENT SEEN UNANSWERED UNDELETED UNDRAFT UNFLAGGED UNSEEN"
+WITHOUT_ARGUMENTS = (
+    "ALL ANSWERED DELETED DRAFT FLAGGED NEW OLD RECENT SEEN SAVEDATESUPPORTED"
+    " UNANSWERED UNDELETED UNDRAFT UNFLAGGED UNSEEN"
+)
 
 
-@pytest.mark.parametrize("name", PLAIN.split())
+@pytest.mark.parametrize("name", WITHOUT_ARGUMENTS.split())
 def test_keys_without_arguments(name: str) -> None:
     assert key(name.lower().encode()) == k(name)
 
@@ -46,7 +45,9 @@ def test_keys_of_text(name: str) -> None:
     assert key(name.encode() + b' "a b"') == k(name, "a b")
 
 
-@pytest.mark.parametrize("name", ["BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE"])
+@pytest.mark.parametrize(
+    "name", [f"{kind}{when}" for kind in ("", "SENT", "SAVED") for when in ("BEFORE", "ON", "SINCE")]
+)
 def test_keys_of_dates(name: str) -> None:
     assert key(name.encode() + b" 1-Feb-1994") == k(name, 8797)
     assert key(name.encode() + b' "31-dec-1969"') == k(name, -1)
@@ -68,6 +69,13 @@ def test_keys_of_dates(name: str) -> None:
         (b"YOUNGER 1", k("YOUNGER", 1)),
         (b"MODSEQ 620162338", k("MODSEQ", 620162338)),
         (b'MODSEQ "/flags/\\\\draft" all 620162338', k("MODSEQ", 620162338)),
+        (b'MODSEQ "/flags/$Junk" Shared 1', k("MODSEQ", 1)),
+        (b"EMAILID M6d99ac3275bb4e", k("EMAILID", "M6d99ac3275bb4e")),
+        (b"OR EMAILID a-b_C THREADID 7", k("OR", k("EMAILID", "a-b_C"), k("THREADID", "7"))),
+        (b"EMAILID " + b"x" * 255, k("EMAILID", "x" * 255)),
+        (b"FUZZY (SUBJECT a) SEEN", k("AND", k("FUZZY", k("SUBJECT", "a")), A)),
+        (b"NOT FUZZY OR SEEN DRAFT", k("NOT", k("FUZZY", k("OR", A, B)))),
+        (b"FUZZY FUZZY SEEN", k("FUZZY", A)),
         (b"SEEN DRAFT", k("AND", A, B)),
         (b"OR SEEN DRAFT", k("OR", A, B)),
         (b"NOT SEEN", k("NOT", A)),
@@ -101,15 +109,53 @@ def test_by_uid() -> None:
 @pytest.mark.parametrize(
     ("options", "returns"),
     [
-        (b"", SearchReturn.NONE),
-        (b"RETURN () ", SearchReturn.ALL),
-        (b"RETURN (MIN COUNT) ", SearchReturn.MIN | SearchReturn.COUNT),
-        (b"return (all max save) ", SearchReturn.ALL | SearchReturn.MAX | SearchReturn.SAVE),
-        (b"RETURN (MIN) CHARSET us-ascii ", SearchReturn.MIN),
+        (b"", PLAIN),
+        (b"RETURN () ", Returns(R.ALL)),
+        (b"RETURN (MIN COUNT) ", Returns(R.MIN | R.COUNT)),
+        (b"RETURN (MIN MIN) ", Returns(R.MIN)),
+        (b"return (all max save) ", Returns(R.ALL | R.MAX | R.SAVE)),
+        (b"RETURN (MIN) CHARSET us-ascii ", Returns(R.MIN)),
+        (b"RETURN (UPDATE CONTEXT COUNT) ", Returns(R.UPDATE | R.CONTEXT | R.COUNT)),
+        (b"RETURN (PARTIAL 1:500) ", Returns(R.PARTIAL, PartialRange(1, 500))),
+        (b"RETURN (COUNT PARTIAL 500:400) ", Returns(R.PARTIAL | R.COUNT, PartialRange(400, 500))),
+        (b"RETURN (PARTIAL -100:-1 MIN) ", Returns(R.PARTIAL | R.MIN, PartialRange(1, 100, True))),
+        (b"RETURN (PARTIAL 1:4294967295) ", Returns(R.PARTIAL, PartialRange(1, 2**32 - 1))),
     ],
 )
-def test_return_options(options: bytes, returns: SearchReturn) -> None:
+def test_return_options(options: bytes, returns: Returns) -> None:
     assert parse(options + b"SEEN") == Search(b"a", A, returns=returns)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(b"MIN,MAX", b"MIN  MAX", b" MIN", b"MIN ", b"SHOES", b"MIN MAX COUNT SHOES", b"(MIN)"),
+        *(b"ALL ALL", b"ALL PARTIAL 1:2", b"PARTIAL 1:2 ALL", b"PARTIAL 1:2 PARTIAL 3:4"),
+        *(b"PARTIAL", b"PARTIAL 1", b"PARTIAL 0:1", b"PARTIAL 1:*", b"PARTIAL *:1", b"PARTIAL -1:2"),
+        *(b"PARTIAL 1:-2", b"PARTIAL 1:4294967296", b'PARTIAL "1:2"', b"PARTIAL (1:2)", b"PARTIAL 1:2:3"),
+        b"RELEVANCY",
+    ],
+)
+def test_wrong_return_options_are_bad(options: bytes) -> None:
+    assert isinstance(parse(b"RETURN (" + options + b") SEEN"), BadCommand)
+
+
+def test_relevancy_needs_a_fuzzy_key() -> None:
+    command = parse(b"RETURN (RELEVANCY ALL) FUZZY TEXT Helo")
+    assert command == Search(b"a", k("FUZZY", k("TEXT", "Helo")), returns=Returns(R.RELEVANCY | R.ALL))
+    assert has_key(command.key, "TEXT")
+    assert not has_key(command.key, "BODY")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7, 8, 9])
+def test_partial_ranges(count: int) -> None:
+    results = list(range(1, count + 1))
+    for first in range(1, 10):
+        for last in range(first, 10):
+            wanted = [n for n in results if first <= n <= last]
+            assert results[PartialRange(first, last).of(count)] == wanted
+            from_end = [n for n in results if first <= count + 1 - n <= last]
+            assert results[PartialRange(first, last, True).of(count)] == from_end
 
 
 @pytest.mark.parametrize(
@@ -135,6 +181,8 @@ def test_text_without_charset_is_utf8() -> None:
 
 def test_unknown_charset() -> None:
     assert parse(b"CHARSET x-unknown FROM a") == BadCharset(b"a")
+    assert parse(b"RETURN (MIN) CHARSET x-unknown FROM a") == BadCharset(b"a")
+    assert parse(b"RETURN (SAVE) CHARSET x-unknown FROM a") == BadCharset(b"a", save=True)
 
 
 @pytest.mark.parametrize(
@@ -148,9 +196,13 @@ def test_unknown_charset() -> None:
             b"KEYWORD (",
             b'MODSEQ "x" none 1',
             b"MODSEQ",
-            b"RETURN (SHOES) SEEN",
+            b'MODSEQ "/flags/\\\\recent" all 1',
+            b'MODSEQ "/flags/" all 1',
+            b'MODSEQ "/flags/a" any 1',
+            b"MODSEQ 9223372036854775808",
         ),
         *(b"RETURN (MIN)", b"CHARSET UTF-8", b"SEEN ", b"(SEEN )", b"OR SEEN DRAFT)"),
+        *(b"EMAILID", b"EMAILID a.b", b"THREADID " + b"x" * 256, b"FUZZY", b"FUZZY )", b"(FUZZY) SEEN"),
     ],
 )
 def test_wrong_searches_are_bad(arguments: bytes) -> None:

@@ -79,6 +79,14 @@ def test_a_command_that_is_off_is_unknown(row: object) -> None:
         ("SPECIAL-USE", b'LIST (SPECIAL-USE) "" *'),
         ("SPECIAL-USE", b'LIST "" * RETURN (SPECIAL-USE)'),
         ("STATUS=SIZE", b"STATUS INBOX (SIZE)"),
+        ("ESEARCH", b"SEARCH RETURN () ALL"),
+        ("SEARCHRES", b"SEARCH RETURN (SAVE) ALL"),
+        ("PARTIAL", b"SEARCH RETURN (PARTIAL 1:2) ALL"),
+        ("PARTIAL", b"UID FETCH 1 FLAGS (PARTIAL 1:2)"),
+        ("WITHIN", b"SEARCH YOUNGER 1"),
+        ("CONDSTORE", b"SEARCH MODSEQ 1"),
+        ("OBJECTID", b"SEARCH EMAILID M1"),
+        ("SAVEDATE", b"SEARCH SAVEDATESUPPORTED"),
     ],
 )
 def test_words_of_what_is_off_are_bad(capability: str, line: bytes) -> None:

@@ -22,7 +22,7 @@ from postier.imap.session.select import earlier_vanished
 from postier.imap.session.selected import Selected
 from postier.imap.session.view import Batch, Span, batches
 from postier.imap.wire.responses import fetch_template, internal_date, string
-from postier.imap.wire.values import BodySection, Fetch, SequenceSet
+from postier.imap.wire.values import BodySection, Fetch, PartialRange, SequenceSet
 from postier.message.body_structure import body_from_body_structure
 from postier.store.api import AccountId, Flag, FlagChange, Message, ModSeq, Tx, Uid
 
@@ -121,6 +121,8 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     plan = make_plan(command, with_modseqs=context.modseqs, marks=bool(selected.changeable & SEEN))
     if command.vanished:
         await _tell_vanished(context, selected, command)
+    if command.partial is not None:
+        spans = await _partial(context, selected, command, command.partial, spans)
     size = SECTION_BATCH if plan.sections is not None else BATCH if plan.facts else FLAGS_BATCH
     missing = False
     for batch in batches(selected.view, spans, size):
@@ -246,6 +248,21 @@ def resolve(scope: Scope, sequence: SequenceSet, *, by_uid: bool, lenient: bool 
     if sequence.saved:
         return scope.view.spans_of(scope.saved or ())
     return scope.view.spans(sequence, by_uid=by_uid, lenient=lenient)
+
+
+async def _partial(
+    context: Context, selected: Selected, command: Fetch, asked: PartialRange, spans: Sequence[Span]
+) -> list[Span]:
+    """RFC 9394 3.3: some of the messages that would be answered for; with CHANGEDSINCE of those that
+    changed (3.4)."""
+    uids: Sequence[int] = selected.view.select(spans)
+    if command.changed_since is not None:
+        uids = []
+        for batch in batches(selected.view, spans, FLAGS_BATCH):
+            rows = await context.reader.messages(selected.account_id, selected.mailbox_id, batch.ranges)
+            uids.extend(message.uid for message in rows if message.modseq > command.changed_since)
+            await asyncio.sleep(0)
+    return selected.view.spans_of(uids[asked.of(len(uids))])
 
 
 async def _tell_vanished(context: Context, selected: Selected, command: Fetch) -> None:

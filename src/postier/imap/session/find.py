@@ -11,6 +11,7 @@ from array import array
 
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
+from postier.imap.session.progress import Progress
 from postier.imap.session.scope import Scope
 from postier.imap.session.search_keys import Matcher, count_keys, reads_bodies
 from postier.imap.session.slices import Slice
@@ -24,7 +25,9 @@ SLICE = 2000
 BODY_SLICE = 100
 
 
-async def find(context: Context, scope: Scope, key: SearchKey) -> array[int]:
+async def find(
+    context: Context, scope: Scope, key: SearchKey, progress: Progress | None = None
+) -> array[int]:
     """The UIDs that match, ascending. Raises No where the key has too many keys inside."""
     if count_keys(key) > context.settings.max_search_keys:
         raise No("LIMIT", "Too many search keys")
@@ -35,4 +38,6 @@ async def find(context: Context, scope: Scope, key: SearchKey) -> array[int]:
     for batch in batches(view, spans, BODY_SLICE if reads_bodies(key) else SLICE):
         found.extend(await matcher.match(key, Slice(context, scope, batch), batch.uids().tolist()))
         await asyncio.sleep(0)
+        if progress is not None:
+            await progress.advance(batch.size)
     return found

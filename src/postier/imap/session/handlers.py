@@ -24,6 +24,7 @@ from postier.imap.session import (
 )
 from postier.imap.session.context import Context
 from postier.imap.wire import values
+from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.values import Command
 
 __all__ = ["HANDLERS", "Handler", "News"]
@@ -92,8 +93,8 @@ HANDLERS: dict[type, Handler] = {
     values.Close: Handler(select.close, _NONE),
     values.Unselect: Handler(select.unselect, _NONE),
     values.Expunge: Handler(copy.expunge, _FRESH, counts=True),
-    values.Search: Handler(search.search, _by_uid, counts=True),
-    values.BadCharset: Handler(search.bad_charset, _by_uid),
+    Search: Handler(search.search, _by_uid, counts=True),
+    BadCharset: Handler(search.bad_charset, _by_uid),
     values.Fetch: Handler(fetch.fetch, _by_uid, counts=True),
     values.Store: Handler(store.store, _by_uid, counts=True),
     values.Copy: Handler(copy.copy, _ALL, counts=True),

@@ -15,15 +15,16 @@ from postier.accounts.delivery import LISTING_FIELDS
 from postier.imap.session.context import Context
 from postier.imap.session.fetch import resolve
 from postier.imap.session.flags import keyword_bit
+from postier.imap.session.objectid import email_number, thread_number
 from postier.imap.session.scope import Scope
 from postier.imap.session.search_text import Needle, contains_in_body, contains_in_header, contains_in_text
 from postier.imap.session.slices import Slice
 from postier.imap.wire.values import SearchKey, SequenceSet
 from postier.message.dates import parse_date_time
 from postier.message.headers import HeaderFields
-from postier.store.api import Flag
+from postier.store.api import AccountId, Flag
 
-__all__ = ["Matcher", "cost", "count_keys", "has_key", "reads_bodies"]
+__all__ = ["Matcher", "cost", "count_keys", "reads_bodies"]
 
 DAY = 86400
 Uids = list[int]
@@ -121,7 +122,12 @@ def _without(uids: Uids, others: Uids) -> Uids:
     return [uid for uid in uids if uid not in gone]
 
 
-COMBINATIONS: dict[str, Test] = {"AND": _and, "OR": _or, "NOT": _not}
+async def _fuzzy(matcher: Matcher, slice_: Slice, key: SearchKey, uids: Uids) -> Uids:
+    """RFC 6203 5 leaves it to the server what fuzzy means: here what matches exactly."""
+    return await matcher.match(_keys(key)[0], slice_, uids)
+
+
+COMBINATIONS: dict[str, Test] = {"AND": _and, "OR": _or, "NOT": _not, "FUZZY": _fuzzy}
 
 
 def cost(key: SearchKey) -> int:
@@ -136,10 +142,6 @@ def cost(key: SearchKey) -> int:
 def count_keys(key: SearchKey) -> int:
     """How many keys there are, those inside others included."""
     return 1 + sum(map(count_keys, _keys(key)))
-
-
-def has_key(key: SearchKey, name: str) -> bool:
-    return key.name == name or any(has_key(part, name) for part in _keys(key))
 
 
 def reads_bodies(key: SearchKey) -> bool:
@@ -212,6 +214,19 @@ def _fact(column: str, holds: Callable[[int, int, int], bool]) -> Test:
     async def test(matcher: Matcher, slice_: Slice, key: SearchKey, uids: Uids) -> Uids:
         values, argument, now = await slice_.facts(column), _number(key), matcher.now
         return [uid for uid in uids if uid in values and holds(values[uid], argument, now)]
+
+    return test
+
+
+def _object_id(column: str, number_of: Callable[[AccountId, str], int | None]) -> Test:
+    """RFC 8474 6: exactly that identifier; one that we never gave matches nothing."""
+
+    async def test(matcher: Matcher, slice_: Slice, key: SearchKey, uids: Uids) -> Uids:
+        number = number_of(matcher.scope.account_id, _text(key))
+        if number is None:
+            return []
+        values = await slice_.facts(column)
+        return [uid for uid in uids if values.get(uid) == number]
 
     return test
 
@@ -290,6 +305,12 @@ LEAVES: dict[str, Leaf] = {
     "SINCE": Leaf(2, _fact("internal_date", lambda at, day, now: at // DAY >= day)),
     "OLDER": Leaf(2, _fact("internal_date", lambda at, seconds, now: at <= now - seconds)),
     "YOUNGER": Leaf(2, _fact("internal_date", lambda at, seconds, now: at >= now - seconds)),
+    "SAVEDBEFORE": Leaf(2, _fact("saved_date", lambda at, day, now: at // DAY < day)),
+    "SAVEDON": Leaf(2, _fact("saved_date", lambda at, day, now: at // DAY == day)),
+    "SAVEDSINCE": Leaf(2, _fact("saved_date", lambda at, day, now: at // DAY >= day)),
+    "SAVEDATESUPPORTED": Leaf(0, _all),
+    "EMAILID": Leaf(2, _object_id("email_id", email_number)),
+    "THREADID": Leaf(2, _object_id("thread_id", thread_number)),
     "SENTBEFORE": Leaf(2, _sent(lambda sent, day: sent < day)),
     "SENTON": Leaf(2, _sent(lambda sent, day: sent == day)),
     "SENTSINCE": Leaf(2, _sent(lambda sent, day: sent >= day)),

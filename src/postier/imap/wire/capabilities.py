@@ -110,6 +110,8 @@ CAPABILITIES = (
     CapabilityRow("ESEARCH", "4731", _after_login),
     CapabilityRow("WITHIN", "5032", _after_login),
     CapabilityRow("SEARCHRES", "5182", _after_login, "ESEARCH"),
+    CapabilityRow("PARTIAL", "9394", _after_login),
+    CapabilityRow("INPROGRESS", "9585", _after_login),
     CapabilityRow("MULTIAPPEND", "3502", _after_login),
     CapabilityRow("CONDSTORE", "7162", _after_login),
     CapabilityRow("QRESYNC", "7162", _after_login, "CONDSTORE"),

@@ -1,4 +1,4 @@
-"""What FETCH asks for: RFC 3501 6.4.5, the modifiers of RFC 7162, the items of RFC 8474, 8514 and 8970.
+"""What FETCH asks for: RFC 3501 6.4.5, the modifiers of RFC 7162 and 9394, the items of RFC 8474, 8514, 8970.
 
 The labels under which sections are answered are made here, from checked pieces only.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from postier.imap.wire.grammar import Grammar
-from postier.imap.wire.values import BodySection, Fetch, FetchItem
+from postier.imap.wire.returns import partial_range
+from postier.imap.wire.values import BodySection, Fetch, FetchItem, PartialRange
 
 __all__ = ["parse_fetch"]
 
@@ -62,11 +63,11 @@ def parse_fetch(g: Grammar, tag: bytes, *, by_uid: bool = False) -> Fetch:
     sequence = g.sequence_set()
     g.space()
     items = _items(g)
-    changed_since, vanished = _modifiers(g) if g.take(b" ") else (None, False)
+    changed_since, vanished, partial = _modifiers(g) if g.take(b" ") else (None, False, None)
     g.end()
     if vanished and not by_uid:
         g.fail("VANISHED with UID FETCH only")  # RFC 7162 3.2.6
-    return Fetch(tag, sequence, items, by_uid, changed_since, vanished)
+    return Fetch(tag, sequence, items, by_uid, changed_since, vanished, partial)
 
 
 def _items(g: Grammar) -> tuple[FetchItem, ...]:
@@ -177,11 +178,13 @@ def _field_text(name: bytes) -> bytes:
     return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def _modifiers(g: Grammar) -> tuple[int | None, bool]:
-    """RFC 7162 7: "(" "CHANGEDSINCE" SP mod-sequence-value [SP "VANISHED"] ")" in any order."""
+def _modifiers(g: Grammar) -> tuple[int | None, bool, PartialRange | None]:
+    """RFC 7162 7, RFC 9394 4: "(" ["CHANGEDSINCE" SP mod-sequence-value [SP "VANISHED"]]
+    ["PARTIAL" SP partial-range] ")" in any order."""
     g.expect(b"(", "modifiers")
     changed_since: int | None = None
     vanished = False
+    partial: PartialRange | None = None
     while True:
         name = g.word()
         if name == b"CHANGEDSINCE" and changed_since is None:
@@ -191,11 +194,15 @@ def _modifiers(g: Grammar) -> tuple[int | None, bool]:
         elif name == b"VANISHED":
             g.needs("QRESYNC")
             vanished = True
+        elif name == b"PARTIAL" and partial is None:
+            g.needs("PARTIAL")
+            g.space()
+            partial = partial_range(g)
         else:
-            g.fail("CHANGEDSINCE or VANISHED")
+            g.fail("CHANGEDSINCE, VANISHED or PARTIAL")
         if g.take(b")"):
             break
         g.space()
     if vanished and changed_since is None:
         g.fail("CHANGEDSINCE beside VANISHED")
-    return changed_since, vanished
+    return changed_since, vanished, partial

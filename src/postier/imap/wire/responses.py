@@ -24,7 +24,6 @@ from postier.imap.wire.pieces import (
     string,
     text,
 )
-from postier.imap.wire.search import CHARSETS
 from postier.imap.wire.values import FetchItem
 
 __all__ = [
@@ -33,10 +32,8 @@ __all__ = [
     "FlagTexts",
     "append_uid_code",
     "astring",
-    "bad_charset_code",
     "copy_uid_code",
     "enabled",
-    "esearch",
     "exists",
     "expunge",
     "fetch_template",
@@ -57,7 +54,6 @@ __all__ = [
     "nstring",
     "permanent_flags_code",
     "recent",
-    "search",
     "section_label",
     "sequence_set_text",
     "status_line",
@@ -108,11 +104,6 @@ def highest_modseq_code(modseq: int) -> bytes:
 def mailbox_id_code(mailbox_id: bytes) -> bytes:
     """RFC 8474 4.1 and 4.2."""
     return b"MAILBOXID (%b)" % mailbox_id
-
-
-def bad_charset_code() -> bytes:
-    """RFC 3501 7.1, for the answer to BadCharset."""
-    return b"BADCHARSET (" + " ".join(CHARSETS).encode() + b")"
 
 
 def permanent_flags_code(names: Iterable[str], *, more: bool) -> bytes:
@@ -210,44 +201,6 @@ def id_response(fields: Iterable[tuple[str, str]]) -> bytes:
 def enabled(capabilities: Iterable[str]) -> bytes:
     """RFC 5161 3.2, of names that this server knows."""
     return b" ".join([b"* ENABLED", *(astring(name) for name in capabilities)]) + b"\r\n"
-
-
-# ---------------------------------------------------------------------- SEARCH
-
-
-def search(numbers: Iterable[int], modseq: int | None = None) -> bytes:
-    """RFC 3501 7.2.5; with the highest MODSEQ found where MODSEQ was searched for (RFC 7162 3.1.5)."""
-    found = " ".join(map(str, numbers)).encode()
-    if not found:
-        return b"* SEARCH\r\n"
-    return b"* SEARCH %b%b\r\n" % (found, b"" if modseq is None else b" (MODSEQ %d)" % modseq)
-
-
-def esearch(
-    tag: bytes,
-    *,
-    by_uid: bool,
-    lowest: int | None = None,
-    highest: int | None = None,
-    count: int | None = None,
-    found: Iterable[int] | None = None,
-    modseq: int | None = None,
-) -> bytes:
-    """RFC 4731 3.1: what was asked for, None for the rest. MIN, MAX and ALL are left out where nothing
-    was found."""
-    numbers = b"" if found is None else sequence_set_text(found)
-    return b"".join(
-        (
-            b'* ESEARCH (TAG "%b")' % tag,  # a tag holds neither quotes nor backslashes
-            b" UID" if by_uid else b"",
-            b"" if lowest is None else b" MIN %d" % lowest,
-            b"" if highest is None else b" MAX %d" % highest,
-            b" ALL " + numbers if numbers else b"",
-            b"" if count is None else b" COUNT %d" % count,
-            b"" if modseq is None else b" MODSEQ %d" % modseq,
-            b"\r\n",
-        )
-    )
 
 
 # ---------------------------------------------------------------------- FETCH

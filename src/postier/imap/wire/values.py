@@ -15,7 +15,6 @@ __all__ = [
     "AppendMessage",
     "Authenticate",
     "AuthenticateResponse",
-    "BadCharset",
     "BadCommand",
     "BodySection",
     "Capability",
@@ -45,10 +44,9 @@ __all__ = [
     "Move",
     "Namespace",
     "Noop",
+    "PartialRange",
     "Rename",
-    "Search",
     "SearchKey",
-    "SearchReturn",
     "Select",
     "SequenceSet",
     "StarttlsCommand",
@@ -111,14 +109,6 @@ class BadCommand(Command):
     text: str
     fatal: bool = False
     code: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class BadCharset(Command):
-    """SEARCH in a charset that is not ours: answer `tag NO [BADCHARSET (...)] text` (RFC 3501 6.4.4),
-    see `responses.bad_charset_code`."""
-
-    name = "SEARCH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,39 +340,36 @@ class SearchKey:
 
     name            arguments
     AND, OR, NOT    SearchKey values (AND: any number; OR: two; NOT: one)
+    FUZZY           SearchKey: one (RFC 6203)
     SEQUENCE, UID   one SequenceSet
     HEADER          field name (str, upper case), text (str)
     FROM TO CC BCC SUBJECT BODY TEXT    text (str)
     KEYWORD UNKEYWORD                   flag name (str)
     BEFORE ON SINCE SENTBEFORE SENTON SENTSINCE    days since 1970-01-01 (int)
+    SAVEDBEFORE SAVEDON SAVEDSINCE                 the same (RFC 8514)
+    EMAILID THREADID                               object identifier (str, RFC 8474)
     LARGER SMALLER OLDER YOUNGER        number (int)
     MODSEQ                              number (int)
-    ALL ANSWERED DELETED ... UNSEEN     none
+    ALL ANSWERED DELETED ... UNSEEN SAVEDATESUPPORTED    none
     """
 
     name: str
     arguments: tuple[SearchKey | SequenceSet | str | int, ...] = ()
 
 
-class SearchReturn(enum.Flag):
-    """RFC 4731 result options; NONE means a plain untagged SEARCH."""
-
-    NONE = 0
-    MIN = enum.auto()
-    MAX = enum.auto()
-    ALL = enum.auto()
-    COUNT = enum.auto()
-    SAVE = enum.auto()
-
-
 @dataclass(frozen=True, slots=True)
-class Search(Command):
-    """`charset` is already applied; BADCHARSET never gets here (it is a BadCommand's cousin, see core)."""
+class PartialRange:
+    """Results `first` to `last`, counted from 1, or `from_end` from the last one backwards (RFC 9394 3.1)."""
 
-    key: SearchKey
-    by_uid: bool = False
-    returns: SearchReturn = SearchReturn.NONE
-    name = "SEARCH"
+    first: int
+    last: int
+    from_end: bool = False
+
+    def of(self, count: int) -> slice:
+        """Where they stand among `count` results."""
+        if self.from_end:
+            return slice(max(count - self.last, 0), max(count - self.first + 1, 0))
+        return slice(self.first - 1, self.last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,13 +397,14 @@ text, or a section. Macros are expanded, RFC822 and its kin are BodySections wit
 
 @dataclass(frozen=True, slots=True)
 class Fetch(Command):
-    """`changed_since`, `vanished`: RFC 7162 modifiers."""
+    """`changed_since`, `vanished`: RFC 7162 modifiers; `partial`: RFC 9394's."""
 
     sequence: SequenceSet
     items: tuple[FetchItem, ...]
     by_uid: bool = False
     changed_since: int | None = None
     vanished: bool = False
+    partial: PartialRange | None = None
     name = "FETCH"
 
 

@@ -1,0 +1,106 @@
+"""SEARCH where a dialogue cannot say it: what was enabled, failures, and commands that take long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from postier.imap.session import find
+from postier.imap.session.context import Context
+from postier.store.api import StoreUnavailable
+
+Enable = Callable[..., None]
+
+
+@pytest.fixture
+def enabled(monkeypatch: Any) -> Enable:
+    """`enabled("UIDONLY")`: every session has it from the start."""
+
+    def enable(*names: str) -> None:
+        made = Context.__init__
+
+        def with_names(self: Context, *arguments: Any) -> None:
+            made(self, *arguments)
+            self.enabled |= frozenset(names)
+
+        monkeypatch.setattr(Context, "__init__", with_names)
+
+    return enable
+
+
+def test_uid_only_takes_no_sequence_numbers(in_world: Any, enabled: Enable) -> None:
+    enabled("UIDONLY")
+
+    async def test(world: Any) -> None:
+        await world.fill()
+        client = await world.client(b"SELECT INBOX")
+        for wrong in (
+            b"SEARCH ALL",
+            b"UID SEARCH 1:2",
+            b"UID SEARCH NOT (SEEN OR 1 UNSEEN)",
+            b"SEARCH UID 1",
+        ):
+            assert b"BAD [UIDREQUIRED] " in await client.attempt(wrong)
+        assert await client.command(b"UID SEARCH RETURN (SAVE) UID 2:*") == b""
+        assert await client.command(b"UID SEARCH $ UNSEEN") == b"* SEARCH 2 3\r\n"
+
+    in_world(test)
+
+
+def test_a_search_that_is_refused_leaves_nothing_saved(in_world: Any, monkeypatch: Any) -> None:
+    async def test(world: Any) -> None:
+        async def down(*_: object, **__: object) -> object:
+            raise StoreUnavailable
+
+        await world.fill()
+        client = await world.client(b"SELECT INBOX")
+        many = b"RETURN (SAVE) " + b"SEEN " * 1000
+        for refused in (many + b"SEEN", b"RETURN (SAVE) CHARSET KLINGON TEXT x", b"RETURN (SAVE) LARGER 1"):
+            assert await client.command(b"SEARCH RETURN (SAVE) ALL") == b""
+            assert await client.command(b"SEARCH $") == b"* SEARCH 1 2 3\r\n"
+            with monkeypatch.context() as patched:
+                patched.setattr(type(world.store.reader), "facts", down)
+                assert b" NO [" in await client.attempt(b"SEARCH " + refused)
+            assert await client.command(b"SEARCH $") == b"* SEARCH\r\n"
+
+    in_world(test)
+
+
+def test_a_search_that_is_bad_or_saves_nothing_leaves_what_was_saved(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        client = await world.client(b"SELECT INBOX", b"SEARCH RETURN (SAVE) 2:3")
+        for other in (b"SHOES", b"CHARSET KLINGON TEXT x", b"ALL", b"RETURN (MIN) ALL", b"RETURN (SAVE) x"):
+            await client.attempt(b"SEARCH " + other)
+            assert await client.command(b"SEARCH $") == b"* SEARCH 2 3\r\n"
+        await client.command(b"EXAMINE INBOX")
+        assert await client.command(b"SEARCH $") == b"* SEARCH\r\n"
+
+    in_world(test)
+
+
+@pytest.fixture
+def hurried(monkeypatch: Any) -> Callable[[Any], None]:
+    """`hurried(world)`: a search looks at one message at a time, and each look at the clock takes three
+    seconds."""
+
+    def hurry(world: Any) -> None:
+        clock, seconds = world.services.clock, iter(range(0, 10**6, 3))
+        monkeypatch.setattr(type(clock), "monotonic", lambda self: float(next(seconds)))
+        monkeypatch.setattr(find, "SLICE", 1)
+
+    return hurry
+
+
+def test_a_long_search_tells_how_far_it_is(in_world: Any, hurried: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        client = await world.client(b"SELECT INBOX", b"COPY 1:3 INBOX")
+        hurried(world)
+        answer = await client.command(b"SEARCH ALL")
+        reports = [b'* OK [INPROGRESS ("c4" %d 6)] Still working\r\n' % done for done in (2, 4)]
+        assert answer == b"".join(reports) + b"* SEARCH 1 2 3 4 5 6\r\n"
+
+    in_world(test)
