@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postier.imap.wire.access import Unauthenticate
 from postier.imap.wire.commands import COMMANDS, parse_command
 from postier.imap.wire.values import (
     Authenticate,
@@ -82,6 +83,7 @@ EXAMPLES: list[tuple[bytes, Command]] = [
     (b"a002 noop", Noop(b"a002")),
     (b"A023 LOGOUT", Logout(b"A023")),
     (b"a002 STARTTLS", StarttlsCommand(b"a002")),
+    (b"a UNAUTHENTICATE", Unauthenticate(b"a")),  # RFC 8437
     (b"A001 AUTHENTICATE GSSAPI", Authenticate(b"A001", "GSSAPI", None)),
     (b"C01 AUTHENTICATE plain dGVzdAB0ZXN0AHRlc3Q=", Authenticate(b"C01", "PLAIN", b"test\0test\0test")),
     (b"C01 AUTHENTICATE EXTERNAL =", Authenticate(b"C01", "EXTERNAL", b"")),

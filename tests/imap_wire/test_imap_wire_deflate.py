@@ -70,7 +70,23 @@ def test_the_end_of_the_stream_is_the_end() -> None:
     filter = Deflate()
     assert filter.decode(b"".join(data)) == b"a LOGOUT\r\n"
     assert filter.decode(end) == b""
+    assert filter.decode(b"x") == b""
+    assert filter.rest() == b"x"
+    at_once = Deflate()
+    assert at_once.decode(b"".join((*data, end, b"xy"))) == b"a LOGOUT\r\n"
+    assert at_once.rest() == b"xy"
+
+
+def test_what_comes_behind_the_end_is_bounded() -> None:
+    (stream, end) = client_stream(b"a LOGOUT\r\n", finish=True)
+    filter = Deflate()
+    filter.decode(stream + end + b"x" * deflate.MAX_REST)
     with pytest.raises(ValueError, match="behind the end"):
         filter.decode(b"x")
-    with pytest.raises(ValueError, match="behind the end"):
-        Deflate().decode(b"".join((*data, end, b"x")))
+
+
+def test_the_client_sees_the_end_of_our_stream() -> None:
+    filter, client = Deflate(), zlib.decompressobj(-15)
+    assert client.decompress(filter.encode(b"last words") + filter.end() + b"plain") == b"last words"
+    assert client.eof
+    assert client.unused_data == b"plain"

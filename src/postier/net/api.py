@@ -74,6 +74,14 @@ class ByteFilter(Protocol):
         """What goes on the wire for one flushed write; nothing is held back."""
         ...
 
+    def end(self) -> bytes:
+        """What goes on the wire when the layer is taken away."""
+        ...
+
+    def rest(self) -> bytes:
+        """What the peer sent behind the end of its side of the layer."""
+        ...
+
 
 class ConnectionLost(Exception):
     """The peer is gone, or did not read what we sent within the time it had."""
@@ -176,6 +184,10 @@ class Connection(Protocol):
 
     def install_filter(self, filter: ByteFilter) -> None:
         """From the next byte on, in both directions. Input that already waits passes through it as well."""
+        ...
+
+    def remove_filter(self, core: Core[Event]) -> None:
+        """Send what the core has to say as the last of the filtered stream; then nothing is filtered."""
         ...
 
     def close(self) -> None:

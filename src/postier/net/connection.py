@@ -245,6 +245,15 @@ class StreamConnection(asyncio.Protocol):
             self._inbox_size += len(self._ready)
             self._ready = b""
 
+    def remove_filter(self, core: Core[Event]) -> None:
+        filter, self._filter = self._filter, None
+        if filter is None:
+            return
+        self.write(filter.encode(core.outgoing()) + filter.end())
+        if rest := filter.rest():
+            self._inbox.insert(0, rest)
+            self._inbox_size += len(rest)
+
     def close(self) -> None:
         transport = self._transport
         already, self._closing = self._closing, True

@@ -1,4 +1,5 @@
-"""Commands before login: STARTTLS, LOGIN, AUTHENTICATE (RFC 3501 6.2).
+"""Commands before login: STARTTLS, LOGIN, AUTHENTICATE (RFC 3501 6.2); and the way back, UNAUTHENTICATE
+(RFC 8437).
 
 Without TLS no password is taken (RFC 8314), unless the settings say that the loopback is trusted. A failed
 login is answered late; the third ends the connection.
@@ -9,14 +10,19 @@ from __future__ import annotations
 import asyncio
 
 from postier.accounts.login import InvalidCredentials, TooManyFailures
+from postier.base.log import Log
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad, No
+from postier.imap.wire.access import Unauthenticate
 from postier.imap.wire.values import Authenticate, AuthenticateResponse, Login, StarttlsCommand, State
 from postier.net.api import WAKE, ConnectionLost, Wake
 from postier.sasl.api import Challenge, Credentials, Exchange, SaslError
 from postier.sasl.mechanisms import MECHANISMS
+from postier.store.api import StoreError
 
-__all__ = ["authenticate", "login", "starttls"]
+__all__ = ["authenticate", "login", "starttls", "unauthenticate"]
+
+log = Log("imap")
 
 
 async def starttls(context: Context, command: StarttlsCommand) -> bytes:
@@ -97,3 +103,23 @@ async def _answer_late(context: Context, delay: float) -> None:
     if context.login_failures >= context.settings.max_login_failures:
         context.say(b"* BYE Too many failed logins\r\n")
         context.ending = True
+
+
+async def unauthenticate(context: Context, command: Unauthenticate) -> bytes:
+    """RFC 8437 3: as if nobody had logged in; TLS stays, and compression ends behind the answer (4.1).
+
+    There is no NO: where the store is not available the connection ends.
+    """
+    try:
+        await context.end_login()
+    except StoreError as error:
+        log.info("leaving failed", session=context.connection.id, detail=str(error))
+        context.say(b"* BYE [UNAVAILABLE] The mail store is not available at the moment\r\n")
+        context.ending = True
+        return b""
+    core = context.core
+    core.state, core.utf8 = State.NOT_AUTHENTICATED, False
+    context.compressed = False
+    context.say(b"%b OK [CAPABILITY %b] Nobody is logged in\r\n" % (command.tag, context.capabilities()))
+    context.connection.remove_filter(core)
+    return b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from postier.imap.session.context import Context
-from postier.imap.session.errors import No
+from postier.imap.session.errors import Bad, No
 from postier.imap.wire.deflate import Deflate
 from postier.imap.wire.values import Compress
 
@@ -16,6 +16,8 @@ async def compress(context: Context, command: Compress) -> bytes:
         raise No("CANNOT", "Only DEFLATE is offered")
     if context.compressed:
         raise No("COMPRESSIONACTIVE", "Compression is active")
+    if context.core.has_buffered_input():
+        raise Bad("Nothing may be sent behind COMPRESS before it is answered", "CLIENTBUG")
     context.say(b"%b OK DEFLATE active\r\n" % command.tag)
     await context.connection.flush(context.core)
     context.connection.install_filter(Deflate())

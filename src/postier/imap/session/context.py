@@ -20,10 +20,17 @@ __all__ = ["Context"]
 log = Log("imap")
 
 
+OF_THE_CONNECTION = (
+    *("connection", "core", "services", "settings"),
+    *("compressed", "ending", "login_failures"),
+)
+"""What a Context keeps when nobody is logged in any more. All the rest belongs to a login."""
+
+
 class Context:
     """The state of one session between its commands.
 
-    `enabled`: CONDSTORE, QRESYNC and the like in the order the client made them known (RFC 5161). `ending`:
+    `enabled`: CONDSTORE, QRESYNC and the like that the client made known (RFC 5161), in capitals. `ending`:
     no further command is read.
     """
 
@@ -148,6 +155,15 @@ class Context:
             off=self.core.off,
         )
         return render_capabilities(self.core.state, around)
+
+    async def end_login(self) -> None:
+        """Nothing of whoever was logged in stays, of whatever extension (RFC 8437 4): what is not
+        OF_THE_CONNECTION is as in a new session. Also called when the connection ends."""
+        await self.deselect()
+        fresh = Context(self.connection, self.core, self.services, self.settings)
+        for name in self.__slots__:
+            if name not in OF_THE_CONNECTION:
+                setattr(self, name, getattr(fresh, name))
 
     # ------------------------------------------------------------------ talking
 

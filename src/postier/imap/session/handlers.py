@@ -23,7 +23,7 @@ from postier.imap.session import (
     store,
 )
 from postier.imap.session.context import Context
-from postier.imap.wire import values
+from postier.imap.wire import access, values
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.values import Command
 
@@ -74,6 +74,7 @@ HANDLERS: dict[type, Handler] = {
     values.StarttlsCommand: Handler(authentication.starttls, _NONE),
     values.Authenticate: Handler(authentication.authenticate, _NONE),
     values.Login: Handler(authentication.login, _NONE),
+    access.Unauthenticate: Handler(authentication.unauthenticate, _NONE),
     values.Enable: Handler(enable.enable, _ALL),
     values.Compress: Handler(compress.compress, _NONE),
     values.Select: Handler(select.select, _NONE),

@@ -66,7 +66,7 @@ class ImapSession:
 
     async def _leave(self) -> None:
         try:
-            await self._context.deselect()
+            await self._context.end_login()
         except StoreError as error:  # the client has gone: nobody is left to be told
             log.info("leaving failed", session=self._context.connection.id, detail=str(error))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from postier.imap.wire.grammar import Grammar
 from postier.imap.wire.values import Authenticate, Command, Compress, Enable, Id, Login
 
 __all__ = [
+    "Unauthenticate",
     "decode_base64",
     "no_arguments",
     "parse_authenticate",
@@ -22,6 +24,13 @@ __all__ = [
 ID_FIELDS = 30
 ID_NAME_LIMIT = 30
 ID_VALUE_LIMIT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthenticate(Command):
+    """RFC 8437."""
+
+    name = "UNAUTHENTICATE"
 
 
 def no_arguments(command: Callable[[bytes], Command]) -> Callable[[Grammar, bytes], Command]:

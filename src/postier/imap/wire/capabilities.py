@@ -119,6 +119,7 @@ CAPABILITIES = (
     CapabilityRow("OBJECTID", "8474", _after_login),
     CapabilityRow("SAVEDATE", "8514", _after_login),
     CapabilityRow("PREVIEW", "8970", _after_login),
+    CapabilityRow("UNAUTHENTICATE", "8437", _after_login),
     CapabilityRow("COMPRESS=DEFLATE", "4978", _can_compress),
 )
 

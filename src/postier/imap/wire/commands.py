@@ -80,6 +80,13 @@ COMMANDS = {
         Row(b"STARTTLS", access.no_arguments(StarttlsCommand), _BEFORE, "3501 6.2.1", "STARTTLS"),
         Row(b"AUTHENTICATE", access.parse_authenticate, _BEFORE, "3501 6.2.2"),
         Row(b"LOGIN", access.parse_login, _BEFORE, "3501 6.2.3"),
+        Row(
+            b"UNAUTHENTICATE",
+            access.no_arguments(access.Unauthenticate),
+            _AFTER,
+            "8437 3",
+            "UNAUTHENTICATE",
+        ),
         Row(b"ENABLE", access.parse_enable, _AFTER, "5161 3.1", "ENABLE"),
         Row(b"COMPRESS", access.parse_compress, _AFTER, "4978 3", "COMPRESS=DEFLATE"),
         Row(b"SELECT", mailboxes.select(Select), _AFTER, "3501 6.3.1"),

@@ -19,6 +19,12 @@ LARGE = (6, zlib.DEFLATED, -15, 8)
 LARGE_FROM = 2048
 """Octets of one write from which the large window pays."""
 
+MAX_REST = 64 * 1024
+"""Octets that may come behind the end of the client's stream, before UNAUTHENTICATE lets them be read."""
+
+FINAL_BLOCK = b"\x03\x00"
+"""An empty last block (RFC 1951 3.2.6): to the client the stream is whole."""
+
 MAX_GROWTH = 8 * 1024 * 1024
 """Octets that one piece of input (256 KiB at most, see net.connection) may become."""
 
@@ -26,26 +32,37 @@ MAX_GROWTH = 8 * 1024 * 1024
 class Deflate:
     """A net.api.ByteFilter."""
 
-    __slots__ = ("_inflate",)
+    __slots__ = ("_inflate", "_rest")
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._rest = b""
 
     def decode(self, data: bytes) -> bytes:
         """Raises ValueError for what is not DEFLATE, for MAX_GROWTH octets or more out of one piece, and for
-        anything behind the end of the stream."""
+        more than MAX_REST behind the end of the stream, which UNAUTHENTICATE makes (RFC 8437 4.1)."""
         if self._inflate.eof:
-            raise ValueError("input behind the end of the compressed stream")
+            return self._keep(data)
         try:
             plain = self._inflate.decompress(data, MAX_GROWTH)
         except zlib.error as error:
             raise ValueError("not a DEFLATE stream") from error
         if self._inflate.unconsumed_tail or len(plain) >= MAX_GROWTH:
             raise ValueError("compressed input grows past its bound")
-        if self._inflate.unused_data:
+        return plain + self._keep(self._inflate.unused_data)
+
+    def _keep(self, data: bytes) -> bytes:
+        self._rest += data
+        if len(self._rest) > MAX_REST:
             raise ValueError("input behind the end of the compressed stream")
-        return plain
+        return b""
 
     def encode(self, data: bytes) -> bytes:
         compressor = zlib.compressobj(*(LARGE if len(data) >= LARGE_FROM else SMALL))
         return compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)
+
+    def end(self) -> bytes:
+        return FINAL_BLOCK
+
+    def rest(self) -> bytes:
+        return self._rest
