@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,8 +80,13 @@ Inside text
 
 
 class StandingClock:
+    """Stands until somebody moves `moment`."""
+
+    def __init__(self) -> None:
+        self.moment = NOW
+
     def now(self) -> float:
-        return float(NOW)
+        return float(self.moment)
 
     def monotonic(self) -> float:
         return 0.0
@@ -118,6 +124,10 @@ class World:
     @property
     def store(self) -> Store:
         return self.services.store
+
+    @property
+    def clock(self) -> Any:
+        return self.services.clock
 
     async def session(self, connection: Connection) -> None:
         await ImapSession(connection, ImapServer(), self.services, self.settings).run()

@@ -14,11 +14,11 @@ from typing import NamedTuple, cast
 
 from postier.blobs.api import BlobUnreadable
 from postier.imap.session.context import Context
-from postier.imap.session.errors import Bad, No
+from postier.imap.session.errors import No
 from postier.imap.session.objectid import email_ids, thread_ids
+from postier.imap.session.resync import tell_vanished
 from postier.imap.session.scope import Scope
 from postier.imap.session.sections import SectionReader, Sections
-from postier.imap.session.select import earlier_vanished
 from postier.imap.session.selected import Selected
 from postier.imap.session.view import Batch, Span, batches
 from postier.imap.wire.responses import fetch_template, internal_date, string
@@ -120,7 +120,7 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     spans = resolve(selected, command.sequence, by_uid=command.by_uid)
     plan = make_plan(command, with_modseqs=context.modseqs, marks=bool(selected.changeable & SEEN))
     if command.vanished:
-        await _tell_vanished(context, selected, command)
+        await tell_vanished(context, selected, command)
     if command.partial is not None:
         spans = await _partial(context, selected, command, command.partial, spans)
     size = SECTION_BATCH if plan.sections is not None else BATCH if plan.facts else FLAGS_BATCH
@@ -263,20 +263,6 @@ async def _partial(
             uids.extend(message.uid for message in rows if message.modseq > command.changed_since)
             await asyncio.sleep(0)
     return selected.view.spans_of(uids[asked.of(len(uids))])
-
-
-async def _tell_vanished(context: Context, selected: Selected, command: Fetch) -> None:
-    """RFC 7162 3.2.6: what of the set is gone since CHANGEDSINCE."""
-    assert command.changed_since is not None
-    if "QRESYNC" not in context.enabled:
-        raise Bad("QRESYNC was not enabled")
-    changes = await context.reader.changes_since(
-        selected.account_id, selected.mailbox_id, ModSeq(command.changed_since)
-    )
-    asked = SequenceSet(tuple(command.sequence.resolve(selected.highest)))
-    gone = earlier_vanished(selected, asked, changes.vanished if changes.complete else None)
-    if gone:
-        context.say(b"* VANISHED (EARLIER) %b\r\n" % gone)
 
 
 def uids_at(selected: Selected, spans: Sequence[Span]) -> list[Uid]:

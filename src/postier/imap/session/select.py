@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-
 from postier.accounts.rights import Place, is_changing
 from postier.imap.session.announce import announce, old_name
 from postier.imap.session.context import Context
-from postier.imap.session.errors import Bad, No
+from postier.imap.session.errors import No
 from postier.imap.session.flags import flags_lines
 from postier.imap.session.objectid import mailbox_id
+from postier.imap.session.resync import require_qresync, resync
 from postier.imap.session.selected import Selected
 from postier.imap.wire import responses
-from postier.imap.wire.numbers import ranges_text, sequence_set_text
-from postier.imap.wire.values import Check, Close, Examine, Select, SequenceSet, State, Unselect
+from postier.imap.wire.values import Check, Close, Examine, Select, State, Unselect
 from postier.store.api import Flag, Mailbox, ModSeq, NoSuchMailbox, Reader, Tx, Uid
 
 __all__ = ["check", "close", "examine", "expunge_deleted", "select", "unselect"]
@@ -33,8 +31,8 @@ async def examine(context: Context, command: Examine) -> bytes:
 
 
 async def _select(context: Context, command: Select, *, read_only: bool) -> bytes:
-    if command.qresync is not None and "QRESYNC" not in context.enabled:
-        raise Bad("QRESYNC was not enabled")
+    if command.qresync is not None:
+        require_qresync(context)
     if context.selected is not None:
         await leave(context)
         context.say(b"* OK [CLOSED] The mailbox that was selected is closed\r\n")
@@ -50,7 +48,7 @@ async def _select(context: Context, command: Select, *, read_only: bool) -> byte
     context.say(await _description(context, selected, mailbox))
     context.say(await announce(context, place, old_name(command.mailbox, place.name)))
     if command.qresync is not None:
-        await _resync(context, selected, command)
+        await resync(context, selected, command)
     selected.subscribe(context.services.bus)
     context.selected = selected
     context.core.state = State.SELECTED
@@ -112,55 +110,6 @@ async def count_recent(reader: Reader, mailbox: Mailbox, first_recent: Uid) -> i
         return 0
     span = (first_recent, mailbox.uidnext - 1)
     return len(await reader.messages(mailbox.account_id, mailbox.mailbox_id, [span]))
-
-
-async def _resync(context: Context, selected: Selected, command: Select) -> None:
-    """What happened since the client was here (RFC 7162 3.2.5.1): VANISHED (EARLIER), then FETCH."""
-    await selected.load(context.reader)
-    assert command.qresync is not None
-    uidvalidity, modseq, known, _ = command.qresync
-    if uidvalidity != selected.uidvalidity:
-        return
-    changes = await context.reader.changes_since(selected.account_id, selected.mailbox_id, ModSeq(modseq))
-    view = selected.view
-    vanished = earlier_vanished(selected, known, changes.vanished if changes.complete else None)
-    if vanished:
-        context.say(b"* VANISHED (EARLIER) %b\r\n" % vanished)
-    told = set(_among(selected, known, [message.uid for message in changes.changed]))
-    lines = [
-        selected.fetch_flags_line(place + 1, message, True)
-        for message in changes.changed
-        if message.uid in told and (place := view.place(message.uid)) >= 0
-    ]
-    await context.write(lines)
-
-
-def _among(selected: Selected, known: SequenceSet | None, uids: list[Uid]) -> list[Uid]:
-    """Those of `uids`, ascending, that the client named; all of them if it named none."""
-    if known is None:
-        return uids
-    ranges = known.resolve(selected.highest)
-    return [uid for low, high in ranges for uid in uids[bisect_left(uids, low) : bisect_right(uids, high)]]
-
-
-def earlier_vanished(selected: Selected, known: SequenceSet | None, vanished: list[Uid] | None) -> bytes:
-    """The UIDs that are gone, as a set; b"" for none. `vanished` is None where the tombstones are too old:
-    then every UID of `known` (all there ever were, if the client named none) that is not here now."""
-    if vanished is not None:
-        return sequence_set_text(_among(selected, known, vanished))
-    ranges = known.resolve(selected.highest) if known else [(1, selected.highest)]
-    gone: list[tuple[int, int]] = []
-    uids = selected.view.uids
-    for low, high in ranges:
-        high = min(high, selected.highest)
-        for start, stop in selected.view.spans(SequenceSet(((low, high),)), by_uid=True):
-            for uid in uids[start:stop]:
-                if low < uid:
-                    gone.append((low, uid - 1))
-                low = uid + 1
-        if low <= high:
-            gone.append((low, high))
-    return ranges_text(gone)
 
 
 async def leave(context: Context) -> None:

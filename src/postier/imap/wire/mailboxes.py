@@ -88,12 +88,20 @@ def _qresync(g: Grammar) -> Qresync:
         known = _known_set(g)
         g.take(b" ")
     if g.take(b"("):
-        numbers = _known_set(g)
-        g.space()
-        matches = numbers, _known_set(g)
-        g.expect(b")")
+        matches = _match_data(g)
     g.expect(b")")
     return uidvalidity, modseq, known, matches
+
+
+def _match_data(g: Grammar) -> tuple[SequenceSet, SequenceSet]:
+    """RFC 7162 3.2.5.2: known-sequence-set SP known-uid-set ")", both ascending and of the same size."""
+    numbers = _known_set(g)
+    g.space()
+    uids = _known_set(g)
+    if not numbers.ascends or not uids.ascends or numbers.size != uids.size:
+        g.fail("as many sequence numbers as UIDs, ascending")
+    g.expect(b")")
+    return numbers, uids
 
 
 def _known_set(g: Grammar) -> SequenceSet:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 __all__ = [
@@ -89,6 +90,17 @@ class SequenceSet:
             else:
                 merged.append((low, high))
         return merged
+
+    @property
+    def ascends(self) -> bool:
+        """As written, without "*": each range lies past the one before."""
+        pairs = [(min(pair), max(pair)) for pair in self.ranges]
+        return all(before[1] < after[0] for before, after in pairwise(pairs))
+
+    @property
+    def size(self) -> int:
+        """How many numbers the ranges name, those named twice counted twice; without "*"."""
+        return sum(abs(last - first) + 1 for first, last in self.ranges)
 
 
 @dataclass(frozen=True, slots=True)
