@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 from postier.accounts.directory import POSTMASTER_META
 from postier.accounts.mailboxes import create_defaults
+from postier.accounts.switches import forget_switches
 from postier.base.address import Address
 from postier.base.domain import Domain
-from postier.store.api import Account, AccountId, AccountKind, AddressTarget, AlreadyExists, Store, Tx
+from postier.store.api import Account, AccountId, AccountKind, AddressTarget, AlreadyExists, Reader, Store, Tx
 
 __all__ = [
     "PeopleError",
     "add_alias",
     "add_people",
     "add_person",
+    "find_person",
     "remove_alias",
     "remove_domain",
     "remove_person",
@@ -52,7 +54,7 @@ async def set_password(store: Store, address: Address, password_hash: str) -> No
     """Raises PeopleError."""
 
     async def work(tx: Tx) -> None:
-        account = await _person(tx, address)
+        account = await find_person(tx, address)
         await tx.set_password_hash(account.account_id, password_hash)
 
     await store.transact(work)
@@ -62,7 +64,9 @@ async def remove_person(store: Store, address: Address) -> None:
     """With all mail. Raises PeopleError."""
 
     async def work(tx: Tx) -> None:
-        await tx.remove_account((await _person(tx, address)).account_id)
+        account = await find_person(tx, address)
+        await forget_switches(tx, account.account_id)
+        await tx.remove_account(account.account_id)
 
     await store.transact(work)
 
@@ -72,7 +76,7 @@ async def set_postmaster(store: Store, address: Address) -> None:
     nobody else's (RFC 5321 4.5.1). Raises PeopleError."""
 
     async def work(tx: Tx) -> None:
-        await tx.set_meta(POSTMASTER_META, str((await _person(tx, address)).account_id))
+        await tx.set_meta(POSTMASTER_META, str((await find_person(tx, address)).account_id))
 
     await store.transact(work)
 
@@ -137,8 +141,9 @@ async def _target(tx: Tx, address: Address) -> AddressTarget:
     return AddressTarget(None, str(address))
 
 
-async def _person(tx: Tx, address: Address) -> Account:
-    account = await tx.account_named(address.lookup_key)
+async def find_person(reader: Reader, address: Address) -> Account:
+    """Raises PeopleError."""
+    account = await reader.account_named(address.lookup_key)
     if account is None:
         raise PeopleError(f"there is nobody called {address.lookup_key}")
     return account

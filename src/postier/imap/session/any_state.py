@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from postier.accounts.switches import Program
 from postier.base.log import Log
 from postier.imap.session.context import Context
 from postier.imap.wire.responses import id_response
 from postier.imap.wire.values import Capability, Id, Logout, Noop
 
 __all__ = ["capability", "identify", "logout", "noop"]
+
+LOGGED = ("name", "version", "vendor", "os", "os-version")
+KEPT = 100
+"""Characters of what a client says of itself."""
 
 log = Log("imap")
 
@@ -29,14 +34,14 @@ async def logout(context: Context, command: Logout) -> bytes:
 
 
 async def identify(context: Context, command: Id) -> bytes:
-    """RFC 2971: both sides say who they are; nothing depends on it."""
+    """RFC 2971: both sides say who they are. Where the client's name switches capabilities off or on again,
+    it hears which are left."""
     if command.fields:
-        known = {name.lower(): value or "" for name, value in command.fields}
-        log.info(
-            "client",
-            session=context.connection.id,
-            client=known.get("name", ""),
-            version=known.get("version", ""),
-        )
+        said = {name.lower(): value or "" for name, value in command.fields}
+        known = {name.replace("-", "_"): said[name][:KEPT] for name in LOGGED if name in said}
+        log.info("client", session=context.connection.id, **known)
+        context.program = Program(known.get("name", ""), known.get("version", ""))
     context.say(id_response(context.settings.server_id))
+    if await context.obey_switches(context.account):
+        context.say(b"* CAPABILITY %b\r\n" % context.capabilities())
     return b"OK Done"

@@ -91,6 +91,7 @@ async def _log_in(context: Context, name: str, password: str) -> bytes:
     except TooManyFailures:
         await _answer_late(context, 0)
         raise No("LIMIT", "Too many failed logins, try again later") from None
+    await context.obey_switches(account)
     context.account = account
     context.core.state = State.AUTHENTICATED
     return b"OK [CAPABILITY %b] Logged in" % context.capabilities()
@@ -112,6 +113,7 @@ async def unauthenticate(context: Context, command: Unauthenticate) -> bytes:
     """
     try:
         await context.end_login()
+        await context.obey_switches(None)
     except StoreError as error:
         log.info("leaving failed", session=context.connection.id, detail=str(error))
         context.say(b"* BYE [UNAVAILABLE] The mail store is not available at the moment\r\n")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from postier.accounts import rights
 from postier.accounts.rights import NoPermission, Place
+from postier.accounts.switches import Program, names_off, read_switches
 from postier.base.log import Log
 from postier.imap.session.errors import No
 from postier.imap.session.selected import Selected
 from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.wire import responses
-from postier.imap.wire.capabilities import Surroundings, render_capabilities
+from postier.imap.wire.capabilities import Surroundings, render_capabilities, switched_off
 from postier.imap.wire.core import ImapServer
 from postier.net.api import Connection
 from postier.sasl.mechanisms import offered
@@ -22,7 +23,7 @@ log = Log("imap")
 
 OF_THE_CONNECTION = (
     *("connection", "core", "services", "settings"),
-    *("compressed", "ending", "login_failures"),
+    *("compressed", "ending", "login_failures", "program"),
 )
 """What a Context keeps when nobody is logged in any more. All the rest belongs to a login."""
 
@@ -30,8 +31,8 @@ OF_THE_CONNECTION = (
 class Context:
     """The state of one session between its commands.
 
-    `enabled`: CONDSTORE, QRESYNC and the like that the client made known (RFC 5161), in capitals. `ending`:
-    no further command is read.
+    `enabled`: CONDSTORE, QRESYNC and the like that the client made known (RFC 5161), in capitals. `program`:
+    what the client calls itself (RFC 2971). `ending`: no further command is read.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class Context:
         "enabled",
         "ending",
         "login_failures",
+        "program",
         "selected",
         "services",
         "settings",
@@ -58,6 +60,7 @@ class Context:
         self.selected: Selected | None = None
         self.enabled: frozenset[str] = frozenset()
         self.login_failures = 0
+        self.program: Program | None = None
         self.compressed = False
         self.ending = False
 
@@ -164,6 +167,15 @@ class Context:
         for name in self.__slots__:
             if name not in OF_THE_CONNECTION:
                 setattr(self, name, getattr(fresh, name))
+
+    async def obey_switches(self, account: Account | None) -> bool:
+        """Take note of the capabilities that are switched off for `account` (None before login) and this
+        program; True if these are others than before."""
+        switches = await read_switches(self.reader)
+        before = self.core.off
+        names = names_off(switches, None if account is None else account.account_id, self.program)
+        self.core.off = switched_off(names)
+        return self.core.off != before
 
     # ------------------------------------------------------------------ talking
 

@@ -41,6 +41,7 @@ class ImapSession:
     async def run(self) -> None:
         """Raises ConnectionLost when the connection breaks; everything else ends in a goodbye."""
         context = self._context
+        await self._prepare()
         context.say(b"* OK [CAPABILITY %b] Postier ready\r\n" % context.capabilities())
         try:
             while not context.ending:
@@ -59,6 +60,12 @@ class ImapSession:
             raise
         finally:
             await self._leave()
+
+    async def _prepare(self) -> None:
+        try:
+            await self._context.obey_switches(None)
+        except StoreError as error:  # a login will look again
+            log.info("switches unknown", session=self._context.connection.id, detail=str(error))
 
     def _timeout(self) -> float:
         settings = self._context.settings
