@@ -226,3 +226,119 @@ def test_the_modseq_told_with_an_expunge_covers_what_others_did(in_world: Any) -
         ]
 
     in_world(test)
+
+
+def test_silence_is_about_ones_own_change_only(in_world: Any) -> None:
+    """RFC 3501 6.4.6: what another did to the flags meanwhile is told, .SILENT or not."""
+
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        await two.command(b"STORE 1:2 +FLAGS.SILENT \\Flagged")
+        assert await one.command(b"STORE 2:3 +FLAGS.SILENT \\Answered") == (
+            b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Flagged \\Recent))\r\n"
+            b"* 2 FETCH (UID 2 FLAGS (\\Answered \\Flagged \\Recent))\r\n"
+        )
+        await one.command(b"STORE 1 +FLAGS.SILENT \\Draft")
+        await two.command(b"NOOP")
+        await one.command(b"STORE 3 -FLAGS.SILENT \\Answered")
+        told = await two.command(b"STORE 3 FLAGS (\\Draft)")
+        assert told == b"* 3 FETCH (UID 3 FLAGS (\\Draft))\r\n"
+        assert await one.command(b"NOOP") == b"* 3 FETCH (UID 3 FLAGS (\\Draft \\Recent))\r\n"
+
+    in_world(test)
+
+
+def test_the_modseq_a_client_may_come_back_with_waits_for_expunges(in_world: Any) -> None:
+    """RFC 7162 6: while VANISHED is delayed, HIGHESTMODSEQ stays below its modseq."""
+
+    async def test(world: Any) -> None:
+        await world.fill()
+        one = await world.client(b"ENABLE QRESYNC", b"SELECT INBOX")
+        two = await world.client(b"SELECT INBOX", b"STORE 1 +FLAGS.SILENT \\Deleted")
+        await one.command(b"NOOP")
+        await two.command(b"EXPUNGE")
+        assert (await one.command(b"STORE 2 +FLAGS.SILENT \\Answered")).splitlines() == [
+            b"* 2 FETCH (UID 2 MODSEQ (8))",
+            b"* OK [HIGHESTMODSEQ 6] Highest",
+        ]
+        await two.command(b"STORE 1 +FLAGS.SILENT \\Flagged")
+        assert (await one.command(b"FETCH 2:3 MODSEQ")).splitlines() == [
+            b"* 2 FETCH (MODSEQ (9))",
+            b"* 3 FETCH (MODSEQ (5))",
+            b"* 2 FETCH (UID 2 MODSEQ (9) FLAGS (\\Answered \\Flagged \\Recent))",
+            b"* OK [HIGHESTMODSEQ 6] Highest",
+        ]
+        assert b"VANISHED" not in await one.command(b"UID SEARCH 1:2")  # sequence numbers among the keys
+        assert (await one.command(b"UID SEARCH UID 1:2")).splitlines() == [
+            b"* SEARCH 1 2",
+            b"* VANISHED 1",
+            b"* OK [HIGHESTMODSEQ 9] Highest",
+        ]
+
+    in_world(test)
+
+
+def test_who_becomes_aware_of_modseqs_while_an_expunge_waits(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one = await world.client(b"SELECT INBOX")
+        two = await world.client(b"SELECT INBOX", b"STORE 1 +FLAGS.SILENT \\Deleted", b"EXPUNGE")
+        assert b"EXPUNGE" not in await one.command(b"FETCH 2 UID")
+        await two.command(b"STORE 1 +FLAGS.SILENT \\Flagged")
+        assert (await one.command(b"FETCH 2 MODSEQ")).startswith(b"* OK [HIGHESTMODSEQ 5] Highest\r\n")
+
+    in_world(test)
+
+
+def test_a_modseq_is_not_shown_before_what_happened_up_to_it(in_world: Any) -> None:
+    """Another process changed something, and the bus has not been heard yet."""
+
+    async def test(world: Any) -> None:
+        await world.fill()
+        one = await world.client(b"ENABLE QRESYNC", b"SELECT INBOX")
+        two = await world.client(b"SELECT INBOX", b"STORE 1 +FLAGS.SILENT \\Deleted")
+        await one.command(b"NOOP")
+        world.deafen()
+        await two.command(b"EXPUNGE")
+        await two.command(b"STORE 1 +FLAGS.SILENT \\Flagged")
+        assert (await one.command(b"UID FETCH 2 FLAGS")).splitlines() == [
+            b"* 2 FETCH (UID 2 FLAGS (\\Flagged \\Recent) MODSEQ (8))",
+            b"* VANISHED 1",
+            b"* 1 FETCH (UID 2 MODSEQ (8) FLAGS (\\Flagged \\Recent))",
+        ]
+
+    in_world(test)
+
+
+def test_conditional_store_on_messages_of_which_some_are_gone(in_world: Any) -> None:
+    """RFC 7162 3.1.3, example 11."""
+
+    async def test(world: Any) -> None:
+        await world.fill()
+        one = await world.client(b"SELECT INBOX (CONDSTORE)")
+        two = await world.client(b"SELECT INBOX", b"STORE 2 +FLAGS.SILENT \\Answered")
+        await two.command(b"STORE 3 +FLAGS.SILENT \\Deleted")
+        await two.command(b"EXPUNGE")
+        answer = await one.attempt(b"STORE 1:3 (UNCHANGEDSINCE 5) +FLAGS \\Flagged")
+        assert answer.splitlines() == [
+            b"* 2 FETCH (UID 2 MODSEQ (6) FLAGS (\\Answered \\Recent))",
+            b"* 1 FETCH (UID 1 MODSEQ (9) FLAGS (\\Seen \\Flagged \\Recent))",
+            b"c3 NO [MODIFIED 2] Some of the messages no longer exist",
+        ]
+        told = await one.command(b"NOOP")
+        assert told == b"* 3 EXPUNGE\r\n* OK [HIGHESTMODSEQ 9] Highest\r\n"
+
+    in_world(test)
+
+
+def test_seen_by_reading_comes_with_uid_and_modseq(in_world: Any) -> None:
+    """RFC 7162 3.2.4."""
+
+    async def test(world: Any) -> None:
+        await world.fill()
+        one = await world.client(b"SELECT INBOX (CONDSTORE)")
+        told = await one.command(b"FETCH 2 BODY[TEXT]<0.1>")
+        assert told.startswith(b"* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent) MODSEQ (6) BODY[TEXT]<0> {1}\r\n")
+
+    in_world(test)

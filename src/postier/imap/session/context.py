@@ -7,6 +7,7 @@ from postier.accounts.rights import NoPermission, Place
 from postier.accounts.switches import Program, names_off, read_switches
 from postier.base.log import Log
 from postier.imap.session.errors import No
+from postier.imap.session.manner import Manner
 from postier.imap.session.selected import Selected
 from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.wire import responses
@@ -103,6 +104,11 @@ class Context:
         return "CONDSTORE" in self.enabled
 
     @property
+    def manner(self) -> Manner:
+        """How this client wants to be told of messages."""
+        return Manner.of(self.enabled)
+
+    @property
     def rev2(self) -> bool:
         """The client speaks IMAP4rev2 (RFC 9051 Appendix A)."""
         return "IMAP4REV2" in self.enabled
@@ -114,7 +120,7 @@ class Context:
             return
         self.enabled |= {"CONDSTORE"}
         if self.selected is not None:
-            self.say(responses.highest_modseq(self.selected.modseq))
+            self.say(responses.highest_modseq(self.selected.told_modseq))
 
     def readable_mailbox(self) -> Selected:
         """Raises No where the right to read it was taken meanwhile."""
@@ -199,12 +205,7 @@ class Context:
             if "r" not in selected.rights:
                 await self.reader.mailbox(selected.account_id, selected.mailbox_id)
                 return
-            news = await selected.sync(
-                self.reader,
-                expunges=expunges,
-                modseqs=self.modseqs,
-                vanished="QRESYNC" in self.enabled,
-            )
+            news = await selected.sync(self.reader, self.manner, expunges=expunges)
         except NoSuchMailbox:
             news = b"* BYE The selected mailbox was deleted\r\n"
             self.ending = True

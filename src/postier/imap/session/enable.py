@@ -13,6 +13,7 @@ ENABLED_WITH: dict[str, frozenset[str]] = {
     "CONDSTORE": frozenset({"CONDSTORE"}),
     "QRESYNC": frozenset({"CONDSTORE", "QRESYNC"}),  # RFC 7162 3.2.3
     "UTF8=ACCEPT": frozenset({"UTF8=ACCEPT"}),  # RFC 9755 3
+    "UIDONLY": frozenset({"UIDONLY"}),  # RFC 9586 3.1
     "IMAP4REV2": frozenset({"IMAP4REV2"}),  # RFC 9051 Appendix A
 }
 """What ENABLE knows, in capitals, and what comes with it. Other names, and what is

@@ -15,6 +15,7 @@ from typing import NamedTuple, cast
 from postier.blobs.api import BlobUnreadable
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
+from postier.imap.session.manner import Manner
 from postier.imap.session.objectid import email_ids, thread_ids
 from postier.imap.session.resync import tell_vanished
 from postier.imap.session.scope import Scope
@@ -101,7 +102,8 @@ ITEMS: dict[str, Item] = {
 class Plan(NamedTuple):
     """A FETCH command made ready: what to read and how a line looks.
 
-    `template` is of a whole line; sections go before its closing parenthesis.
+    `template` is of a whole line; sections go before its closing parenthesis. `uid_only`: it begins with the
+    UID instead of the sequence number.
     """
 
     template: bytes
@@ -111,6 +113,7 @@ class Plan(NamedTuple):
     sections: Sections | None
     marks_seen: bool
     changed_since: int | None
+    uid_only: bool = False
 
 
 async def fetch(context: Context, command: Fetch) -> bytes:
@@ -118,7 +121,7 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     if command.changed_since is not None or "MODSEQ" in command.items:
         context.become_modseq_aware()
     spans = resolve(selected, command.sequence, by_uid=command.by_uid)
-    plan = make_plan(command, with_modseqs=context.modseqs, marks=bool(selected.changeable & SEEN))
+    plan = make_plan(command, context.manner, marks=bool(selected.changeable & SEEN))
     if command.vanished:
         await tell_vanished(context, selected, command)
     if command.partial is not None:
@@ -133,28 +136,31 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     return b"OK Done"
 
 
-def make_plan(command: Fetch, *, with_modseqs: bool, marks: bool) -> Plan:
-    """Choose columns. UID comes first where it was asked for or is owed (RFC 3501 6.4.8), MODSEQ is owed with
-    CHANGEDSINCE and beside FLAGS once the client knows CONDSTORE (RFC 7162 3.1.4.1)."""
+def make_plan(command: Fetch, manner: Manner, *, marks: bool) -> Plan:
+    """Choose columns. UID comes first where it is owed: with UID FETCH (RFC 3501 6.4.8), and where \\Seen is
+    set once the client knows CONDSTORE (RFC 7162 3.2.4); not where the line begins with it (RFC 9586 3.3).
+    MODSEQ is owed with CHANGEDSINCE and beside FLAGS (RFC 7162 3.1.4.1)."""
     sections = tuple(item for item in command.items if isinstance(item, BodySection))
     marks_seen = marks and any(not section.peek for section in sections)
     names = [item for item in command.items if isinstance(item, str)]
-    if command.by_uid and "UID" not in names:
+    owes_uid = command.by_uid or (marks_seen and manner.modseqs)
+    if owes_uid and not manner.uid_only and "UID" not in names:
         names.insert(0, "UID")
     if marks_seen and "FLAGS" not in names:
         names.append("FLAGS")
-    owed = command.changed_since is not None or (with_modseqs and "FLAGS" in names)
+    owed = command.changed_since is not None or (manner.modseqs and "FLAGS" in names)
     if owed and "MODSEQ" not in names:
         names.append("MODSEQ")
     items = [ITEMS[name] for name in names]
     return Plan(
-        fetch_template(tuple(names)),
+        fetch_template(tuple(names), b"UIDFETCH" if manner.uid_only else b"FETCH"),
         [item.column for item in items],
         tuple(dict.fromkeys(item.fact for item in items if item.fact)),
         any(item.narrow for item in items) or command.changed_since is not None or not items,
         Sections(sections, after_items=bool(items)) if sections else None,
         marks_seen,
         command.changed_since,
+        manner.uid_only,
     )
 
 
@@ -163,6 +169,8 @@ async def _fetch_batch(context: Context, selected: Selected, plan: Plan, batch: 
     messages = await _narrow_rows(context, selected, plan, batch)
     if messages is not None:
         whole = len(messages) == batch.size
+        if context.modseqs and messages:
+            selected.show(max(map(_modseq, messages)))
         if plan.changed_since is not None:
             messages = [message for message in messages if message.modseq > plan.changed_since]
             whole = True
@@ -170,7 +178,8 @@ async def _fetch_batch(context: Context, selected: Selected, plan: Plan, batch: 
         if not messages:
             return whole
     rows = await _read(context, selected, plan, batch, messages)
-    lines = zip(rows.numbers, *[column(rows) for column in plan.columns], strict=True)
+    numbers = rows.uids if plan.uid_only else rows.numbers
+    lines = zip(numbers, *[column(rows) for column in plan.columns], strict=True)
     if plan.sections is None:
         template = plan.template
         await context.write([template % line for line in lines])
@@ -181,6 +190,10 @@ async def _fetch_batch(context: Context, selected: Selected, plan: Plan, batch: 
         if reader.unreadable:
             raise BlobUnreadable(f"{reader.unreadable} messages of a FETCH")
     return len(rows.numbers) == batch.size and (messages is None or whole)
+
+
+def _modseq(message: Message) -> int:
+    return message.modseq
 
 
 def _narrowed(selected: Selected, batch: Batch, messages: list[Message]) -> Batch:

@@ -23,6 +23,7 @@ from postier.imap.session import (
     store,
 )
 from postier.imap.session.context import Context
+from postier.imap.session.uidonly import uses_numbers
 from postier.imap.wire import access, values
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.values import Command
@@ -60,8 +61,9 @@ def _always(news: News) -> Callable[[Command], News]:
 
 
 def _by_uid(command: Command) -> News:
-    """FETCH, STORE and SEARCH forbid EXPUNGE, their UID forms do not."""
-    return News.ALL if getattr(command, "by_uid", False) else News.NO_EXPUNGE
+    """FETCH, STORE and SEARCH forbid EXPUNGE, their UID forms only where sequence numbers are searched for
+    (RFC 7162 3.2.10.2)."""
+    return News.NO_EXPUNGE if uses_numbers(command) else News.ALL
 
 
 _NONE, _ALL, _FRESH = _always(News.NONE), _always(News.ALL), _always(News.FRESH)

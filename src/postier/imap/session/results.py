@@ -10,7 +10,6 @@ from array import array
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from postier.imap.session.context import Context
-from postier.imap.session.errors import Bad
 from postier.imap.session.find import SLICE, find
 from postier.imap.session.progress import Progress
 from postier.imap.session.scope import Scope
@@ -20,9 +19,9 @@ from postier.imap.wire.returns import Returns, SearchReturn
 from postier.imap.wire.search import Searching
 from postier.imap.wire.search_keys import has_key
 from postier.imap.wire.search_responses import Correlator, esearch
-from postier.imap.wire.values import SearchKey, SequenceSet
+from postier.imap.wire.values import SearchKey
 
-__all__ = ["Order", "Plain", "answer", "check_uid_only", "esearch_of", "find_and_order", "highest_modseq"]
+__all__ = ["Order", "Plain", "answer", "esearch_of", "find_and_order", "highest_modseq"]
 
 Order = Callable[["array[int]"], Awaitable[Sequence[int]]]
 """Puts UIDs, ascending, into the order of the answer."""
@@ -37,7 +36,6 @@ _TOLD = _ENDS | _WHOLE | SearchReturn.CONTEXT | SearchReturn.UPDATE | SearchRetu
 async def answer(context: Context, command: Searching, returns: Returns, order: Order, plain: Plain) -> bytes:
     """Find, put in order, save, tell. `returns`: what counts of the command's in this session."""
     selected = context.mailbox
-    check_uid_only(context, command)
     try:
         ordered = await find_and_order(context, command, order)
         reported = _reported(returns, ordered)
@@ -60,18 +58,6 @@ async def find_and_order(context: Context, command: Searching, order: Order) -> 
     selected = context.mailbox
     progress = Progress(context, command.tag, len(selected.view))
     return await order(await find(context, selected, command.key, progress))
-
-
-def check_uid_only(context: Context, command: Searching) -> None:
-    """RFC 9586 3: with UIDONLY there are no sequence numbers, neither in what is asked nor in the answer."""
-    if "UIDONLY" in context.enabled and not (command.by_uid and _without_numbers(command.key)):
-        raise Bad("Only UIDs are used since UIDONLY was enabled", code="UIDREQUIRED")
-
-
-def _without_numbers(key: SearchKey) -> bool:
-    if key.name == "SEQUENCE":
-        return all(isinstance(argument, SequenceSet) and argument.saved for argument in key.arguments)
-    return all(_without_numbers(part) for part in key.arguments if isinstance(part, SearchKey))
 
 
 def save(selected: Selected, uids: Iterable[int]) -> None:

@@ -76,7 +76,7 @@ def _tell_earlier(
 async def _tell_changed(context: Context, selected: Selected, changed: Sequence[Message]) -> None:
     for start in range(0, len(changed), LINES):
         lines = [
-            selected.fetch_flags_line(place + 1, message, True)
+            selected.fetch_flags_line(place + 1, message, context.manner)
             for message in changed[start : start + LINES]
             if (place := selected.view.place(message.uid)) >= 0
         ]

@@ -75,7 +75,7 @@ async def _first_recent(context: Context, mailbox: Mailbox, *, takes: bool) -> U
 
 
 async def _description(context: Context, selected: Selected, mailbox: Mailbox) -> bytes:
-    unseen = 0 if context.rev2 else await _first_unseen(context, selected, mailbox)
+    unseen = 0 if context.rev2 or context.manner.uid_only else await _first_unseen(context, selected, mailbox)
     return b"".join(
         (
             flags_lines(selected.keywords, changeable=selected.changeable),

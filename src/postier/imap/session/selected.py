@@ -19,6 +19,7 @@ from itertools import chain
 from postier.accounts.rights import Place, changeable_flags, is_changing
 from postier.bus.api import Bus, Subscription, account_topic
 from postier.imap.session.flags import flag_texts, flags_lines, known_flags
+from postier.imap.session.manner import Manner
 from postier.imap.session.view import View
 from postier.imap.wire import responses
 from postier.imap.wire.responses import RECENT
@@ -50,6 +51,7 @@ class Selected:
     __slots__ = (
         "_bus_seen",
         "_count",
+        "_held_at",
         "_own",
         "_recent",
         "_subscription",
@@ -89,6 +91,7 @@ class Selected:
         self._count = mailbox.messages
         self._recent = recent
         self.gone: list[int] = []
+        self._held_at = ModSeq(0)
         self.saved: array[int] | None = None
         self.on_news: Callable[[], None] | None = None
         self.noted = 0
@@ -159,6 +162,17 @@ class Selected:
         self.noted = max(self.noted, number)
         if self.on_news is not None and self.is_stale:
             self.on_news()
+
+    @property
+    def told_modseq(self) -> ModSeq:
+        """Everything up to here was told, expunges that wait for their turn included: what a client may come
+        back with and miss nothing (RFC 7162 3.2)."""
+        return self._held_at if self.gone else self.modseq
+
+    def show(self, modseq: int) -> None:
+        """A response shows this modseq: what happened up to it is told before the command ends."""
+        if modseq > self.modseq:
+            self.noted = max(self.noted, modseq)
 
     @property
     def is_stale(self) -> bool:
@@ -238,12 +252,9 @@ class Selected:
             return False
         return mailbox.modseq <= self.modseq
 
-    async def sync(self, reader: Reader, *, expunges: bool, modseqs: bool, vanished: bool) -> bytes:
-        """Untagged responses for everything that happened since the last time.
-
-        `expunges`: they may be told now. `modseqs`: the client is aware of CONDSTORE; `vanished`: of QRESYNC.
-        Raises NoSuchMailbox if it was deleted.
-        """
+    async def sync(self, reader: Reader, manner: Manner, *, expunges: bool) -> bytes:
+        """Untagged responses for everything that happened since the last time. `expunges`: they may be told
+        now. Raises NoSuchMailbox if it was deleted."""
         noted = self.noted
         changes = await reader.changes_since(self.account_id, self.mailbox_id, self.modseq)
         if any(uid <= self.highest for uid in chain(changes.vanished, (m.uid for m in changes.changed))):
@@ -253,39 +264,35 @@ class Selected:
             await self.load(reader)
             present = await reader.uids(self.account_id, self.mailbox_id)
             gone = [Uid(uid) for uid in sorted(set(self.view.uids).difference(present))]
-        told = self._apply(changes, gone, expunges=expunges, modseqs=modseqs, vanished=vanished)
+        told = self._apply(changes, gone, manner, expunges=expunges)
         self.has_seen(changes.mailbox.modseq)
         self._bus_seen = max(self._bus_seen, noted)
         return told
 
-    def told_expunges(self, *, vanished: bool) -> bytes:
+    def told_expunges(self, manner: Manner) -> bytes:
         """EXPUNGE (or VANISHED, RFC 7162 3.2.10) for what is gone and was not told yet."""
         gone, self.gone = sorted(set(self.gone)), []
         numbers = self.view.remove(gone)
-        if not numbers:
-            return b""
         if self.saved is not None:
             self.saved = array("I", sorted(set(self.saved).difference(gone)))
-        if vanished:
-            return responses.vanished(gone)
-        return b"".join(map(responses.expunge, numbers))
+        return manner.expunges(numbers, gone)
 
-    def _apply(
-        self, changes: Changes, gone: list[Uid], *, expunges: bool, modseqs: bool, vanished: bool
-    ) -> bytes:
+    def _apply(self, changes: Changes, gone: list[Uid], manner: Manner, *, expunges: bool) -> bytes:
         told: list[bytes] = []
         told.append(self.learn_keywords(changes.mailbox.keywords))
         arrived = [message.uid for message in changes.changed if message.uid > self.highest]
         changed = [message for message in changes.changed if message.uid <= self.highest]
+        if not self.gone:
+            self._held_at = self.modseq
         if self._view is not None:
             self.gone.extend(uid for uid in gone if self._view.place(uid) >= 0)
         if expunges and self.gone:
-            told.append(self.told_expunges(vanished=vanished))
+            told.append(self.told_expunges(manner))
         if arrived:
             self._arrive(arrived)
             told.append(self.exists_lines())
         self.highest = max(self.highest, changes.mailbox.uidnext - 1)
-        told.extend(self._flag_news(changed, modseqs))
+        told.extend(self._flag_news(changed, manner))
         return b"".join(told)
 
     def _arrive(self, uids: list[Uid]) -> None:
@@ -295,22 +302,17 @@ class Selected:
             self._count += len(uids)
             self._recent += sum(uid >= self.first_recent for uid in uids)
 
-    def _flag_news(self, changed: list[Message], modseqs: bool) -> list[bytes]:
+    def _flag_news(self, changed: list[Message], manner: Manner) -> list[bytes]:
         own, self._own = self._own, {}
         return [
-            self.fetch_flags_line(place + 1, message, modseqs)
+            self.fetch_flags_line(place + 1, message, manner)
             for message in changed
             if own.get(message.uid) != message.modseq and (place := self.view.place(message.uid)) >= 0
         ]
 
-    def fetch_flags_line(self, number: int, message: Message, modseqs: bool) -> bytes:
+    def fetch_flags_line(self, number: int, message: Message, manner: Manner) -> bytes:
         """The untagged FETCH that tells a message's flags."""
-        text = self.flags_text(message.uid, message.flags)
-        if modseqs:
-            return b"* %d FETCH (UID %d MODSEQ (%d) FLAGS %b)\r\n" % (
-                number,
-                message.uid,
-                message.modseq,
-                text,
-            )
-        return b"* %d FETCH (UID %d FLAGS %b)\r\n" % (number, message.uid, text)
+        items = b"FLAGS " + self.flags_text(message.uid, message.flags)
+        if manner.modseqs:
+            items = b"MODSEQ (%d) " % message.modseq + items
+        return manner.fetch(number, message.uid, items)

@@ -17,8 +17,9 @@ from postier.imap.session.context import Context
 from postier.imap.session.errors import refusal
 from postier.imap.session.handlers import HANDLERS, Handler, News
 from postier.imap.session.services import ImapServices, ImapSettings
+from postier.imap.session.uidonly import refuse_numbers
 from postier.imap.wire.core import ImapServer
-from postier.imap.wire.responses import tagged
+from postier.imap.wire.responses import highest_modseq, tagged
 from postier.imap.wire.values import BadCommand, Command
 from postier.net.api import Connection, ConnectionLost, IdleTimeout, Wake
 from postier.store.api import StoreError, StoreUnavailable
@@ -85,6 +86,7 @@ class ImapSession:
             return
         assert isinstance(event, Command)
         try:
+            refuse_numbers(context, event)
             if context.selected is not None:
                 await context.refresh_rights()
             if handler.counts:
@@ -100,16 +102,19 @@ class ImapSession:
             context.say(b"%b %b\r\n" % (event.tag, done))
 
     async def _tell_news(self, handler: Handler, command: Command) -> None:
-        """Before the tagged response: what others did."""
+        """Before the tagged response: what others did. While expunges wait, the client hears up to which
+        modseq it knows everything, and once they are told, that it does again (RFC 7162 3.2)."""
         context, selected = self._context, self._context.mailbox
         news = handler.news(command)
         if news is News.NONE:
             return
-        expunges = news is not News.NO_EXPUNGE
+        expunges, held = news is not News.NO_EXPUNGE, bool(selected.gone)
         if selected.is_stale or (news is News.FRESH and not await selected.is_current(context.reader)):
             await context.tell_news(expunges=expunges)
-        elif expunges and selected.gone:
-            context.say(selected.told_expunges(vanished="QRESYNC" in context.enabled))
+        elif expunges and held:
+            context.say(selected.told_expunges(context.manner))
+        if context.modseqs and (held or selected.gone):
+            context.say(highest_modseq(selected.told_modseq))
 
     def _refuse(self, command: Command, error: Exception) -> bytes:
         session = self._context.connection.id

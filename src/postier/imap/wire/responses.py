@@ -221,11 +221,11 @@ _FETCH_FORMS = {
 }
 
 
-def fetch_template(items: tuple[FetchItem, ...]) -> bytes:
+def fetch_template(items: tuple[FetchItem, ...], name: bytes = b"FETCH") -> bytes:
     """What makes a line by `template % (sequence number, value, value, ...)`, one value for each item in
     order: int for UID, RFC822.SIZE and MODSEQ, ready bytes for the others; a section's value is a literal or
     nstring of what it holds."""
-    return b"* %d FETCH (" + b" ".join(map(_form, items)) + b")\r\n"
+    return b"* %d " + name + b" (" + b" ".join(map(_form, items)) + b")\r\n"
 
 
 def _form(item: FetchItem) -> bytes:
