@@ -142,11 +142,11 @@ class World:
         client.connection.start(self.session)
         return client
 
-    async def client(self, *commands: bytes) -> Client:
+    async def client(self, *commands: bytes, as_: str = "bob@b.example") -> Client:
         """A client that has logged in and given `commands`."""
         client = self.connect()
         await client.greeting()
-        await client.command(b"LOGIN bob@b.example secret")
+        await client.command(b"LOGIN %b secret" % as_.encode())
         for command in commands:
             await client.command(command)
         return client
@@ -224,6 +224,12 @@ async def _bob(tx: Tx) -> AccountId:
     account_id = await tx.add_account("bob@b.example", AccountKind.PERSON, "")
     await create_defaults(tx, account_id)
     return account_id
+
+
+@pytest.fixture
+def worlds() -> Callable[..., contextlib.AbstractAsyncContextManager[World]]:
+    """`async with worlds() as world`: see open_world."""
+    return open_world
 
 
 @pytest.fixture

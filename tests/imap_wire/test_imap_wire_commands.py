@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postier.imap.wire import acl
 from postier.imap.wire.access import Unauthenticate
 from postier.imap.wire.commands import COMMANDS, parse_command
 from postier.imap.wire.values import (
@@ -199,6 +200,20 @@ EXAMPLES: list[tuple[bytes, Command]] = [
     (b"a042 ID ()", Id(b"a042", ())),
     (b"A001 IDLE", Idle(b"A001")),
     (b"A001 NAMESPACE", Namespace(b"A001")),
+    (
+        b"A002 SetAcl INBOX/Drafts David lrswida",
+        acl.SetAcl(b"A002", "INBOX/Drafts", "David", acl.RightsChange.REPLACE, "lrswitea"),
+    ),
+    (
+        b'A002 SETACL INBOX/Drafts "Chris" "+cda"',
+        acl.SetAcl(b"A002", "INBOX/Drafts", "Chris", acl.RightsChange.ADD, "kxtea"),
+    ),
+    (b'A1 SETACL INBOX -Fred ""', acl.SetAcl(b"A1", "INBOX", "-Fred", acl.RightsChange.REPLACE, "")),
+    (b"A1 SETACL INBOX Fred -ttd", acl.SetAcl(b"A1", "INBOX", "Fred", acl.RightsChange.REMOVE, "te")),
+    (b"B002 DeleteAcl INBOX Fred", acl.DeleteAcl(b"B002", "INBOX", "Fred")),
+    (b"A002 getAcl INBOX/Drafts", acl.GetAcl(b"A002", "INBOX/Drafts")),
+    (b"a001 LISTRIGHTS ~/Mail/saved smith", acl.ListRights(b"a001", "~/Mail/saved", "smith")),
+    (b"A003 MYRIGHTS INBOX", acl.MyRights(b"A003", "INBOX")),
     (b"A202 UNSELECT", Unselect(b"A202")),
     (b"t1 ENABLE CONDSTORE X-GOOD-IDEA", Enable(b"t1", ("CONDSTORE", "X-GOOD-IDEA"))),
     (b"a ENABLE utf8=accept", Enable(b"a", ("UTF8=ACCEPT",))),

@@ -37,8 +37,8 @@ def test_pattern(pattern: str, matching: list[str], others: list[str]) -> None:
 
 
 def test_another_separator() -> None:
-    assert Pattern("a.%", ".")("a.b/c")
-    assert not Pattern("a.%", ".")("a.b.c")
+    assert Pattern("a.%", separator=".")("a.b/c")
+    assert not Pattern("a.%", separator=".")("a.b.c")
 
 
 def test_several_patterns() -> None:

@@ -9,12 +9,23 @@ from typing import NamedTuple
 from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, BadMailboxName, canonical_name
 from postier.store.api import Account, AccountKind, NoSuchMailbox, Reader
 
-__all__ = ["OTHER_USERS", "PREFIXES", "SHARED", "Whereabouts", "is_foreign", "shown_name", "whereabouts"]
+__all__ = [
+    "OTHER_USERS",
+    "PREFIXES",
+    "SHARED",
+    "Whereabouts",
+    "is_foreign",
+    "may_begin_foreign",
+    "may_begin_own",
+    "shown_name",
+    "whereabouts",
+]
 
 OTHER_USERS = "Other Users"
 SHARED = "Shared"
 PREFIXES = {AccountKind.PERSON: OTHER_USERS, AccountKind.SHARED: SHARED}
 
+_BEGINNINGS = tuple(name + HIERARCHY_SEPARATOR for name in PREFIXES.values())
 _UNFIT = re.compile(r"[/%*]|=(?=[0-9A-F]{2})")
 _ESCAPED = re.compile(r"=([0-9A-F]{2})")
 
@@ -29,6 +40,16 @@ class Whereabouts(NamedTuple):
 def is_foreign(name: str) -> bool:
     """The canonical `name` stands in a namespace of others (or is that namespace)."""
     return name.partition(HIERARCHY_SEPARATOR)[0] in PREFIXES.values()
+
+
+def may_begin_foreign(prefix: str) -> bool:
+    """Names in a namespace of others may begin so."""
+    return any(name.startswith(prefix) or prefix.startswith(name) for name in _BEGINNINGS)
+
+
+def may_begin_own(prefix: str) -> bool:
+    """Names of one's own mailboxes may begin so."""
+    return not prefix.startswith(_BEGINNINGS)
 
 
 async def whereabouts(reader: Reader, viewer: Account, name: str) -> Whereabouts:

@@ -11,7 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from postier.accounts.mailboxes import INBOX, BadMailboxName, parents
-from postier.accounts.namespaces import Whereabouts, shown_name, whereabouts
+from postier.accounts.namespaces import (
+    Whereabouts,
+    may_begin_foreign,
+    may_begin_own,
+    shown_name,
+    whereabouts,
+)
 from postier.store.api import (
     ANYONE,
     Account,
@@ -25,6 +31,7 @@ from postier.store.api import (
 )
 
 __all__ = [
+    "ANYONE_NAME",
     "OWNERS",
     "RIGHTS",
     "NoPermission",
@@ -33,6 +40,7 @@ __all__ = [
     "changeable_flags",
     "effective",
     "find",
+    "find_any",
     "find_parent",
     "is_changing",
     "normal",
@@ -41,10 +49,14 @@ __all__ = [
     "visible",
 ]
 
+ANYONE_NAME = "anyone"
+"""The identifier of ANYONE (RFC 4314 2)."""
+
 RIGHTS = "lrswipkxtea"
 OWNERS = "la"
 """The rights that an owner always has."""
 _CHANGING = frozenset("ieswt")
+_ASKING = frozenset("lrikxa")
 
 _FLAG_RIGHTS = {"s": int(Flag.SEEN), "t": int(Flag.DELETED), "w": ~int(Flag.SEEN | Flag.DELETED)}
 """The flags that each right lets change, keywords among those of "w"."""
@@ -56,11 +68,12 @@ class NoPermission(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A mailbox as an account sees it: its name there and the account's rights."""
+    """A mailbox as an account sees it: its name there, the account's rights, and whether it is its own."""
 
     mailbox: Mailbox
     name: str
     rights: str
+    is_own: bool
 
     @property
     def account_id(self) -> AccountId:
@@ -70,6 +83,11 @@ class Place:
     @property
     def mailbox_id(self) -> MailboxId:
         return self.mailbox.mailbox_id
+
+    @property
+    def special_use(self) -> str:
+        """Others' mailboxes are not for what their owner uses them for."""
+        return self.mailbox.special_use if self.is_own else ""
 
 
 def normal(letters: Iterable[str]) -> str:
@@ -131,18 +149,33 @@ async def find(reader: Reader, viewer: Account, name: str, needed: str = "l") ->
     return _with(await place_of(reader, viewer, where.owner, mailbox), needed)
 
 
-async def visible(reader: Reader, viewer: Account) -> list[Place]:
-    """Every mailbox that `viewer` sees: its own by name, then those of others. A few queries however many."""
-    mine, entries = viewer.account_id, await reader.grants_in(viewer.account_id)
-    own = [
-        Place(mailbox, mailbox.name, effective(mine, mine, entries.get(mailbox.mailbox_id, ())))
-        for mailbox in await reader.mailboxes(mine)
-    ]
-    foreign = [
-        Place(mailbox, shown_name(viewer, owner, mailbox.name), effective(mine, owner.account_id, grants))
-        for owner, mailbox, grants in await reader.shared_with(mine)
-    ]
-    return own + [place for place in foreign if "l" in place.rights]
+async def find_any(reader: Reader, viewer: Account, name: str) -> Place:
+    """The mailbox, if `viewer` has one of the rights that let it ask for its rights (RFC 4314 4: MYRIGHTS).
+
+    Raises NoSuchMailbox.
+    """
+    place = await find(reader, viewer, name, "")
+    if _ASKING.isdisjoint(place.rights):
+        raise NoSuchMailbox(f"{place.account_id}/{place.mailbox_id} is not seen")
+    return place
+
+
+async def visible(reader: Reader, viewer: Account, prefix: str = "") -> list[Place]:
+    """Every mailbox that `viewer` sees and whose name begins so: its own, then those of others. A few queries
+    however many."""
+    mine, places = viewer.account_id, []
+    if may_begin_own(prefix):
+        entries = await reader.grants_in(mine)
+        for mailbox in await reader.mailboxes(mine, prefix):
+            rights = effective(mine, mine, entries.get(mailbox.mailbox_id, ()))
+            places.append(Place(mailbox, mailbox.name, rights, True))
+    if may_begin_foreign(prefix):
+        for owner, mailbox, grants in await reader.shared_with(mine):
+            rights = effective(mine, owner.account_id, grants)
+            name = shown_name(viewer, owner, mailbox.name)
+            if "l" in rights and name.startswith(prefix):
+                places.append(Place(mailbox, name, rights, False))
+    return places
 
 
 async def find_parent(reader: Reader, viewer: Account, where: Whereabouts, needed: str) -> Place | None:
@@ -167,7 +200,8 @@ async def find_parent(reader: Reader, viewer: Account, where: Whereabouts, neede
 async def place_of(reader: Reader, viewer: Account, owner: Account, mailbox: Mailbox) -> Place:
     """The mailbox of `owner` as `viewer` would see it, whether or not it may."""
     rights = await rights_in(reader, viewer.account_id, mailbox.account_id, mailbox.mailbox_id)
-    return Place(mailbox, shown_name(viewer, owner, mailbox.name), rights)
+    is_own = owner.account_id == viewer.account_id
+    return Place(mailbox, shown_name(viewer, owner, mailbox.name), rights, is_own)
 
 
 def _with(place: Place, needed: str) -> Place:

@@ -390,8 +390,8 @@ class Reader(Protocol):
     async def login_failures(self, keys: Sequence[str]) -> dict[str, LoginFailures]: ...
 
     # mailboxes
-    async def mailboxes(self, account_id: AccountId) -> list[Mailbox]:
-        """By name, code point order."""
+    async def mailboxes(self, account_id: AccountId, prefix: str = "") -> list[Mailbox]:
+        """Those whose names begin with `prefix`, by name, code point order."""
         ...
 
     async def mailbox(self, account_id: AccountId, mailbox_id: MailboxId) -> Mailbox:

@@ -78,9 +78,8 @@ async def existing_target(context: Context, name: str) -> Place:
     try:
         target = await context.find(name, "i")
     except NoSuchMailbox:
-        if not await folders.may_create(context.reader, context.viewer, name):
-            raise
-        raise No("TRYCREATE", "No such mailbox") from None
+        is_makeable = await folders.may_create(context.reader, context.viewer, name)
+        raise No("TRYCREATE" if is_makeable else "NONEXISTENT", "No such mailbox") from None
     if not target.mailbox.selectable:
         raise No("TRYCREATE", "That name only has mailboxes below it")
     return target

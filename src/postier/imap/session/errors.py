@@ -6,6 +6,7 @@ as they are and are translated here. Texts are ours, or those of BadMailboxName,
 
 from __future__ import annotations
 
+from postier.accounts.acl import NoSuchIdentifier, TooManyGrants
 from postier.accounts.mailboxes import BadMailboxName
 from postier.accounts.rights import NoPermission
 from postier.blobs.api import BlobUnreadable
@@ -40,6 +41,8 @@ REFUSALS: dict[type[Exception], tuple[str, str]] = {
     store.OverQuota: ("OVERQUOTA", "The quota would be exceeded"),
     store.OutOfKeywords: ("LIMIT", "The mailbox has as many different keywords as it can"),
     NoPermission: ("NOPERM", "You lack the right to do that there"),
+    NoSuchIdentifier: ("CANNOT", "Nobody here has that identifier"),
+    TooManyGrants: ("LIMIT", "The access control list is as long as it can be"),
     BlobUnreadable: ("SERVERBUG", "A message cannot be read"),
 }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from postier.imap.session import (
+    acl,
     any_state,
     append,
     authentication,
@@ -25,6 +26,7 @@ from postier.imap.session import (
 from postier.imap.session.context import Context
 from postier.imap.session.uidonly import uses_numbers
 from postier.imap.wire import access, values
+from postier.imap.wire import acl as acl_values
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.values import Command
 
@@ -89,6 +91,11 @@ HANDLERS: dict[type, Handler] = {
     values.List: Handler(listing.list_mailboxes, _ALL),
     values.Lsub: Handler(listing.lsub, _ALL),
     values.Namespace: Handler(mailboxes.namespace, _ALL),
+    acl_values.SetAcl: Handler(acl.set_acl, _ALL),
+    acl_values.DeleteAcl: Handler(acl.delete_acl, _ALL),
+    acl_values.GetAcl: Handler(acl.get_acl, _ALL),
+    acl_values.ListRights: Handler(acl.list_rights, _ALL),
+    acl_values.MyRights: Handler(acl.my_rights, _ALL),
     values.Status: Handler(mailboxes.status, _ALL),
     values.Append: Handler(append.append, _ALL),
     values.Idle: Handler(idle.idle, _NONE),

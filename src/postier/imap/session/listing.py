@@ -1,44 +1,28 @@
-"""LIST and LSUB (RFC 3501 6.3.8-9) with RFC 5258 (extended), RFC 5819 (STATUS), RFC 6154 (SPECIAL-USE) and
-RFC 3348 (CHILDREN)."""
+"""LIST and LSUB (RFC 3501 6.3.8-9) with RFC 5258 (extended), RFC 5819 (STATUS), RFC 6154 (SPECIAL-USE),
+RFC 3348 (CHILDREN) and RFC 8440 (MYRIGHTS).
+
+A few queries, however many mailboxes there are, and the answer leaves in pieces.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+import asyncio
+from collections.abc import Iterable
 
 from postier.accounts.mailboxes import HIERARCHY_SEPARATOR
-from postier.accounts.rights import Place, visible
+from postier.accounts.rights import visible
 from postier.imap.session.context import Context
+from postier.imap.session.hierarchy import Hierarchy, names_above
 from postier.imap.session.mailboxes import status_line
-from postier.imap.wire.patterns import matcher
+from postier.imap.wire.acl import my_rights_line
+from postier.imap.wire.patterns import literal_prefix, matcher
 from postier.imap.wire.responses import list_line
-from postier.imap.wire.values import List, ListSelection, Lsub
+from postier.imap.wire.values import List, ListReturn, ListSelection, Lsub
 
 __all__ = ["list_mailboxes", "lsub"]
 
-
-class _Listing(NamedTuple):
-    """What one LIST looks at.
-
-    `known`: mailboxes by name. `subscribed`: names, existing or not. `parents`: names with something below
-    them; `chosen_parents`: with something below that the selection options choose and no pattern matches, so
-    that only the parent can tell of it (RFC 5258 3.5).
-    """
-
-    known: dict[str, Place]
-    subscribed: frozenset[str]
-    parents: frozenset[str]
-    chosen_parents: frozenset[str]
-    selection: ListSelection
-
-    def is_chosen(self, name: str) -> bool:
-        """RFC 5258 3.1: every option given must hold."""
-        if ListSelection.SUBSCRIBED in self.selection and name not in self.subscribed:
-            return False
-        if ListSelection.SPECIAL_USE in self.selection:
-            place = self.known.get(name)
-            return place is not None and bool(place.mailbox.special_use)
-        return True
+BATCH = 100
+"""Names between which the other connections get their turn."""
 
 
 async def list_mailboxes(context: Context, command: List) -> bytes:
@@ -47,77 +31,74 @@ async def list_mailboxes(context: Context, command: List) -> bytes:
         return b"OK Done"
     if "HIGHESTMODSEQ" in command.returns.status:
         context.become_modseq_aware()
-    matches = matcher([command.reference + pattern for pattern in command.patterns], HIERARCHY_SEPARATOR)
-    listing = await _listing(context, command, matches)
-    names = set(listing.known) | listing.chosen_parents
-    if ListSelection.SUBSCRIBED in command.selection:
-        names |= listing.subscribed
-    for name in sorted(names):
-        if not matches(name):
-            continue
-        has_chosen_below = name in listing.chosen_parents
-        if listing.is_chosen(name) or has_chosen_below:
-            await _tell(context, command, listing, name, has_chosen_below)
+    patterns = [command.reference + pattern for pattern in command.patterns if pattern]  # RFC 5258 3
+    matches = matcher(patterns, HIERARCHY_SEPARATOR)
+    hierarchy = Hierarchy.of(
+        await visible(context.reader, context.viewer, literal_prefix(patterns)) if patterns else (),
+        await _subscriptions(context, command),
+        command.selection,
+        matches,
+    )
+    levels = matcher([pattern for pattern in patterns if pattern.endswith("%")], HIERARCHY_SEPARATOR)
+    for number, name in enumerate(hierarchy.names(matches, levels), 1):
+        await _tell(context, command, hierarchy, name)
+        if number % BATCH == 0:
+            await context.write([])
+            await asyncio.sleep(0)
     return b"OK Done"
 
 
-async def _listing(context: Context, command: List, matches: Callable[[str], bool]) -> _Listing:
-    known = {place.name: place for place in await visible(context.reader, context.viewer)}
-    subscribed: frozenset[str] = frozenset()
+async def _subscriptions(context: Context, command: List) -> Iterable[str]:
+    """SUBSCRIBED as a selection option implies the return option (RFC 5258 3.1)."""
     if ListSelection.SUBSCRIBED in command.selection or command.returns.subscribed:
-        subscribed = frozenset(await context.reader.subscriptions(context.account_id))
-    listing = _Listing(known, subscribed, _parents(known), frozenset(), command.selection)
-    if ListSelection.RECURSIVEMATCH in command.selection:
-        untold = (name for name in {*known, *subscribed} if not matches(name))
-        listing = listing._replace(chosen_parents=_parents(filter(listing.is_chosen, untold)))
-    return listing
+        return await context.reader.subscriptions(context.account_id)
+    return ()
 
 
-async def _tell(
-    context: Context, command: List, listing: _Listing, name: str, has_chosen_below: bool
-) -> None:
-    place = listing.known.get(name)
-    says_below = has_chosen_below and ListSelection.SUBSCRIBED in command.selection
-    child_info = (b"SUBSCRIBED",) if says_below else ()
-    context.say(list_line(name, _attributes(listing, name), child_info=child_info, utf8=context.core.utf8))
-    if command.returns.status and place is not None and place.mailbox.selectable and "r" in place.rights:
-        context.say(await status_line(context, place, command.returns.status))
+async def _tell(context: Context, command: List, hierarchy: Hierarchy, name: str) -> None:
+    attributes = _attributes(hierarchy, name, extended=command.extended)
+    utf8 = context.core.utf8
+    context.say(list_line(name, attributes, child_info=hierarchy.child_info(name), utf8=utf8))
+    if command.returns != ListReturn() and hierarchy.is_chosen(name):
+        await _tell_more(context, command.returns, hierarchy, name)
 
 
-def _attributes(listing: _Listing, name: str) -> list[bytes]:
+async def _tell_more(context: Context, returns: ListReturn, hierarchy: Hierarchy, name: str) -> None:
+    """What was asked for of a mailbox that is there (RFC 5819 2, RFC 8440 3)."""
+    place = hierarchy.places.get(name)
+    if place is None:
+        return
+    if returns.my_rights:
+        context.say(my_rights_line(name, place.rights, utf8=context.core.utf8))
+    if returns.status and place.mailbox.selectable and "r" in place.rights:
+        context.say(await status_line(context, place, returns.status))
+
+
+def _attributes(hierarchy: Hierarchy, name: str, *, extended: bool) -> list[bytes]:
     """RFC 3501 7.2.2, RFC 5258 3, RFC 6154 2. Special uses are always shown, as RFC 6154 5.2 allows."""
-    place = listing.known.get(name)
+    place = hierarchy.places.get(name)
     attributes = []
     if place is None:
         attributes.append(b"\\NonExistent")
-    elif not place.mailbox.selectable:
+    if (not extended and place is None) or (place is not None and not place.mailbox.selectable):
         attributes.append(b"\\Noselect")
-    attributes.append(b"\\HasChildren" if name in listing.parents else b"\\HasNoChildren")
-    if name in listing.subscribed:
+    attributes.append(b"\\HasChildren" if name in hierarchy.above else b"\\HasNoChildren")
+    if name in hierarchy.subscribed:
         attributes.append(b"\\Subscribed")
-    if place is not None and place.mailbox.special_use:
-        attributes.append(place.mailbox.special_use.encode())
+    if place is not None and place.special_use:
+        attributes.append(place.special_use.encode())
     return attributes
-
-
-def _parents(names: Iterable[str]) -> frozenset[str]:
-    """Every name above one of `names`."""
-    found = set()
-    for name in names:
-        above, separator, _ = name.rpartition(HIERARCHY_SEPARATOR)
-        while separator and above not in found:
-            found.add(above)
-            above, separator, _ = above.rpartition(HIERARCHY_SEPARATOR)
-    return frozenset(found)
 
 
 async def lsub(context: Context, command: Lsub) -> bytes:
     """Subscribed names; where "%" stops above one, that level as \\Noselect (RFC 3501 6.3.9)."""
-    matches: Callable[[str], bool] = matcher([command.reference + command.pattern], HIERARCHY_SEPARATOR)
+    matches = matcher([command.reference + command.pattern], HIERARCHY_SEPARATOR)
     subscribed = set(await context.reader.subscriptions(context.account_id))
-    levels = _parents(subscribed) - subscribed if "%" in command.pattern else frozenset()
-    for name in sorted(subscribed | levels):
-        if matches(name):
-            attributes = (b"\\Noselect",) if name in levels else ()
-            context.say(list_line(name, attributes, command=b"LSUB", utf8=context.core.utf8))
+    levels = names_above(subscribed) - subscribed if "%" in command.pattern else frozenset()
+    for number, name in enumerate(sorted(filter(matches, subscribed | levels)), 1):
+        attributes = (b"\\Noselect",) if name in levels else ()
+        context.say(list_line(name, attributes, command=b"LSUB", utf8=context.core.utf8))
+        if number % BATCH == 0:
+            await context.write([])
+            await asyncio.sleep(0)
     return b"OK Done"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from postier.imap.wire.acl import RIGHTS_CAPABILITY
 from postier.imap.wire.values import State
 
 __all__ = [
@@ -107,6 +108,9 @@ CAPABILITIES = (
     CapabilityRow("STATUS=SIZE", "8438", _after_login),
     CapabilityRow("SPECIAL-USE", "6154", _after_login),
     CapabilityRow("CREATE-SPECIAL-USE", "6154", _after_login),
+    CapabilityRow("ACL", "4314", _after_login),
+    CapabilityRow(RIGHTS_CAPABILITY, "4314 5.1.1", _after_login, "ACL"),
+    CapabilityRow("LIST-MYRIGHTS", "8440", _after_login, "LIST-EXTENDED"),
     CapabilityRow("ESEARCH", "4731", _after_login),
     CapabilityRow("WITHIN", "5032", _after_login),
     CapabilityRow("SEARCHRES", "5182", _after_login, "ESEARCH"),

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from postier.base.cursor import ParseError
-from postier.imap.wire import access, fetch, listing, mailboxes, messages, search
+from postier.imap.wire import access, acl, fetch, listing, mailboxes, messages, search
 from postier.imap.wire.append import parse_append
 from postier.imap.wire.grammar import Grammar
 from postier.imap.wire.values import (
@@ -99,6 +99,11 @@ COMMANDS = {
         Row(b"LIST", listing.parse_list, _AFTER, "3501 6.3.8"),
         Row(b"LSUB", listing.parse_lsub, _AFTER, "3501 6.3.9"),
         Row(b"NAMESPACE", access.no_arguments(Namespace), _AFTER, "2342 5", "NAMESPACE"),
+        Row(b"SETACL", acl.parse_setacl, _AFTER, "4314 3.1", "ACL"),
+        Row(b"DELETEACL", acl.of_identifier(acl.DeleteAcl), _AFTER, "4314 3.2", "ACL"),
+        Row(b"GETACL", mailboxes.one_mailbox(acl.GetAcl), _AFTER, "4314 3.3", "ACL"),
+        Row(b"LISTRIGHTS", acl.of_identifier(acl.ListRights), _AFTER, "4314 3.4", "ACL"),
+        Row(b"MYRIGHTS", mailboxes.one_mailbox(acl.MyRights), _AFTER, "4314 3.5", "ACL"),
         Row(b"STATUS", mailboxes.parse_status, _AFTER, "3501 6.3.10"),
         Row(b"APPEND", _append_without_message, _AFTER, "3501 6.3.11", parse_streamed=parse_append),
         Row(b"IDLE", access.no_arguments(Idle), _AFTER, "2177 3", "IDLE"),

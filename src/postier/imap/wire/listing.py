@@ -1,4 +1,5 @@
-"""LIST and LSUB: RFC 3501 6.3.8 and 6.3.9, RFC 5258 (extended), RFC 5819 (STATUS), RFC 6154 (SPECIAL-USE)."""
+"""LIST and LSUB: RFC 3501 6.3.8 and 6.3.9, RFC 5258 (extended), RFC 5819 (STATUS), RFC 6154 (SPECIAL-USE),
+RFC 8440 (MYRIGHTS)."""
 
 from __future__ import annotations
 
@@ -16,8 +17,17 @@ _SELECTION = {
     b"RECURSIVEMATCH": ListSelection.RECURSIVEMATCH,
     b"SPECIAL-USE": ListSelection.SPECIAL_USE,
 }
-_RETURN = {b"SUBSCRIBED": "subscribed", b"CHILDREN": "children", b"SPECIAL-USE": "special_use"}
-_CAPABILITY_OF = {b"SPECIAL-USE": "SPECIAL-USE", b"STATUS": "LIST-STATUS"}
+_RETURN = {
+    b"SUBSCRIBED": "subscribed",
+    b"CHILDREN": "children",
+    b"SPECIAL-USE": "special_use",
+    b"MYRIGHTS": "my_rights",
+}
+_CAPABILITY_OF = {
+    b"SPECIAL-USE": "SPECIAL-USE",
+    b"STATUS": "LIST-STATUS",
+    b"MYRIGHTS": "LIST-MYRIGHTS",
+}
 """Options of extensions that can be switched off."""
 
 _BASES = ListSelection.SUBSCRIBED | ListSelection.SPECIAL_USE

@@ -252,6 +252,7 @@ class ListReturn:
     children: bool = False
     special_use: bool = False
     status: tuple[str, ...] = ()
+    my_rights: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ MAILBOX_COLUMNS = (
     " m.selectable, m.keywords, m.messages, m.unseen, m.deleted, m.size, m.first_recent"
 )
 _MAILBOX = " ".join(("SELECT", MAILBOX_COLUMNS, "FROM mailboxes m WHERE m.account_id = ?"))
+_BEGINNING = _MAILBOX + " AND m.name >= ? AND m.name <= ?"
+_LAST = "\U0010ffff" * 250
+"""Behind every name of up to so many characters."""
 _OF_MAILBOX = (
     "DELETE FROM messages WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM facts WHERE account_id = ? AND mailbox_id = ?",
@@ -62,9 +65,13 @@ def _inside(name: str) -> tuple[str, str]:
 
 
 class MailboxReader(Reads):
-    async def mailboxes(self, account_id: AccountId) -> list[Mailbox]:
+    async def mailboxes(self, account_id: AccountId, prefix: str = "") -> list[Mailbox]:
         await self._settle()
-        found = map(as_mailbox, await self._connection.rows(_MAILBOX, (account_id,)))
+        if prefix:
+            rows = await self._connection.rows(_BEGINNING, (account_id, prefix, prefix + _LAST))
+        else:
+            rows = await self._connection.rows(_MAILBOX, (account_id,))
+        found = map(as_mailbox, rows)
         return sorted(found, key=lambda mailbox: mailbox.name)
 
     async def mailbox(self, account_id: AccountId, mailbox_id: MailboxId) -> Mailbox:
