@@ -34,7 +34,7 @@ def test_every_event_that_is_a_command_has_a_handler() -> None:
 def test_commands_that_count_in_sequence_numbers_never_expunge() -> None:
     for kind, handler in HANDLERS.items():
         command = kind.__new__(kind)
-        if kind.name in ("FETCH", "STORE", "SEARCH") and kind is not BadCharset:
+        if kind.name in ("FETCH", "STORE", "SEARCH", "SORT", "THREAD") and kind is not BadCharset:
             object.__setattr__(command, "by_uid", False)
             assert handler.news(command) is News.NO_EXPUNGE
             object.__setattr__(command, "by_uid", True)

@@ -86,6 +86,8 @@ def test_a_command_that_is_off_is_unknown(row: object) -> None:
         ("WITHIN", b"SEARCH YOUNGER 1"),
         ("CONDSTORE", b"SEARCH MODSEQ 1"),
         ("OBJECTID", b"SEARCH EMAILID M1"),
+        ("ESORT", b"SORT RETURN () (DATE) UTF-8 ALL"),
+        ("SORT=DISPLAY", b"SORT (DISPLAYFROM) UTF-8 ALL"),
         ("SAVEDATE", b"SEARCH SAVEDATESUPPORTED"),
     ],
 )

@@ -21,6 +21,7 @@ from postier.imap.session import (
     mailboxes,
     search,
     select,
+    sort,
     store,
 )
 from postier.imap.session.context import Context
@@ -28,6 +29,7 @@ from postier.imap.session.uidonly import uses_numbers
 from postier.imap.wire import access, values
 from postier.imap.wire import acl as acl_values
 from postier.imap.wire.search import BadCharset, Search
+from postier.imap.wire.sort import Sort
 from postier.imap.wire.values import Command
 
 __all__ = ["HANDLERS", "Handler", "News"]
@@ -104,6 +106,7 @@ HANDLERS: dict[type, Handler] = {
     values.Unselect: Handler(select.unselect, _NONE),
     values.Expunge: Handler(copy.expunge, _FRESH, counts=True),
     Search: Handler(search.search, _by_uid, counts=True),
+    Sort: Handler(sort.sort, _by_uid, counts=True),
     BadCharset: Handler(search.bad_charset, _by_uid),
     values.Fetch: Handler(fetch.fetch, _by_uid, counts=True),
     values.Store: Handler(store.store, _by_uid, counts=True),

@@ -25,6 +25,10 @@ class Progress:
         self._done = 0
         self._next = self._clock.monotonic() + EVERY
 
+    def expect(self, count: int) -> None:
+        """So much lies ahead after all (RFC 9585 4: the goal may change)."""
+        self._total = self._done + count
+
     async def advance(self, count: int) -> None:
         """`count` more pieces are done. Raises ConnectionLost where nobody is there any more."""
         self._done += count

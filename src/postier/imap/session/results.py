@@ -23,7 +23,7 @@ from postier.imap.wire.values import SearchKey
 
 __all__ = ["Order", "Plain", "answer", "esearch_of", "find_and_order", "highest_modseq"]
 
-Order = Callable[["array[int]"], Awaitable[Sequence[int]]]
+Order = Callable[["array[int]", Progress], Awaitable[Sequence[int]]]
 """Puts UIDs, ascending, into the order of the answer."""
 Plain = Callable[[Sequence[int], int | None], bytes]
 """The response without RETURN, of numbers and the highest MODSEQ if that was searched for."""
@@ -57,7 +57,7 @@ async def answer(context: Context, command: Searching, returns: Returns, order: 
 async def find_and_order(context: Context, command: Searching, order: Order) -> Sequence[int]:
     selected = context.mailbox
     progress = Progress(context, command.tag, len(selected.view))
-    return await order(await find(context, selected, command.key, progress))
+    return await order(await find(context, selected, command.key, progress), progress)
 
 
 def save(selected: Selected, uids: Iterable[int]) -> None:

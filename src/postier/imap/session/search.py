@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 
 from postier.imap.session.context import Context
+from postier.imap.session.progress import Progress
 from postier.imap.session.results import answer, save
 from postier.imap.wire import search_responses
 from postier.imap.wire.returns import Returns, SearchReturn
@@ -33,5 +34,5 @@ async def search(context: Context, command: Search) -> bytes:
     return await answer(context, command, returns, _in_mailbox_order, search_responses.search)
 
 
-async def _in_mailbox_order(found: array[int]) -> array[int]:
+async def _in_mailbox_order(found: array[int], progress: Progress) -> array[int]:
     return found

@@ -14,6 +14,7 @@ from postier.base.cursor import ParseError
 from postier.imap.wire import access, acl, fetch, listing, mailboxes, messages, search
 from postier.imap.wire.append import parse_append
 from postier.imap.wire.grammar import Grammar
+from postier.imap.wire.sort import parse_sort
 from postier.imap.wire.values import (
     Append,
     BadCommand,
@@ -120,6 +121,7 @@ COMMANDS = {
             "3501 6.4.4",
             parse_uid=partial(search.parse_search, by_uid=True),
         ),
+        Row(b"SORT", parse_sort, _SELECTED, "5256 3", "SORT", partial(parse_sort, by_uid=True)),
         Row(
             b"FETCH",
             fetch.parse_fetch,

@@ -53,11 +53,12 @@ PLAIN = Returns()
 """No RETURN at all."""
 
 
-def return_options(g: Grammar) -> Returns:
-    """["RETURN" SP "(" [option *(SP option)] ")" SP]. An empty list asks for ALL (RFC 4731 3.1)."""
+def return_options(g: Grammar, capability: str = "ESEARCH") -> Returns:
+    """["RETURN" SP "(" [option *(SP option)] ")" SP]. An empty list asks for ALL (RFC 4731 3.1).
+    `capability`: the one that lets RETURN stand here."""
     if not g.take_nocase(b"RETURN "):
         return PLAIN
-    g.needs("ESEARCH")
+    g.needs(capability)
     g.expect(b"(", "result options")
     options, partial = SearchReturn.NONE, None
     while not g.take(b")"):
