@@ -78,10 +78,11 @@ class Cursor:
 
     def require(self, flat_class: re.Pattern[bytes], name: str) -> bytes:
         """Consume at least one byte of `flat_class` or raise ParseError."""
-        found = self.match(flat_class)
-        if not found:
+        found = flat_class.match(self.data, self.position)
+        if found is None or found.end() == self.position:
             self.fail(name)
-        return found
+        self.position = found.end()
+        return found.group()
 
     def take_bytes(self, count: int) -> bytes:
         """Consume exactly `count` bytes or raise ParseError."""

@@ -144,7 +144,7 @@ class Context:
         selected = self.mailbox
         is_own = selected.account_id == self.account_id
         noted = selected.noted
-        if is_own and noted == selected.rights_noted:
+        if is_own and noted <= selected.rights_noted:
             return
         now = await rights.rights_in(self.reader, self.account_id, selected.account_id, selected.mailbox_id)
         selected.rights_noted = noted

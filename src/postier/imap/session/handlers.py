@@ -35,6 +35,9 @@ from postier.imap.wire.values import Command
 __all__ = ["HANDLERS", "Handler", "News"]
 
 
+Answer = Callable[[], Awaitable[bytes]]
+
+
 class News(enum.Enum):
     """What is told of the selected mailbox between the answer and the tagged response.
 
@@ -52,12 +55,14 @@ class News(enum.Enum):
 class Handler:
     """`run` gives the tagged response without tag and CRLF, or b"" if it was said already.
 
-    `counts`: it needs the selected mailbox's UIDs.
+    `counts`: it needs the selected mailbox's UIDs. `together`: does the work of commands of this kind that
+    wait one behind the other, and says for each what answers it when its turn comes.
     """
 
     run: Callable[[Context, Any], Awaitable[bytes]]
     news: Callable[[Command], News]
     counts: bool = False
+    together: Callable[[Context, list[Any]], Awaitable[list[Answer]]] | None = None
 
 
 def _always(news: News) -> Callable[[Command], News]:
@@ -109,7 +114,7 @@ HANDLERS: dict[type, Handler] = {
     Sort: Handler(sort.sort, _by_uid, counts=True),
     BadCharset: Handler(search.bad_charset, _by_uid),
     values.Fetch: Handler(fetch.fetch, _by_uid, counts=True),
-    values.Store: Handler(store.store, _by_uid, counts=True),
+    values.Store: Handler(store.store, _by_uid, counts=True, together=store.store_together),
     values.Copy: Handler(copy.copy, _ALL, counts=True),
     values.Move: Handler(copy.move, _FRESH, counts=True),
 }

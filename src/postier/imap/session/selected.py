@@ -46,7 +46,8 @@ SMALL = 1000
 
 class Selected:
     """One session's state of one mailbox. `first_recent`: \\Recent for this session from this UID on.
-    `rights`: the account's in the mailbox (RFC 4314) when they were last looked at."""
+    `rights`: the account's in the mailbox (RFC 4314) when they were last looked at, after all that the bus
+    told up to `rights_noted`."""
 
     __slots__ = (
         "_bus_seen",
@@ -192,8 +193,11 @@ class Selected:
         """
         if not changed:
             return
+        own = max(message.modseq for message in changed)
+        if own == self.rights_noted + 1:  # nothing else happened in the account: nobody's rights changed
+            self.rights_noted = own
         if before == self.modseq:
-            self.has_seen(max(message.modseq for message in changed))
+            self.has_seen(own)
         else:
             self._own.update((message.uid, message.modseq) for message in changed)
 

@@ -10,14 +10,15 @@ as NO [SERVERBUG] with the session's id, under which the log has the rest.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from postier.base.log import Log
 from postier.blobs.api import BlobUnreadable
 from postier.imap.session.context import Context
 from postier.imap.session.errors import refusal
-from postier.imap.session.handlers import HANDLERS, Handler, News
+from postier.imap.session.handlers import HANDLERS, Answer, Handler, News
 from postier.imap.session.services import ImapServices, ImapSettings
-from postier.imap.session.uidonly import refuse_numbers
+from postier.imap.session.uidonly import refuse_numbers, uses_numbers
 from postier.imap.wire.core import ImapServer
 from postier.imap.wire.responses import highest_modseq, tagged
 from postier.imap.wire.values import BadCommand, Command
@@ -26,18 +27,26 @@ from postier.store.api import StoreError, StoreUnavailable
 
 __all__ = ["ImapSession"]
 
+TOGETHER = 64
+"""Commands of one kind that are worked on at once."""
+
 log = Log("imap")
+
+
+async def _fail(error: Exception) -> bytes:
+    raise error
 
 
 class ImapSession:
     """`await ImapSession(connection, core, services, settings).run()` serves one connection to its end."""
 
-    __slots__ = ("_context",)
+    __slots__ = ("_context", "_waiting")
 
     def __init__(
         self, connection: Connection, core: ImapServer, services: ImapServices, settings: ImapSettings
     ) -> None:
         self._context = Context(connection, core, services, settings)
+        self._waiting: object = None  # an event that was read ahead
 
     async def run(self) -> None:
         """Raises ConnectionLost when the connection breaks; everything else ends in a goodbye."""
@@ -46,7 +55,8 @@ class ImapSession:
         context.say(b"* OK [CAPABILITY %b] Postier ready\r\n" % context.capabilities())
         try:
             while not context.ending:
-                event = await context.connection.event(context.core, self._timeout())
+                event = self._waiting or await context.connection.event(context.core, self._timeout())
+                self._waiting = None
                 if event is None:
                     return
                 await self._answer(event)
@@ -85,21 +95,56 @@ class ImapSession:
             self._answer_stray(event)
             return
         assert isinstance(event, Command)
+        commands = [event]
+        if handler.together is not None:
+            commands += self._following(event)
         try:
             refuse_numbers(context, event)
-            if context.selected is not None:
-                await context.refresh_rights()
-            if handler.counts:
-                await context.readable_mailbox().load(context.reader)
-            done = await handler.run(context, event)
-            if context.selected is not None:
-                await self._tell_news(handler, event)
+            await self._be_ready(handler)
+            if handler.together is not None and len(commands) > 1:
+                answers = await handler.together(context, commands)
+            else:
+                answers = [partial(handler.run, context, event)]
         except (ConnectionLost, IdleTimeout, asyncio.CancelledError):
             raise
         except Exception as error:
-            done = self._refuse(event, error)
+            answers = [partial(_fail, error)] * len(commands)
+        for command, answer in zip(commands, answers, strict=True):
+            if not context.ending:
+                await self._finish(handler, command, answer)
+
+    def _following(self, first: Command) -> list[Command]:
+        """More commands like the first that have come whole; one that is unlike it waits for its turn."""
+        kind = (type(first), uses_numbers(first))
+        found: list[Command] = []
+        while len(found) < TOGETHER - 1:
+            event = self._context.core.next_event()
+            if not isinstance(event, Command) or (type(event), uses_numbers(event)) != kind:
+                self._waiting = event
+                break
+            found.append(event)
+        return found
+
+    async def _be_ready(self, handler: Handler) -> None:
+        context = self._context
+        if context.selected is not None:
+            await context.refresh_rights()
+        if handler.counts:
+            await context.readable_mailbox().load(context.reader)
+
+    async def _finish(self, handler: Handler, command: Command, answer: Answer) -> None:
+        """Say what the command answers, what happened in the mailbox, and the tagged response."""
+        context = self._context
+        try:
+            done = await answer()
+            if context.selected is not None:
+                await self._tell_news(handler, command)
+        except (ConnectionLost, IdleTimeout, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            done = self._refuse(command, error)
         if done:
-            context.say(b"%b %b\r\n" % (event.tag, done))
+            context.say(b"%b %b\r\n" % (command.tag, done))
 
     async def _tell_news(self, handler: Handler, command: Command) -> None:
         """Before the tagged response: what others did. While expunges wait, the client hears up to which

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple
 
 from postier.accounts.rights import NoPermission, allowed_flags
@@ -13,9 +15,11 @@ from postier.imap.session.selected import Selected
 from postier.imap.wire.numbers import ranges_of
 from postier.imap.wire.responses import modified_code
 from postier.imap.wire.values import Store, StoreOperation
-from postier.store.api import FlagChange, Message, ModSeq, Tx, Uid
+from postier.store.api import FlagChange, Message, ModSeq, OutOfKeywords, Tx, Uid
 
-__all__ = ["store"]
+__all__ = ["store", "store_together"]
+
+Answer = Callable[[], Awaitable[bytes]]
 
 CHANGES = {
     StoreOperation.ADD: FlagChange.ADD,
@@ -24,29 +28,21 @@ CHANGES = {
 }
 
 
-async def store(context: Context, command: Store) -> bytes:
-    selected = context.writable_mailbox("")
-    if command.unchanged_since is not None:
-        context.become_modseq_aware()
-    uids = uids_at(selected, resolve(selected, command.sequence, by_uid=command.by_uid))
-    if not uids:
-        return b"OK Done"
-    change = await _change(context, selected, command, uids)
-    context.say(selected.learn_keywords(change.keywords))
-    is_alone = change.before == selected.modseq
-    own = [message for message in change.messages if message.uid not in change.news]
-    selected.note_own(change.before, own)
-    if not is_alone:
-        await context.tell_news(expunges=command.by_uid)
-    _tell_result(context, selected, command, own)
-    _tell_flags(context, selected, [message for message in change.modified if message.uid not in change.news])
-    return _verdict(selected, command, change, asked=len(uids))
+class _Asked(NamedTuple):
+    """A STORE made ready. `among`: the bits that may change at all."""
+
+    command: Store
+    uids: list[Uid]
+    system: int = 0
+    names: tuple[str, ...] = ()
+    among: int = 0
 
 
 class _Changed(NamedTuple):
     """`before`: the mailbox's modseq; `keywords`: those it has after; `messages`: those it was done to;
     `modified`: those left alone. `news`: UIDs of which others changed flags, unheard of until now."""
 
+    asked: _Asked
     before: ModSeq
     keywords: tuple[str, ...]
     messages: list[Message]
@@ -54,36 +50,104 @@ class _Changed(NamedTuple):
     news: frozenset[int]
 
 
-async def _change(context: Context, selected: Selected, command: Store, uids: list[Uid]) -> _Changed:
-    """What others did to the flags since they were last told is told in full, with .SILENT as well (RFC 3501
-    6.4.6): the client computes what only it has changed."""
-    account_id, mailbox_id = selected.account_id, selected.mailbox_id
+async def store(context: Context, command: Store) -> bytes:
+    (answer,) = await store_together(context, [command])
+    return await answer()
+
+
+async def store_together(context: Context, commands: list[Store]) -> list[Answer]:
+    """Commands that came one behind the other, in one transaction; what answers each of them in its turn."""
+    outcomes = await _change(context, [_ready(context, command) for command in commands])
+    return [partial(_answer, context, outcome) for outcome in outcomes]
+
+
+def _ready(context: Context, command: Store) -> _Asked | Exception:
+    try:
+        return _prepare(context, command)
+    except Exception as error:  # told in this command's turn
+        return error
+
+
+def _prepare(context: Context, command: Store) -> _Asked:
+    selected = context.writable_mailbox("")
+    if command.unchanged_since is not None:
+        context.become_modseq_aware()
+    uids = uids_at(selected, resolve(selected, command.sequence, by_uid=command.by_uid))
+    if not uids:
+        return _Asked(command, [])
     system, names = parse_flags(command.flags)
-    change, among = CHANGES[command.operation], selected.changeable
-    asked = bool(system or names)
+    asked, among = bool(system or names), selected.changeable
     system, names = allowed_flags(selected.rights, system, names)
     if not among or (asked and not system and not names):
         raise NoPermission("none of the flags can be changed")
-    spans = ranges_of(uids)
-    unchanged_since = None if command.unchanged_since is None else ModSeq(command.unchanged_since)
+    return _Asked(command, uids, system, names, among)
 
-    async def work(tx: Tx) -> _Changed:
-        before, keywords = await tx.standing(account_id, mailbox_id)
-        flags = system
-        if names:
-            create = change is not FlagChange.REMOVE
-            flags |= await tx.keyword_bits(account_id, mailbox_id, names, create=create)
-            _, keywords = await tx.standing(account_id, mailbox_id)
-        known = selected.modseq
-        found = await tx.messages(account_id, mailbox_id, spans) if before > known else []
-        messages, left = await tx.change_flags(
-            account_id, mailbox_id, uids, change, flags, among=among, unchanged_since=unchanged_since
-        )
-        modified = await tx.messages(account_id, mailbox_id, ranges_of(left)) if left else []
-        news = frozenset(message.uid for message in found if message.modseq > known)
-        return _Changed(before, keywords, messages, modified, news)
+
+async def _change(context: Context, ready: list[_Asked | Exception]) -> list[_Changed | Exception]:
+    selected = context.mailbox
+    if not any(isinstance(asked, _Asked) and asked.uids for asked in ready):
+        return [asked if isinstance(asked, Exception) else _nothing(asked) for asked in ready]
+
+    async def work(tx: Tx) -> list[_Changed | Exception]:
+        begin, _ = await tx.standing(selected.account_id, selected.mailbox_id)
+        return [
+            asked if isinstance(asked, Exception) else await _change_one(tx, selected, asked, begin)
+            for asked in ready
+        ]
 
     return await context.services.store.transact(work, durable=False)
+
+
+def _nothing(asked: _Asked) -> _Changed:
+    return _Changed(asked, ModSeq(0), (), [], [], frozenset())
+
+
+async def _change_one(tx: Tx, selected: Selected, asked: _Asked, begin: ModSeq) -> _Changed | Exception:
+    """What others did to the flags since they were last told is told in full, with .SILENT as well (RFC 3501
+    6.4.6): the client computes what only it has changed. `begin`: where others had brought the mailbox.
+
+    A keyword too many is refused before anything of its command was changed, and hurts no other command.
+    """
+    if not asked.uids:
+        return _nothing(asked)
+    account_id, mailbox_id, command = selected.account_id, selected.mailbox_id, asked.command
+    change, known = CHANGES[command.operation], selected.modseq
+    unchanged_since = None if command.unchanged_since is None else ModSeq(command.unchanged_since)
+    before, keywords = await tx.standing(account_id, mailbox_id)
+    flags = asked.system
+    if asked.names:
+        create = change is not FlagChange.REMOVE
+        try:
+            flags |= await tx.keyword_bits(account_id, mailbox_id, asked.names, create=create)
+        except OutOfKeywords as error:
+            return error
+        _, keywords = await tx.standing(account_id, mailbox_id)
+    found = await tx.messages(account_id, mailbox_id, ranges_of(asked.uids)) if begin > known else []
+    messages, left = await tx.change_flags(
+        account_id, mailbox_id, asked.uids, change, flags, among=asked.among, unchanged_since=unchanged_since
+    )
+    modified = await tx.messages(account_id, mailbox_id, ranges_of(left)) if left else []
+    news = frozenset(message.uid for message in found if known < message.modseq <= begin)
+    return _Changed(asked, before, keywords, messages, modified, news)
+
+
+async def _answer(context: Context, changed: _Changed | Exception) -> bytes:
+    """The untagged responses, said, and the tagged one. Raises what refuses the command."""
+    if isinstance(changed, Exception):
+        raise changed
+    selected, asked, command = context.mailbox, changed.asked, changed.asked.command
+    if not asked.uids:
+        return b"OK Done"
+    context.say(selected.learn_keywords(changed.keywords))
+    is_alone = changed.before == selected.modseq
+    own = [message for message in changed.messages if message.uid not in changed.news]
+    selected.note_own(changed.before, own)
+    if not is_alone:
+        await context.tell_news(expunges=command.by_uid)
+    _tell_result(context, selected, command, own)
+    left = [message for message in changed.modified if message.uid not in changed.news]
+    _tell_flags(context, selected, left)
+    return _verdict(selected, command, changed)
 
 
 def _tell_result(context: Context, selected: Selected, command: Store, messages: list[Message]) -> None:
@@ -111,14 +175,14 @@ def _tell_flags(context: Context, selected: Selected, messages: list[Message]) -
     context.say(b"".join(lines))
 
 
-def _verdict(selected: Selected, command: Store, change: _Changed, *, asked: int) -> bytes:
+def _verdict(selected: Selected, command: Store, change: _Changed) -> bytes:
     """RFC 7162 3.1.3: MODIFIED names UIDs for UID STORE, else sequence numbers; it may come with NO."""
-    some_are_gone = len(change.messages) + len(change.modified) < asked and not command.by_uid
+    missing = len(change.asked.uids) - len(change.messages) - len(change.modified)
     code = "EXPUNGEISSUED"
     if change.modified:
         uids = [message.uid for message in change.modified]
         numbers = uids if command.by_uid else selected.view.numbers_of(uids)
         code = modified_code(numbers).decode()
-    if some_are_gone:
+    if missing and not command.by_uid:
         raise No(code, "Some of the messages no longer exist")
     return b"OK [%b] Some were changed meanwhile" % code.encode() if change.modified else b"OK Done"

@@ -52,6 +52,10 @@ class View:
             return []
         if by_uid:
             ranges = sequence.resolve(self.uids[-1])
+            if len(ranges) == 1:
+                low, high = ranges[0]
+                start, stop = bisect_left(self.uids, low), bisect_right(self.uids, high)
+                return [(start, stop)] if start < stop else []
             return _joined(
                 (bisect_left(self.uids, low), bisect_right(self.uids, high)) for low, high in ranges
             )

@@ -98,7 +98,7 @@ class Grammar(Cursor):
             self.fail("what is not switched off")
 
     def space(self) -> None:
-        if self.peek() != 0x20:
+        if not self.data.startswith(b" ", self.position):
             self.fail("a space")
         self.position += 1
 
@@ -208,6 +208,8 @@ class Grammar(Cursor):
             return SequenceSet((), saved=True)
         start = self.position
         raw = self.require(_SEQUENCE, "a sequence set")
+        if raw.isdigit() and len(raw) <= 9 and (number := int(raw)):
+            return SequenceSet(((number, number),))
         try:
             return SequenceSet(tuple(map(_sequence_range, raw.split(b","))))
         except ValueError:
@@ -291,8 +293,6 @@ class Grammar(Cursor):
 
 def _sequence_range(piece: bytes) -> tuple[int, int]:
     """Raises ValueError unless `piece` is seq-number or seq-range."""
-    if piece.isdigit() and len(piece) <= 9 and (number := int(piece)):
-        return number, number
     low, colon, high = piece.partition(b":")
     first = _sequence_number(low)
     return first, _sequence_number(high) if colon else first

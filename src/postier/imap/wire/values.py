@@ -80,6 +80,8 @@ class SequenceSet:
         """Ascending, disjoint closed ranges with "*" as `largest`; empty if `largest` is 0."""
         if largest == 0:
             return []
+        if len(self.ranges) == 1 and 0 < self.ranges[0][0] <= self.ranges[0][1]:
+            return [self.ranges[0]]
         spans = sorted(
             (min(a or largest, b or largest), max(a or largest, b or largest)) for a, b in self.ranges
         )
