@@ -61,7 +61,7 @@ def test_a_search_that_is_refused_leaves_nothing_saved(in_world: Any, monkeypatc
             assert await client.command(b"SEARCH RETURN (SAVE) ALL") == b""
             assert await client.command(b"SEARCH $") == b"* SEARCH 1 2 3\r\n"
             with monkeypatch.context() as patched:
-                patched.setattr(type(world.store.reader), "facts", down)
+                patched.setattr(type(world.store.reader), "uids_with_number", down)
                 assert b" NO [" in await client.attempt(b"SEARCH " + refused)
             assert await client.command(b"SEARCH $") == b"* SEARCH\r\n"
 

@@ -16,7 +16,7 @@ LAYERS = (
     {"smtp.wire", "imap.wire", "pop3.wire", "mailauth"},
     {"blobs.api", "bus.api", "queue.api"},
     {"store.api"},
-    {"store", "blobs", "bus", "dns", "accounts"},
+    {"store", "blobs", "bus", "dns", "accounts", "search"},
     {"queue", "filter", "reports", "backup"},
     {"smtp.inbound", "smtp.outbound", "imap.session", "pop3", "managesieve", "http"},
     {"jmap", "admin"},

@@ -14,10 +14,11 @@ from postier.message.body_structure import body_from_body_structure
 from postier.message.dates import parse_date_time, parse_internal_date
 from postier.message.encoded_words import decode_text
 from postier.message.headers import FIELDS_PARSED, HEADER_KEPT, HeaderFields
+from postier.message.html import html_text
 from postier.message.parameters import parse_parameterised
 from postier.message.parts import PartIndex
 from postier.message.structure import DEPTH, PARTS
-from postier.message.text import html_text, part_text
+from postier.message.text import part_text
 
 EXAMPLES = int(os.environ.get("POSTIER_EXAMPLES", "150"))
 PIECES = st.sampled_from(

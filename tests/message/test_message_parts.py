@@ -8,8 +8,9 @@ import pytest
 
 from postier.message.analysis import analyse
 from postier.message.body_structure import body_from_body_structure
+from postier.message.html import html_text
 from postier.message.parts import PartIndex, section_range, shift_parts
-from postier.message.text import html_text, iter_text
+from postier.message.searched import body_sections, section_text
 from postier.message.transfer import TransferDecoder, decode_transfer, is_known
 
 INNER = (
@@ -133,13 +134,14 @@ def test_the_rest_of_the_analysis() -> None:
     assert analysis.preview == "Grüße, Alice"
     assert analysis.has_attachment is False
     assert (analysis.eight_bit, analysis.utf8_headers, analysis.received_count) == (False, False, 2)
-    assert list(iter_text(MESSAGE, PartIndex.decode(analysis.parts))) == [
-        "Grüße, Alice",
-        "From: inner@x.example\nSubject: inner\nContent-Type: multipart/alternative; boundary=in",
+    sections = body_sections(PartIndex.decode(analysis.parts).parts)
+    assert [section_text(MESSAGE[start:end], part) for start, end, part in sections] == [
+        "grusse, alice",
+        "from: inner@x.example\nsubject: inner\ncontent-type: multipart/alternative; boundary=in",
         "plain",
-        " bold ",
+        "bold",
         "no header",
-        "Subject: single",
+        "subject: single",
         "leaf",
     ]
 

@@ -452,6 +452,27 @@ class Reader(Protocol):
         """For each message in the ranges one row: its uid, then the `columns` (names of Facts) asked for."""
         ...
 
+    async def uids_with_flags(
+        self, account_id: AccountId, mailbox_id: MailboxId, first: Uid, last: Uid, mask: int, flags: int
+    ) -> array[int]:
+        """UIDs from `first` to `last` of messages whose flags under `mask` are just `flags`; ascending."""
+        ...
+
+    async def uids_with_number(
+        self,
+        account_id: AccountId,
+        mailbox_id: MailboxId,
+        first: Uid,
+        last: Uid,
+        column: str,
+        least: int,
+        most: int,
+    ) -> array[int]:
+        """UIDs from `first` to `last` of messages whose `column` is from `least` to `most`; ascending.
+
+        A column is modseq, or one of Facts that is a size, a time, or the id of an email or a thread."""
+        ...
+
     async def blob_refs(
         self, account_id: AccountId, mailbox_id: MailboxId, uids: Sequence[Uid]
     ) -> dict[Uid, BlobRef]:

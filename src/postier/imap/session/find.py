@@ -13,16 +13,17 @@ from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.progress import Progress
 from postier.imap.session.scope import Scope
-from postier.imap.session.search_keys import Matcher, count_keys, reads_bodies
+from postier.imap.session.search_keys import count_keys, match, reads_texts
+from postier.imap.session.search_leaf import Search
 from postier.imap.session.slices import Slice
 from postier.imap.session.view import batches
 from postier.imap.wire.values import SearchKey
 
 __all__ = ["SLICE", "find"]
 
-SLICE = 2000
-"""Messages looked at before the other connections get their turn; fewer where bodies are read."""
-BODY_SLICE = 100
+SLICE = 5000
+"""Messages looked at before the other connections get their turn; fewer where texts are read."""
+TEXT_SLICE = 1000
 
 
 async def find(
@@ -32,11 +33,12 @@ async def find(
     if count_keys(key) > context.settings.max_search_keys:
         raise No("LIMIT", "Too many search keys")
     view = scope.view
-    matcher = Matcher(context, scope)
+    search = Search(context, scope)
     found = array("I")
     spans = [(0, len(view))] if len(view) else []
-    for batch in batches(view, spans, BODY_SLICE if reads_bodies(key) else SLICE):
-        found.extend(await matcher.match(key, Slice(context, scope, batch), batch.uids().tolist()))
+    for batch in batches(view, spans, TEXT_SLICE if reads_texts(key) else SLICE):
+        slice_ = Slice.of(batch)
+        found.extend(await match(search, slice_, key, slice_.uids))
         await asyncio.sleep(0)
         if progress is not None:
             await progress.advance(batch.size)

@@ -22,6 +22,9 @@ class Scope(Protocol):
     def mailbox_id(self) -> MailboxId: ...
 
     @property
+    def uidvalidity(self) -> int: ...
+
+    @property
     def view(self) -> View: ...
 
     @property
@@ -40,6 +43,7 @@ class StoredScope:
 
     account_id: AccountId
     mailbox_id: MailboxId
+    uidvalidity: int
     view: View
     keywords: tuple[str, ...]
     first_recent: int
@@ -50,4 +54,5 @@ class StoredScope:
         """With the messages that are there now."""
         uids = await reader.uids(mailbox.account_id, mailbox.mailbox_id)
         past_all = uids[-1] + 1 if uids else 1
-        return cls(mailbox.account_id, mailbox.mailbox_id, View(uids), mailbox.keywords, past_all)
+        account_id, mailbox_id, validity = mailbox.account_id, mailbox.mailbox_id, mailbox.uidvalidity
+        return cls(account_id, mailbox_id, validity, View(uids), mailbox.keywords, past_all)

@@ -10,13 +10,16 @@ from postier.store.sql.messages import MessageReader
 from postier.store.sql.meta import MetaReader, MetaTx
 from postier.store.sql.queue import QueueReader, QueueTx
 from postier.store.sql.rights import RightsReader, RightsTx
+from postier.store.sql.search import SearchReader
 
 __all__ = ["SqlReader", "SqlTx"]
 
 
-class SqlReader(DirectoryReader, MessageReader, RightsReader, BlobReader, QueueReader, MetaReader):
+class SqlReader(
+    DirectoryReader, MessageReader, SearchReader, RightsReader, BlobReader, QueueReader, MetaReader
+):
     """`store.api.Reader` over a connection that sees what is committed."""
 
 
-class SqlTx(DirectoryTx, MailboxTx, ArrivalTx, RightsTx, BlobTx, QueueTx, MetaTx):
+class SqlTx(DirectoryTx, MailboxTx, ArrivalTx, SearchReader, RightsTx, BlobTx, QueueTx, MetaTx):
     """`store.api.Tx` over a connection that is inside a transaction."""
