@@ -235,6 +235,7 @@ def parents(name: str) -> list[str]:
 
 async def _empty_into(tx: Tx, account_id: AccountId, inbox: Mailbox, new_name: str) -> None:
     target = await create_in(tx, account_id, new_name)
+    await tx.copy_annotations(account_id, inbox.mailbox_id, target.mailbox_id)  # RFC 5464 4.1
     uids = [Uid(uid) for uid in await tx.uids(account_id, inbox.mailbox_id)]
     if uids:
         await tx.move(account_id, inbox.mailbox_id, uids, target.mailbox_id)

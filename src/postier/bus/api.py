@@ -9,13 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["QUEUE_TOPIC", "SETTINGS_TOPIC", "Bus", "Subscription", "account_topic"]
+__all__ = [
+    "QUEUE_TOPIC",
+    "SERVER_ANNOTATIONS_TOPIC",
+    "SETTINGS_TOPIC",
+    "Bus",
+    "Subscription",
+    "account_topic",
+]
 
 QUEUE_TOPIC = 0
 """New or due entries stand in the queue."""
 
 SETTINGS_TOPIC = -1
 """Domains, accounts or addresses changed: caches of the directory are stale."""
+
+SERVER_ANNOTATIONS_TOPIC = -2
+"""What is noted about the whole server changed; the number grows."""
 
 
 def account_topic(account_id: int) -> int:

@@ -24,12 +24,17 @@ from postier.blobs.api import BlobRef, Spool
 __all__ = [
     "ANYONE",
     "FOREIGN_ID",
+    "SERVER",
     "SYSTEM_FLAGS",
+    "WHOLE_ACCOUNT",
     "Account",
     "AccountId",
     "AccountKind",
     "AddressTarget",
     "AlreadyExists",
+    "Annotation",
+    "AnnotationChange",
+    "AnnotationTotals",
     "BlobId",
     "Changes",
     "DirectoryAddress",
@@ -125,7 +130,8 @@ class AccountKind(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Account:
     """`name` is the main address and the login name, as its lookup_key. `password_hash` is "" where none
-    can log in. `quota`: bytes, 0 for none; `used`: bytes and `messages` now held."""
+    can log in. `quota`: bytes, `message_quota`, `mailbox_quota`, 0 for none; `used`: bytes and `messages` now
+    held."""
 
     account_id: AccountId
     name: str
@@ -137,6 +143,9 @@ class Account:
     modseq: ModSeq
     enabled: bool
     display_name: str = ""
+    message_quota: int = 0
+    mailbox_quota: int = 0
+    administrator: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +220,38 @@ class SharedMailbox(NamedTuple):
     owner: Account
     mailbox: Mailbox
     grants: tuple[Grant, ...]
+
+
+SERVER = AccountId(0)
+"""The account whose annotations are the server's."""
+
+WHOLE_ACCOUNT = MailboxId(0)
+"""The mailbox whose annotations are the account's, not one mailbox's."""
+
+
+class Annotation(NamedTuple):
+    """Something noted (RFC 5464). `viewer`: whose private note it is, ANYONE for a shared one. `entry`: its
+    name behind /private or /shared, in lower case."""
+
+    viewer: AccountId
+    entry: str
+    value: bytes
+
+
+class AnnotationChange(NamedTuple):
+    """An annotation that was set or removed at `modseq`, of a mailbox or WHOLE_ACCOUNT."""
+
+    mailbox_id: MailboxId
+    viewer: AccountId
+    entry: str
+    modseq: ModSeq
+
+
+class AnnotationTotals(NamedTuple):
+    """How many annotations, and the octets of their values."""
+
+    entries: int
+    octets: int
 
 
 class Message(NamedTuple):
@@ -427,6 +468,32 @@ class Reader(Protocol):
         """Every mailbox of other accounts with an entry for `grantee` or ANYONE, by owner's name and name."""
         ...
 
+    # annotations
+    async def annotations(
+        self, account_id: AccountId, mailbox_id: MailboxId, viewer: AccountId
+    ) -> list[Annotation]:
+        """What is noted about one mailbox, for everybody and privately for `viewer`: shared first, by
+        entry."""
+        ...
+
+    async def annotations_named(
+        self, viewer: AccountId, entries: Sequence[str]
+    ) -> dict[tuple[AccountId, MailboxId], list[Annotation]]:
+        """Those of these entries, of the mailboxes of `viewer` and of those shared with it."""
+        ...
+
+    async def annotation_totals(self, account_id: AccountId, viewer: AccountId) -> AnnotationTotals:
+        """Of the shared ones (`viewer` is ANYONE) all that the account has; of private ones all that `viewer`
+        has made, wherever."""
+        ...
+
+    async def annotation_changes(
+        self, account_id: AccountId, modseq: ModSeq, viewer: AccountId
+    ) -> list[AnnotationChange]:
+        """Those after `modseq` that `viewer` may know of, in their order; of the latest of those removed as
+        well. The bus tells of them as of any change of the account, of SERVER's on a topic of its own."""
+        ...
+
     # messages
     async def uids(self, account_id: AccountId, mailbox_id: MailboxId) -> array[int]:
         """Every UID, ascending, type code "I" (4 bytes each)."""
@@ -520,6 +587,12 @@ class Tx(Reader, Protocol):
 
     async def set_password_hash(self, account_id: AccountId, password_hash: str) -> None: ...
 
+    async def set_quota(self, account_id: AccountId, *, octets: int, messages: int, mailboxes: int) -> None:
+        """Limits of what the account holds, 0 for none; what it has already stays."""
+        ...
+
+    async def set_administrator(self, account_id: AccountId, administrator: bool) -> None: ...
+
     async def set_account_enabled(self, account_id: AccountId, enabled: bool) -> None: ...
 
     async def remove_account(self, account_id: AccountId) -> None:
@@ -550,7 +623,8 @@ class Tx(Reader, Protocol):
     async def create_mailbox(
         self, account_id: AccountId, name: str, *, special_use: str = "", selectable: bool = True
     ) -> Mailbox:
-        """Raises AlreadyExists. Its UIDVALIDITY is greater than that of any earlier one of this name."""
+        """Raises AlreadyExists, OverQuota. Its UIDVALIDITY is greater than that of any earlier one of this
+        name."""
         ...
 
     async def rename_mailbox(self, account_id: AccountId, mailbox_id: MailboxId, name: str) -> None:
@@ -588,6 +662,24 @@ class Tx(Reader, Protocol):
     ) -> None:
         """Make, replace or (None) remove an entry of the access control list. The account gets a new modseq,
         so that whoever shows one of its mailboxes looks again. Raises NoSuchMailbox."""
+        ...
+
+    # annotations
+    async def set_annotation(
+        self,
+        account_id: AccountId,
+        mailbox_id: MailboxId,
+        viewer: AccountId,
+        entry: str,
+        value: bytes | None,
+    ) -> None:
+        """Note something, or take it away (None). Raises NoSuchMailbox."""
+        ...
+
+    async def copy_annotations(
+        self, account_id: AccountId, mailbox_id: MailboxId, to_mailbox: MailboxId
+    ) -> None:
+        """Everybody's, into a mailbox of the same account; what is noted there already stays."""
         ...
 
     # messages

@@ -88,6 +88,10 @@ class ArrivalTx(MessageTx):
             raise NoSuchMailbox(f"{account_id}/{mailbox_id} only has children")
         if account.quota and account.used + size > account.quota:
             raise OverQuota(f"account {account_id}: {account.used} + {size} of {account.quota} bytes")
+        if account.message_quota and account.messages + messages > account.message_quota:
+            raise OverQuota(
+                f"account {account_id}: {account.messages} + {messages} of {account.message_quota} messages"
+            )
         if box.uidnext + messages > LAST_UID:
             raise StoreError(f"mailbox {account_id}/{mailbox_id} has no UIDs left")
         known = with_names(box.keywords, keywords) if keywords else box.keywords

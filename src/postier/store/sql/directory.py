@@ -26,7 +26,7 @@ __all__ = ["ACCOUNT_COLUMNS", "DirectoryReader", "DirectoryTx", "as_account"]
 
 ACCOUNT_COLUMNS = (
     "a.account_id, a.name, a.kind, a.password_hash, a.quota, a.used, a.messages, a.modseq, a.enabled,"
-    " a.display_name"
+    " a.display_name, a.message_quota, a.mailbox_quota, a.administrator"
 )
 _ACCOUNT = " ".join(("SELECT", ACCOUNT_COLUMNS, "FROM accounts a"))
 _TARGETS = (
@@ -41,6 +41,8 @@ _OF_ACCOUNT = (
     "DELETE FROM threads WHERE account_id = ?",
     "DELETE FROM rights WHERE account_id = ?",
     "DELETE FROM rights WHERE grantee = ?",
+    "DELETE FROM annotations WHERE account_id = ?",
+    "DELETE FROM annotations WHERE viewer = ?",
     "DELETE FROM mailboxes WHERE account_id = ?",
     "DELETE FROM subscriptions WHERE account_id = ?",
     "DELETE FROM address_targets WHERE account_id = ?",
@@ -51,7 +53,8 @@ _OF_ACCOUNT = (
 
 
 def as_account(row: Row) -> Account:
-    number, name, kind, password_hash, quota, used, messages, modseq, enabled, display_name = row
+    number, name, kind, password_hash, quota, used, messages, modseq, enabled, display_name, *more = row
+    message_quota, mailbox_quota, administrator = more
     return Account(
         AccountId(number),
         name,
@@ -63,6 +66,9 @@ def as_account(row: Row) -> Account:
         ModSeq(modseq),
         bool(enabled),
         display_name,
+        message_quota,
+        mailbox_quota,
+        bool(administrator),
     )
 
 
@@ -178,13 +184,29 @@ class DirectoryTx(DirectoryReader, Writes):
             account_id, "UPDATE accounts SET password_hash = ? WHERE account_id = ?", password_hash
         )
 
+    async def set_quota(self, account_id: AccountId, *, octets: int, messages: int, mailboxes: int) -> None:
+        line = await self._ledger.account(account_id)
+        line.quota, line.message_quota, line.mailbox_quota = octets, messages, mailboxes
+        await self._update_account(
+            account_id,
+            "UPDATE accounts SET quota = ?, message_quota = ?, mailbox_quota = ? WHERE account_id = ?",
+            octets,
+            messages,
+            mailboxes,
+        )
+
+    async def set_administrator(self, account_id: AccountId, administrator: bool) -> None:
+        await self._update_account(
+            account_id, "UPDATE accounts SET administrator = ? WHERE account_id = ?", int(administrator)
+        )
+
     async def set_account_enabled(self, account_id: AccountId, enabled: bool) -> None:
         await self._update_account(
             account_id, "UPDATE accounts SET enabled = ? WHERE account_id = ?", int(enabled)
         )
 
-    async def _update_account(self, account_id: AccountId, sql: str, value: str | int) -> None:
-        if not await self._connection.execute(sql, (value, account_id)):
+    async def _update_account(self, account_id: AccountId, sql: str, *values: str | int) -> None:
+        if not await self._connection.execute(sql, (*values, account_id)):
             raise NoSuchAccount(str(account_id))
         await self._settings_changed()
 

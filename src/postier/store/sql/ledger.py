@@ -16,7 +16,10 @@ from postier.store.sql.connection import Connection
 
 __all__ = ["AccountLine", "Ledger", "MailboxLine"]
 
-_ACCOUNT_COLUMNS = "a.quota, a.used, a.messages, a.modseq, a.email_next, a.mailbox_next, a.validity"
+_ACCOUNT_COLUMNS = (
+    "a.quota, a.message_quota, a.mailbox_quota, a.used, a.messages, a.modseq, a.email_next, a.mailbox_next,"
+    " a.validity"
+)
 _MAILBOX_COLUMNS = (
     "m.uidnext, m.modseq, m.selectable, m.keywords, m.messages, m.unseen, m.deleted, m.size, m.first_recent,"
     " m.tombstone_floor"
@@ -48,6 +51,8 @@ class AccountLine:
 
     account_id: AccountId
     quota: int
+    message_quota: int
+    mailbox_quota: int
     used: int
     messages: int
     modseq: int

@@ -12,6 +12,7 @@ from postier.store.api import (
     MailboxId,
     ModSeq,
     NoSuchMailbox,
+    OverQuota,
     Uid,
 )
 from postier.store.sql.base import Reads, Writes
@@ -33,6 +34,7 @@ _OF_MAILBOX = (
     "DELETE FROM facts WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM tombstones WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM rights WHERE account_id = ? AND mailbox_id = ?",
+    "DELETE FROM annotations WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM mailboxes WHERE account_id = ? AND mailbox_id = ?",
 )
 
@@ -120,8 +122,10 @@ class MailboxTx(MailboxReader, Writes):
         self, account_id: AccountId, name: str, *, special_use: str = "", selectable: bool = True
     ) -> Mailbox:
         await self._require_free(account_id, name)
-        modseq = await self._ledger.modseq(account_id)
         account = await self._ledger.account(account_id)
+        if account.mailbox_quota and await self.mailbox_count(account_id) >= account.mailbox_quota:
+            raise OverQuota(f"account {account_id}: all of {account.mailbox_quota} mailboxes")
+        modseq = await self._ledger.modseq(account_id)
         mailbox_id = MailboxId(account.mailbox_next)
         account.mailbox_next += 1
         account.validity = max(account.validity + 1, self._now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from postier.store.sql.annotations import AnnotationReader, AnnotationTx
 from postier.store.sql.arrivals import ArrivalTx
 from postier.store.sql.blobs import BlobReader, BlobTx
 from postier.store.sql.directory import DirectoryReader, DirectoryTx
@@ -16,10 +17,17 @@ __all__ = ["SqlReader", "SqlTx"]
 
 
 class SqlReader(
-    DirectoryReader, MessageReader, SearchReader, RightsReader, BlobReader, QueueReader, MetaReader
+    DirectoryReader,
+    MessageReader,
+    SearchReader,
+    RightsReader,
+    AnnotationReader,
+    BlobReader,
+    QueueReader,
+    MetaReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
 
-class SqlTx(DirectoryTx, MailboxTx, ArrivalTx, SearchReader, RightsTx, BlobTx, QueueTx, MetaTx):
+class SqlTx(DirectoryTx, MailboxTx, ArrivalTx, SearchReader, RightsTx, AnnotationTx, BlobTx, QueueTx, MetaTx):
     """`store.api.Tx` over a connection that is inside a transaction."""
