@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 
-__all__ = ["TransferDecoder", "decode_transfer", "is_known"]
+__all__ = ["CanonicalLines", "TransferDecoder", "decode_transfer", "is_known"]
 
 _IDENTITY = frozenset(("7bit", "8bit", "binary", ""))
 _KNOWN = _IDENTITY | {"base64", "quoted-printable"}
@@ -13,6 +13,7 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _PADDING = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
 _PADDED = (b" \r", b" \n", b"\t\r", b"\t\n")
+_LONE_LF = re.compile(rb"(?<!\r)\n")
 _LINE_KEPT = 64 * 1024
 
 
@@ -72,6 +73,24 @@ class TransferDecoder:
             cut -= data[cut - 2 : cut].count(b"=") and cut - data.rfind(b"=", 0, cut)
         self._rest = data[cut:]
         return _decode_quoted_printable(data[:cut]) if cut else b""
+
+
+class CanonicalLines:
+    """Every line of text that comes in chunks ends in CRLF: a LF that stands alone becomes one."""
+
+    __slots__ = ("_after_cr",)
+
+    def __init__(self) -> None:
+        self._after_cr = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        start = b""
+        if self._after_cr and chunk.startswith(b"\n"):
+            start, chunk = b"\n", chunk[1:]
+        self._after_cr = chunk.endswith(b"\r") if chunk else not start and self._after_cr
+        if chunk.count(b"\n") == chunk.count(b"\r\n"):
+            return start + chunk
+        return start + _LONE_LF.sub(b"\r\n", chunk)
 
 
 def _decode_base64(letters: bytes) -> bytes:

@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, cast
 
-from postier.blobs.api import BlobUnreadable
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.manner import Manner
@@ -127,10 +126,13 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     if command.partial is not None:
         spans = await _partial(context, selected, command, command.partial, spans)
     size = SECTION_BATCH if plan.sections is not None else BATCH if plan.facts else FLAGS_BATCH
+    reader = SectionReader(context, selected, plan.sections) if plan.sections is not None else None
     missing = False
     for batch in batches(selected.view, spans, size):
-        missing |= not await _fetch_batch(context, selected, plan, batch)
+        missing |= not await _fetch_batch(context, selected, plan, batch, reader)
         await asyncio.sleep(0)  # the other connections' turn
+    if reader is not None:
+        reader.raise_what_failed()
     if missing and not command.by_uid:
         raise No("EXPUNGEISSUED", "Some of the messages no longer exist")
     return b"OK Done"
@@ -164,7 +166,9 @@ def make_plan(command: Fetch, manner: Manner, *, marks: bool) -> Plan:
     )
 
 
-async def _fetch_batch(context: Context, selected: Selected, plan: Plan, batch: Batch) -> bool:
+async def _fetch_batch(
+    context: Context, selected: Selected, plan: Plan, batch: Batch, reader: SectionReader | None
+) -> bool:
     """Answer for one batch; False if a message of it is no longer there."""
     messages = await _narrow_rows(context, selected, plan, batch)
     if messages is not None:
@@ -180,15 +184,12 @@ async def _fetch_batch(context: Context, selected: Selected, plan: Plan, batch: 
     rows = await _read(context, selected, plan, batch, messages)
     numbers = rows.uids if plan.uid_only else rows.numbers
     lines = zip(numbers, *[column(rows) for column in plan.columns], strict=True)
-    if plan.sections is None:
+    if reader is None:
         template = plan.template
         await context.write([template % line for line in lines])
     else:
         template = plan.template.removesuffix(b")\r\n")
-        reader = SectionReader(context, selected, plan.sections)
         await reader.answer([template % line for line in lines], rows.uids)
-        if reader.unreadable:
-            raise BlobUnreadable(f"{reader.unreadable} messages of a FETCH")
     return len(rows.numbers) == batch.size and (messages is None or whole)
 
 

@@ -1,4 +1,4 @@
-"""Sections of messages: BODY[...], RFC822 and their kin, read from the blobs by range.
+"""Sections of messages: BODY[...], BINARY[...], RFC822 and their kin, read from the blobs by range.
 
 The part index that was made at arrival turns a section into a byte range, so nothing is parsed here but a
 header section of which single fields are wanted; and those that every mail program lists are kept beside
@@ -8,17 +8,19 @@ large leaves piece by piece, each taken by the client before the next is read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, cast
 
 from postier.accounts.delivery import LISTING_FIELDS
 from postier.base.log import Log
 from postier.blobs.api import BlobRef, BlobUnreadable
+from postier.imap.session.binary import Decoding, UnknownEncoding, decoding_of, partial_octets
 from postier.imap.session.context import Context
+from postier.imap.session.errors import No
 from postier.imap.session.header_fields import chosen_fields
 from postier.imap.session.selected import Selected
 from postier.imap.wire.responses import literal_header, section_label
-from postier.imap.wire.values import BodySection
+from postier.imap.wire.values import BodySection, SectionForm
 from postier.message.parts import PartIndex, section_range
 from postier.net.api import ConnectionLost
 from postier.store.api import Uid
@@ -55,7 +57,8 @@ class Sections:
 
 def _is_listing(section: BodySection) -> bool:
     return (
-        section.specifier == "HEADER.FIELDS"
+        section.form is SectionForm.BODY
+        and section.specifier == "HEADER.FIELDS"
         and not section.path
         and all(name.decode("latin-1").lower() in LISTING_FIELDS for name in section.fields)
     )
@@ -70,9 +73,18 @@ class _Message(NamedTuple):
 
 
 class SectionReader:
-    """Answers one batch of messages. `unreadable`: how many of them could not be read (the log says why)."""
+    """Answers one FETCH, a batch of messages at a time. A message that cannot be answered is left out."""
 
-    __slots__ = ("_context", "_held", "_held_size", "_is_cut", "_sections", "_selected", "unreadable")
+    __slots__ = (
+        "_context",
+        "_held",
+        "_held_size",
+        "_is_cut",
+        "_sections",
+        "_selected",
+        "_unknown_encodings",
+        "_unreadable",
+    )
 
     def __init__(self, context: Context, selected: Selected, sections: Sections) -> None:
         self._context = context
@@ -81,7 +93,15 @@ class SectionReader:
         self._held: list[bytes] = []
         self._held_size = 0
         self._is_cut = False  # part of the current message has left already
-        self.unreadable = 0
+        self._unreadable = 0
+        self._unknown_encodings = 0
+
+    def raise_what_failed(self) -> None:
+        """After the last batch: raises BlobUnreadable or No, if a message was left out."""
+        if self._unreadable:
+            raise BlobUnreadable(f"{self._unreadable} messages of a FETCH")
+        if self._unknown_encodings:
+            raise No("UNKNOWN-CTE", "A part has a content transfer encoding that nobody knows")
 
     async def answer(self, heads: Sequence[bytes], uids: Sequence[int]) -> None:
         """`heads`: for each message the line so far. Messages that vanish meanwhile are left out."""
@@ -111,7 +131,7 @@ class SectionReader:
         line = [head]
         for section, label in zip(self._sections.sections, self._sections.labels, strict=True):
             data = without_nul(chosen_fields(header, section))
-            first, last = _partial(section, 0, len(data))
+            first, last = partial_octets(section, 0, len(data))
             line += (label, literal_header(last - first), data[first:last])
         line.append(b")\r\n")
         await self._put(b"".join(line))
@@ -130,9 +150,16 @@ class SectionReader:
             if self._is_cut:
                 self._context.connection.abort()
                 raise ConnectionLost("a message could not be read to its end") from error
-            del self._held[mark:]
-            self._held_size = size
-            self.unreadable += 1
+            self._take_back(mark, size)
+            self._unreadable += 1
+        except UnknownEncoding:
+            self._take_back(mark, size)
+            self._unknown_encodings += 1
+
+    def _take_back(self, mark: int, size: int) -> None:
+        """Nothing of this message was said."""
+        del self._held[mark:]
+        self._held_size = size
 
     async def _message(self, head: bytes, ref: BlobRef, encoded_parts: bytes | None) -> None:
         message = _Message(
@@ -142,22 +169,38 @@ class SectionReader:
             if len(self._sections.sections) > 1 and ref.size <= LARGE
             else None,
         )
+        decodings = [self._decoding(section, message) for section in self._sections.sections]
         await self._put(head)
-        for section, label in zip(self._sections.sections, self._sections.labels, strict=True):
-            found = _range(section, message)
-            if found is None:
-                await self._put(label + b"NIL")
+        for section, label, decoding in zip(
+            self._sections.sections, self._sections.labels, decodings, strict=True
+        ):
+            if decoding is None:
+                await self._put(label + (b"0" if section.form is SectionForm.BINARY_SIZE else b"NIL"))
             elif section.fields:
-                await self._fields(section, label, message, *found)
+                await self._fields(section, label, message, decoding)
+            elif section.form is SectionForm.BODY:
+                await self._octets(label, message, *partial_octets(section, decoding.start, decoding.end))
             else:
-                await self._octets(label, message, *_partial(section, *found))
+                await self._binary(section, label, message, decoding)
         await self._put(b")\r\n")
 
-    async def _fields(
-        self, section: BodySection, label: bytes, message: _Message, start: int, end: int
-    ) -> None:
-        data = without_nul(chosen_fields(await self._cut(message, start, end), section))
-        first, last = _partial(section, 0, len(data))
+    @staticmethod
+    def _decoding(section: BodySection, message: _Message) -> Decoding | None:
+        """Where the section lies; None if the message has no such section. Raises UnknownEncoding."""
+        if section.form is not SectionForm.BODY:
+            return decoding_of(section, message.parts, message.ref.size)
+        if message.parts is None:
+            return Decoding(0, message.ref.size)
+        specifier = "HEADER" if section.fields else section.specifier
+        found = section_range(message.parts, section.path, specifier)
+        return None if found is None else Decoding(*found)
+
+    async def _fields(self, section: BodySection, label: bytes, message: _Message, where: Decoding) -> None:
+        data = without_nul(chosen_fields(await self._cut(message, where.start, where.end), section))
+        if section.form is SectionForm.BINARY_SIZE:
+            await self._put(label + b"%d" % len(data))
+            return
+        first, last = partial_octets(section, 0, len(data))
         await self._put(label + literal_header(last - first) + data[first:last])
 
     async def _octets(self, label: bytes, message: _Message, start: int, end: int) -> None:
@@ -169,8 +212,44 @@ class SectionReader:
         await self._put(label + literal_header(end - start))
         await self._flush()
         self._is_cut = True
-        async for chunk in self._context.services.blobs.stream(message.ref, start, end):
+        async for chunk in self._stream(message, start, end):
             await self._context.write([without_nul(chunk)])
+
+    async def _binary(
+        self, section: BodySection, label: bytes, message: _Message, decoding: Decoding
+    ) -> None:
+        """RFC 3516 4.3: a literal8 only where NUL is among the octets."""
+        if decoding.end - decoding.start > LARGE:
+            await self._large_binary(section, label, message, decoding)
+            return
+        data = decoding.whole(await self._cut(message, decoding.start, decoding.end))
+        if section.form is SectionForm.BINARY_SIZE:
+            await self._put(label + b"%d" % len(data))
+            return
+        first, last = partial_octets(section, 0, len(data))
+        data = data[first:last]
+        await self._put(label + literal_header(len(data), binary=b"\0" in data))
+        await self._put(data)
+
+    async def _large_binary(
+        self, section: BodySection, label: bytes, message: _Message, decoding: Decoding
+    ) -> None:
+        """Once through it to learn its size, and once more to send it."""
+        start, end = decoding.start, decoding.end
+        measure = await decoding.measure(self._stream(message, start, end), section.partial)
+        if section.form is SectionForm.BINARY_SIZE:
+            await self._put(label + b"%d" % measure.size)
+            return
+        first, last = partial_octets(section, 0, measure.size)
+        await self._put(label + literal_header(last - first, binary=measure.has_nul))
+        await self._flush()
+        self._is_cut = True
+        chunks = self._stream(message, start, end)
+        async for piece in decoding.pieces(chunks, measure, first, last):
+            await self._context.write([piece])
+
+    def _stream(self, message: _Message, start: int, end: int) -> AsyncIterator[bytes]:
+        return self._context.services.blobs.stream(message.ref, start, end)
 
     async def _cut(self, message: _Message, start: int, end: int) -> bytes:
         if message.whole is not None:
@@ -195,22 +274,6 @@ class SectionReader:
             await self._context.write(held)
 
 
-def _range(section: BodySection, message: _Message) -> tuple[int, int] | None:
-    """Where the section lies in the message; None if the message has no such section."""
-    if message.parts is None:
-        return 0, message.ref.size
-    return section_range(message.parts, section.path, "HEADER" if section.fields else section.specifier)
-
-
 def without_nul(data: bytes) -> bytes:
     """RFC 3501 4.3 has no NUL in literals: it becomes 0x80, which keeps the size."""
     return data.replace(b"\0", b"\x80") if b"\0" in data else data
-
-
-def _partial(section: BodySection, start: int, end: int) -> tuple[int, int]:
-    """The part of [start, end) that `<first.length>` leaves (RFC 3501 6.4.5); empty past the end."""
-    if section.partial is None:
-        return start, end
-    first, length = section.partial
-    start = min(start + first, end)
-    return start, min(start + length, end)

@@ -120,6 +120,7 @@ CAPABILITIES = (
     CapabilityRow("SORT=DISPLAY", "5957", _after_login, "SORT"),
     CapabilityRow("ESORT", "5267", _after_login, "SORT"),
     CapabilityRow("MULTIAPPEND", "3502", _after_login),
+    CapabilityRow("BINARY", "3516", _after_login),
     CapabilityRow("CONDSTORE", "7162", _after_login),
     CapabilityRow("QRESYNC", "7162", _after_login, "CONDSTORE"),
     CapabilityRow("UTF8=ACCEPT", "9755", _after_login, "ENABLE"),

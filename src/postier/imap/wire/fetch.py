@@ -1,4 +1,5 @@
-"""What FETCH asks for: RFC 3501 6.4.5, the modifiers of RFC 7162 and 9394, the items of RFC 8474, 8514, 8970.
+"""What FETCH asks for: RFC 3501 6.4.5, the modifiers of RFC 7162 and 9394,
+the items of RFC 3516, 8474, 8514 and 8970.
 
 The labels under which sections are answered are made here, from checked pieces only.
 """
@@ -7,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from postier.imap.wire.grammar import Grammar
+from postier.imap.wire.grammar import NUMBER64_LIMIT, Grammar
 from postier.imap.wire.returns import partial_range
-from postier.imap.wire.values import BodySection, Fetch, FetchItem, PartialRange
+from postier.imap.wire.values import BodySection, Fetch, FetchItem, PartialRange, SectionForm
 
 __all__ = ["parse_fetch"]
 
@@ -51,7 +52,16 @@ _CAPABILITY_OF: dict[FetchItem, str] = {
 }
 """Items of extensions that can be switched off."""
 
-_SECTIONS = {b"BODY": False, b"BODY.PEEK": True}
+_SECTIONS = {
+    b"BODY": (SectionForm.BODY, False),
+    b"BODY.PEEK": (SectionForm.BODY, True),
+    b"BINARY": (SectionForm.BINARY, False),
+    b"BINARY.PEEK": (SectionForm.BINARY, True),
+    b"BINARY.SIZE": (SectionForm.BINARY_SIZE, True),
+}
+"""The items with a section: their form, and whether they leave \\Seen alone."""
+
+_TO_THE_END = NUMBER64_LIMIT
 _WHOLE_SPECIFIERS = {b"HEADER", b"TEXT", b"HEADER.FIELDS", b"HEADER.FIELDS.NOT"}
 _PART_SPECIFIERS = _WHOLE_SPECIFIERS | {b"MIME"}
 
@@ -91,7 +101,7 @@ def _item(g: Grammar) -> FetchItem:
     start = g.position
     name = g.match(_NAME).upper()
     if name in _SECTIONS and g.take(b"["):
-        return _section(g, peek=_SECTIONS[name])
+        return _section(g, *_SECTIONS[name])
     item = _ITEMS.get(name)
     if item is None:
         g.position = start
@@ -113,21 +123,32 @@ def _preview_modifiers(g: Grammar) -> None:
     g.expect(b")")
 
 
-def _section(g: Grammar, *, peek: bool) -> BodySection:
-    """section = "[" [section-spec] "]" ["<" number "." nz-number ">"], behind its bracket."""
+def _section(g: Grammar, form: SectionForm, peek: bool) -> BodySection:
+    """section = "[" [section-spec] "]" ["<" number "." nz-number ">"], behind its bracket.
+
+    BINARY is specified with part numbers only; a header or a text is taken as well, as elsewhere.
+    """
+    if form is not SectionForm.BODY:
+        g.needs("BINARY")
     path, specifier = _section_path(g)
     fields = _header_list(g) if specifier.startswith(b"HEADER.FIELDS") else ()
     g.expect(b"]")
-    partial: tuple[int, int] | None = None
-    if g.take(b"<"):
-        first = g.number()
-        g.expect(b".")
-        partial = first, g.nz_number()
-        g.expect(b">")
+    partial = _partial(g, form) if form is not SectionForm.BINARY_SIZE and g.take(b"<") else None
     label = b".".join([*(b"%d" % number for number in path), *([specifier] if specifier else [])])
     if fields:
         label += b" (" + b" ".join(map(_field_text, fields)) + b")"
-    return BodySection(path, specifier.decode(), fields, partial, peek, b"BODY[" + label + b"]")
+    label = b"%b[%b]" % (form.value.encode(), label)
+    return BodySection(path, specifier.decode(), fields, partial, peek, label, form)
+
+
+def _partial(g: Grammar, form: SectionForm) -> tuple[int, int]:
+    """number "." nz-number ">"; of BINARY the first number alone is taken as well, as elsewhere."""
+    first, length = g.number(), _TO_THE_END
+    if form is SectionForm.BODY or g.peek() == 0x2E:  # "."
+        g.expect(b".")
+        length = g.nz_number()
+    g.expect(b">")
+    return first, length
 
 
 def _section_path(g: Grammar) -> tuple[tuple[int, ...], bytes]:

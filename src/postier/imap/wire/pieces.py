@@ -59,9 +59,10 @@ def literal(octets: bytes) -> bytes:
     return b"{%d}\r\n%b" % (len(octets), octets.replace(b"\0", b"\x80"))
 
 
-def literal_header(size: int) -> bytes:
-    """The announcement of `size` octets that are then written piece by piece."""
-    return b"{%d}\r\n" % size
+def literal_header(size: int, *, binary: bool = False) -> bytes:
+    """The announcement of `size` octets that are then written piece by piece; `binary`: a literal8, which
+    may hold NUL (RFC 3516 7)."""
+    return b"~{%d}\r\n" % size if binary else b"{%d}\r\n" % size
 
 
 @lru_cache(maxsize=4096)

@@ -48,6 +48,7 @@ __all__ = [
     "PartialRange",
     "Rename",
     "SearchKey",
+    "SectionForm",
     "Select",
     "SequenceSet",
     "StarttlsCommand",
@@ -387,9 +388,18 @@ class PartialRange:
         return slice(self.first - 1, self.last)
 
 
+class SectionForm(enum.Enum):
+    """What of a section is asked for: its octets as they stand in the message, or decoded, or the size of
+    these (RFC 3516 4.2)."""
+
+    BODY = "BODY"
+    BINARY = "BINARY"
+    BINARY_SIZE = "BINARY.SIZE"
+
+
 @dataclass(frozen=True, slots=True)
 class BodySection:
-    """`BODY[path.specifier (fields)]<start.length>` (RFC 3501 6.4.5).
+    """`BODY[path.specifier (fields)]<start.length>` (RFC 3501 6.4.5), or BINARY and BINARY.SIZE (RFC 3516).
 
     `path`: part numbers, () for the whole message. `specifier`: "", "HEADER", "HEADER.FIELDS",
     "HEADER.FIELDS.NOT", "TEXT" or "MIME". `fields`: as the client wrote them (bytes). `partial`: (first
@@ -403,6 +413,7 @@ class BodySection:
     partial: tuple[int, int] | None
     peek: bool
     label: bytes
+    form: SectionForm = SectionForm.BODY
 
 
 FetchItem = str | BodySection
