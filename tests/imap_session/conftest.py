@@ -248,6 +248,12 @@ def in_world() -> Callable[..., None]:
     return run
 
 
+@pytest.fixture
+def world_maker() -> Callable[..., contextlib.AbstractAsyncContextManager[World]]:
+    """`async with world_maker() as world`, for tests that keep a loop of their own."""
+    return open_world
+
+
 async def _end_all() -> None:
     """Sessions that a test left open end before their store does."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
