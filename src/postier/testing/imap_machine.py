@@ -18,11 +18,12 @@ from collections.abc import Coroutine
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from postier.testing.imap_client import StrictClient
 from postier.testing.imap_model import Box, Held
 from postier.testing.imap_peer import Peer, resynchronise
+from postier.testing.imap_view import Cache
 
 __all__ = ["ImapMachine"]
 
@@ -56,6 +57,7 @@ class ImapMachine(RuleBasedStateMachine):
         self.boxes = {name: Box(name) for name in BOXES}
         self.texts = (b"text %d\r\n" % number for number in itertools.count(1))
         self.peers: list[Peer] = []
+        self.away: dict[int, tuple[bytes, Cache, list[int]]] = {}
         self.world: Any = None
 
     def do(self, work: Coroutine[Any, Any, None]) -> None:
@@ -73,12 +75,12 @@ class ImapMachine(RuleBasedStateMachine):
     def start(self, selected: tuple[bytes, ...], count: int) -> None:
         async def work() -> None:
             self.world = await self.stack.enter_async_context(self.open_world())
-            first = await self._peer(b"")
+            first = await self._connect(b"")
             await first.must(b"CREATE Other")
             for _ in range(count):
                 await self._append(first, b"INBOX", [frozenset()])
             await first.drop()
-            self.peers = [await self._peer(mode) for mode in MODES]
+            self.peers = [await self._connect(mode) for mode in MODES]
             for peer, box in zip(self.peers, selected, strict=True):
                 await peer.must(b"SELECT " + box)
 
@@ -89,15 +91,19 @@ class ImapMachine(RuleBasedStateMachine):
         self.runner.close()
 
     async def _end(self) -> None:
-        for peer in self.peers:
-            await peer.drop()
+        for by, peer in enumerate(self.peers):
+            if by not in self.away:
+                await peer.drop()
         await self.stack.aclose()
 
     # ------------------------------------------------------------------ messages come
 
     @rule(by=who, box=boxes, flags=st.lists(flag_sets, min_size=1, max_size=3))
     def append(self, by: int, box: bytes, flags: list[frozenset[bytes]]) -> None:
-        self.do(self._append(self.peers[by], box, flags))
+        async def work() -> None:
+            await self._append(await self._peer(by), box, flags)
+
+        self.do(work())
 
     async def _append(self, peer: Peer, name: bytes, flags: list[frozenset[bytes]]) -> None:
         """One message, or several at once (RFC 3502), and their UIDs as RFC 4315 has them told."""
@@ -129,7 +135,7 @@ class ImapMachine(RuleBasedStateMachine):
     def store(
         self, by: int, pick: list[int], sign: bytes, flags: frozenset[bytes], by_uid: bool, silent: bool
     ) -> None:
-        self.do(self._store(self.peers[by], pick, sign, flags, by_uid, silent, 0))
+        self.do(self._store(by, pick, sign, flags, by_uid, silent, 0))
 
     @rule(by=st.integers(1, len(MODES) - 1), pick=picks, sign=signs, flags=flag_sets, by_uid=yes, back=picks)
     def store_unless_changed(
@@ -137,12 +143,13 @@ class ImapMachine(RuleBasedStateMachine):
     ) -> None:
         """UNCHANGEDSINCE, with a MODSEQ around those that the messages have."""
         modseq = max(1, max((box.modseq for box in self.boxes.values()), default=1) - back[0])
-        self.do(self._store(self.peers[by], pick, sign, flags, by_uid, False, modseq))
+        self.do(self._store(by, pick, sign, flags, by_uid, False, modseq))
 
     async def _store(
-        self, peer: Peer, pick: list[int], sign: bytes, flags: frozenset[bytes], by_uid: bool, silent: bool,
+        self, by: int, pick: list[int], sign: bytes, flags: frozenset[bytes], by_uid: bool, silent: bool,
         unchanged: int,
     ) -> None:  # fmt: skip
+        peer = await self._peer(by)
         where, uids = await peer.pick(pick, by_uid=by_uid)
         if not uids:
             return
@@ -168,7 +175,7 @@ class ImapMachine(RuleBasedStateMachine):
         """FETCH BODY[TEXT] sets \\Seen, and gives the text of this message."""
 
         async def work() -> None:
-            peer = self.peers[by]
+            peer = await self._peer(by)
             where, uids = await peer.pick(pick[:1], by_uid=by_uid)
             if not uids:
                 return
@@ -187,7 +194,7 @@ class ImapMachine(RuleBasedStateMachine):
     @rule(by=who, pick=picks, some=yes)
     def expunge(self, by: int, pick: list[int], some: bool) -> None:
         async def work() -> None:
-            peer = self.peers[by]
+            peer = await self._peer(by)
             where, uids = await peer.pick(pick, by_uid=True)
             if not uids:
                 return
@@ -206,7 +213,7 @@ class ImapMachine(RuleBasedStateMachine):
     @rule(by=who, pick=picks, into=boxes, by_uid=yes, moving=yes)
     def copy_or_move(self, by: int, pick: list[int], into: bytes, by_uid: bool, moving: bool) -> None:
         async def work() -> None:
-            peer = self.peers[by]
+            peer = await self._peer(by)
             where, uids = await peer.pick(pick, by_uid=by_uid)
             if not uids:
                 return
@@ -230,7 +237,7 @@ class ImapMachine(RuleBasedStateMachine):
     @rule(by=who, flag=st.sampled_from(FLAGS), by_uid=yes, extended=yes, numbered=yes)
     def search(self, by: int, flag: bytes, by_uid: bool, extended: bool, numbered: bool) -> None:
         async def work() -> None:
-            peer = self.peers[by]
+            peer = await self._peer(by)
             if await peer.complete():
                 key = b"KEYWORD " + flag if flag.startswith(b"$") else flag[1:].upper()
                 keys = (b"1:* " if numbered else b"") + key
@@ -245,7 +252,11 @@ class ImapMachine(RuleBasedStateMachine):
     @rule(by=who)
     def check(self, by: int) -> None:
         """After NOOP a client's view is the mailbox, with what it was told of flags before."""
-        self.do(self._check(self.peers[by]))
+
+        async def work() -> None:
+            await self._check(await self._peer(by))
+
+        self.do(work())
 
     async def _check(self, peer: Peer) -> None:
         if not await peer.complete():
@@ -262,7 +273,8 @@ class ImapMachine(RuleBasedStateMachine):
     def status(self, by: int, name: bytes) -> None:
         async def work() -> None:
             items = b"MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ"
-            client = await self.peers[by].must(b"STATUS %b (%b)" % (name, items))
+            peer = await self._peer(by)
+            client = await peer.must(b"STATUS %b (%b)" % (name, items))
             box = self.boxes[name]
             told = client.untagged("STATUS")[0].value[1]
             assert (told["MESSAGES"], told["UNSEEN"]) == (len(box.messages), box.unseen())
@@ -275,12 +287,15 @@ class ImapMachine(RuleBasedStateMachine):
 
     @rule(by=who)
     def idle(self, by: int) -> None:
-        self.do(self.peers[by].start_idle())
+        async def work() -> None:
+            await (await self._peer(by)).start_idle()
+
+        self.do(work())
 
     @rule(by=who, name=boxes, read_only=yes)
     def select(self, by: int, name: bytes, read_only: bool) -> None:
         async def work() -> None:
-            peer = self.peers[by]
+            peer = await self._peer(by)
             client = await peer.must((b"EXAMINE " if read_only else b"SELECT ") + name)
             assert client.view.uidvalidity == self.boxes[name].uidvalidity
             assert client.view.uidnext == self.boxes[name].uidnext
@@ -289,13 +304,12 @@ class ImapMachine(RuleBasedStateMachine):
 
         self.do(work())
 
-    @precondition(lambda self: any(peer.client.selected for peer in self.peers))
     @rule(by=who, name=boxes)
     def close(self, by: int, name: bytes) -> None:
         """CLOSE expunges what this client has seen, then it opens another mailbox."""
 
         async def work() -> None:
-            peer = self.peers[by]
+            peer = await self._peer(by)
             if not await peer.complete():
                 return
             box, seen = self.boxes[peer.client.selected], peer.client.view.known_uids()
@@ -309,41 +323,50 @@ class ImapMachine(RuleBasedStateMachine):
 
     @rule(by=who, pick=picks)
     def lose_the_connection(self, by: int, pick: list[int]) -> None:
-        """Without a word; what the client had kept and what the server tells a new connection is enough."""
+        """Without a word. `pick` is how the client will ask when it comes back: with its next command."""
+        self.do(self._leave(by, pick))
+
+    @rule(pick=picks)
+    def months_go_by(self, pick: list[int]) -> None:
+        """Nobody stays that long, and what was expunged before may be forgotten with the next EXPUNGE."""
 
         async def work() -> None:
-            peer = self.peers[by]
-            name, cache = peer.client.selected, peer.client.view.cache()
-            await peer.drop()
-            peer = self.peers[by] = await self._peer(peer.mode)
-            if not cache.modseq or not peer.mode:
-                await peer.must(b"SELECT " + name)
-                return
-            await resynchronise(peer, name, cache, pick)
-            assert cache.uidvalidity == self.boxes[name].uidvalidity
-            flags = self.boxes[name].flags()
-            known = {uid: flags[uid] for uid in cache.flags if uid in flags}
-            assert cache.flags == known
-            await self._check(peer)
-
-        if self.peers[by].client.selected:
-            self.do(work())
-
-    @rule()
-    def months_go_by(self) -> None:
-        """What was expunged before may be forgotten with the next EXPUNGE."""
-
-        async def work() -> None:
+            for by in range(len(self.peers)):
+                await self._leave(by, pick)
             self.world.services.clock.moment += MANY
 
         self.do(work())
+
+    async def _leave(self, by: int, pick: list[int]) -> None:
+        peer = self.peers[by]
+        if by not in self.away:
+            self.away[by] = (peer.client.selected, peer.client.view.cache(), pick)
+            await peer.drop()
+
+    async def _peer(self, by: int) -> Peer:
+        """The client, come back if it was away: what it had kept and what the server tells now is enough."""
+        if by not in self.away:
+            return self.peers[by]
+        name, cache, pick = self.away.pop(by)
+        peer = self.peers[by] = await self._connect(MODES[by])
+        if not name:
+            return peer
+        if not cache.modseq or not peer.mode:
+            await peer.must(b"SELECT " + name)
+            return peer
+        await resynchronise(peer, name, cache, pick)
+        flags = self.boxes[name].flags()
+        assert cache.uidvalidity == self.boxes[name].uidvalidity
+        assert cache.flags == {uid: flags[uid] for uid in cache.flags if uid in flags}
+        await self._check(peer)
+        return peer
 
     @rule()
     def compare_everything(self) -> None:
         """A client that comes now sees each message as it should be, text and all."""
 
         async def work() -> None:
-            peer = await self._peer(b"")
+            peer = await self._connect(b"")
             for name, box in self.boxes.items():
                 await peer.must(b"EXAMINE " + name)
                 client = await peer.must(b"UID FETCH 1:* (FLAGS BODY.PEEK[])")
@@ -358,7 +381,7 @@ class ImapMachine(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ inside
 
-    async def _peer(self, mode: bytes) -> Peer:
+    async def _connect(self, mode: bytes) -> Peer:
         """A client that has logged in."""
         peer = Peer(self.world.connect(), StrictClient(), mode)
         await peer.begin()
