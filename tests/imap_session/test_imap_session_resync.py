@@ -10,7 +10,7 @@ import pytest
 from postier.imap.session.resync import matched_up_to
 from postier.imap.session.view import View
 from postier.imap.wire.grammar import Grammar
-from postier.store.sql.messages import TOMBSTONE_SECONDS
+from postier.store.sql.removal import TOMBSTONE_SECONDS
 
 THIRDS = View(array("I", range(3, 30_000, 3)))
 """RFC 7162 3.2.5.2: only UIDs that three divides are there."""

@@ -15,13 +15,16 @@ from postier.store.api import (
     StoreError,
     Uid,
 )
-from postier.store.sql.connection import Row, Value
+from postier.store.sql.connection import Value
 from postier.store.sql.keywords import bits_of, names_of, with_names
 from postier.store.sql.ledger import AccountLine, MailboxLine
-from postier.store.sql.messages import LAST_UID, MessageTx
+from postier.store.sql.removal import Going, RemovalTx
+from postier.store.sql.spans import pieces
 from postier.store.sql.threads import find_thread
 
 __all__ = ["ArrivalTx"]
+
+LAST_UID = 2**32 - 1
 
 _SYSTEM = 31
 _NEW_MESSAGE = "INSERT INTO messages (account_id, mailbox_id, uid, flags, modseq) VALUES (?, ?, ?, ?, ?)"
@@ -53,7 +56,7 @@ _MOVE_MESSAGE = (
 )
 
 
-class ArrivalTx(MessageTx):
+class ArrivalTx(RemovalTx):
     async def append(
         self, account_id: AccountId, mailbox_id: MailboxId, messages: Sequence[NewMessage]
     ) -> list[Uid]:
@@ -147,11 +150,25 @@ class ArrivalTx(MessageTx):
         keep: int = -1,
     ) -> list[tuple[Uid, Uid]]:
         source = await self._ledger.mailbox(account_id, mailbox_id)
-        coming = await self._going(account_id, mailbox_id, uids)
-        size = sum(row[2] for row in coming)
+        pairs: list[tuple[Uid, Uid]] = []
+        for piece in pieces(uids):
+            coming = await self._going(account_id, mailbox_id, piece)
+            pairs += await self._copy_piece(source, coming, to_account, to_mailbox, keep)
+        return pairs
+
+    async def _copy_piece(
+        self,
+        source: MailboxLine,
+        coming: list[Going],
+        to_account: AccountId,
+        to_mailbox: MailboxId,
+        keep: int,
+    ) -> list[tuple[Uid, Uid]]:
+        size = sum(message.size for message in coming)
         words = _words(source, coming, keep)
         _, box, modseq = await self._make_room(to_account, to_mailbox, len(coming), size, words)
         bits = _Translation(source.keywords, box.keywords, keep)
+        account_id, mailbox_id = source.account_id, source.mailbox_id
         carried = () if to_account == account_id else (account_id * FOREIGN_ID, to_account) * 2
         pairs, messages, facts = [], [], []
         for uid, flags, length, blob_id in coming:
@@ -177,12 +194,22 @@ class ArrivalTx(MessageTx):
         keep: int = -1,
     ) -> list[tuple[Uid, Uid]]:
         source = await self._ledger.mailbox(account_id, mailbox_id)
-        going = await self._going(account_id, mailbox_id, uids)
-        words = _words(source, going, keep)
-        _, box, _ = await self._make_room(account_id, to_mailbox, 0, 0, words)
-        if not going:
-            return []
-        box.keywords = with_names(box.keywords, words)
+        await self._make_room(account_id, to_mailbox, 0, 0, ())
+        pairs: list[tuple[Uid, Uid]] = []
+        for piece in pieces(uids):
+            going = await self._going(account_id, mailbox_id, piece)
+            if going:
+                pairs += await self._move_piece(source, going, to_mailbox, keep)
+        if pairs:
+            await self._forget_old_graves(source)
+        return pairs
+
+    async def _move_piece(
+        self, source: MailboxLine, going: list[Going], to_mailbox: MailboxId, keep: int
+    ) -> list[tuple[Uid, Uid]]:
+        account_id, mailbox_id = source.account_id, source.mailbox_id
+        box = await self._ledger.mailbox(account_id, to_mailbox)
+        box.keywords = with_names(box.keywords, _words(source, going, keep))
         modseq = await self._ledger.modseq(account_id, box)
         await self._take_out(account_id, mailbox_id, going)
         bits = _Translation(source.keywords, box.keywords, keep)
@@ -197,7 +224,6 @@ class ArrivalTx(MessageTx):
             pairs.append((Uid(uid), Uid(new)))
         await self._connection.executemany(_MOVE_MESSAGE, messages)
         await self._connection.executemany(_MOVE_FACTS, facts)
-        await self._forget_old_graves(source)
         return pairs
 
 
@@ -219,9 +245,9 @@ class _Translation:
         return found
 
 
-def _words(source: MailboxLine, rows: Sequence[Row], keep: int) -> list[str]:
+def _words(source: MailboxLine, messages: Sequence[Going], keep: int) -> list[str]:
     """The keywords in `keep` that any of the messages carries."""
     together = 0
-    for row in rows:
-        together |= row[1]
+    for message in messages:
+        together |= message.flags
     return names_of(source.keywords, together & keep)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from postier.blobs.api import BlobRef
 from postier.store.api import AccountId, BlobId, Flag, MailboxId, NoSuchAccount, NoSuchMailbox
 from postier.store.sql.connection import Connection
+from postier.store.sql.spans import runs
 
 __all__ = ["AccountLine", "Ledger", "MailboxLine"]
 
@@ -39,7 +40,7 @@ _SAVE_MAILBOX = (
     " size = ?, first_recent = ?, tombstone_floor = ? WHERE account_id = ? AND mailbox_id = ?"
 )
 _SAVE_BLOB = "INSERT INTO blobs (blob_id, pack, position, length, size, refs) VALUES (?, ?, ?, ?, ?, ?)"
-_SAVE_REFS = "UPDATE blobs SET refs = refs + ? WHERE blob_id = ?"
+_SAVE_REFS = "UPDATE blobs SET refs = refs + ? WHERE blob_id BETWEEN ? AND ?"
 
 
 _SEEN, _DELETED = int(Flag.SEEN), int(Flag.DELETED)
@@ -195,7 +196,15 @@ class Ledger:
         for blob_id, ref in self.new_blobs.items():
             await self.connection.execute(_SAVE_BLOB, (blob_id, *ref, self.refs.pop(blob_id, 0)))
         self.new_blobs.clear()
-        if self.refs:
-            changed = [(count, blob_id) for blob_id, count in self.refs.items() if count]
-            await self.connection.executemany(_SAVE_REFS, changed)
-            self.refs.clear()
+        await self.settle_refs()
+
+    async def settle_refs(self) -> None:
+        """Write how many need the blobs that are stored already."""
+        changed: dict[int, list[BlobId]] = {}
+        for blob_id, count in self.refs.items():
+            if count and blob_id not in self.new_blobs:
+                changed.setdefault(count, []).append(blob_id)
+        for count, blob_ids in changed.items():
+            ranges = [(count, *run) for run in runs(sorted(blob_ids))]
+            await self.connection.executemany(_SAVE_REFS, ranges)
+        self.refs = Counter({blob_id: self.refs[blob_id] for blob_id in self.new_blobs})

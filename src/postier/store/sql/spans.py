@@ -1,12 +1,18 @@
-"""Lists of UIDs as few ranges, so that one query fetches many rows."""
+"""Lists of UIDs as few ranges, so that one statement reads or changes many rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
-__all__ = ["spans"]
+__all__ = ["PIECE", "pieces", "runs", "spans"]
+
+PIECE = 1000
+"""Messages that are changed or removed between two breaths."""
 
 _GAP = 16
+_RUN = 25
+_Number = TypeVar("_Number", bound=int)
 
 
 def spans(uids: Iterable[int]) -> list[tuple[int, int]]:
@@ -23,3 +29,27 @@ def spans(uids: Iterable[int]) -> list[tuple[int, int]]:
         last = uid
     found.append((first, last))
     return found
+
+
+def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Closed ranges that hold exactly the ascending numbers, of which none comes twice. None is long, so that
+    as many statements as are run between two breaths change a bounded number of rows."""
+    found: list[tuple[int, int]] = []
+    first = last = -1
+    for number in numbers:
+        if number != last + 1 or number == first + _RUN:
+            if last >= 0:
+                found.append((first, last))
+            first = number
+        last = number
+    if last >= 0:
+        found.append((first, last))
+    return found
+
+
+def pieces(uids: Sequence[_Number]) -> Iterator[Sequence[_Number]]:
+    """The UIDs, ascending and each once, some at a time."""
+    if len(uids) > 1:
+        uids = sorted(set(uids))
+    for start in range(0, len(uids), PIECE):
+        yield uids[start : start + PIECE]
