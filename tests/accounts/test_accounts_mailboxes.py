@@ -102,10 +102,15 @@ def test_parents_are_made(tmp_path: Path) -> None:
     with_account(tmp_path, work)
 
 
-def test_a_special_use_is_given_once(tmp_path: Path) -> None:
+def test_a_special_use_is_one_mailboxs_only(tmp_path: Path) -> None:
     async def work(store: Store, account_id: AccountId) -> None:
-        with pytest.raises(AlreadyExists):
-            await mailboxes.create(store, account_id, "Envoyés", special_use="\\Sent")
+        await mailboxes.create(store, account_id, "Envoyés", special_use="\\Memos \\Sent")
+        await mailboxes.create(store, account_id, "Notes", special_use="\\Memos")
+        uses = {m.name: m.special_use for m in await store.reader.special_mailboxes(account_id)}
+        assert {name: use for name, use in uses.items() if "S" in use or "M" in use} == {
+            "Envoyés": "\\Sent",
+            "Notes": "\\Memos",
+        }
 
     with_account(tmp_path, work)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from postier.accounts import acl
+from postier.accounts import acl, metadata
 from postier.accounts.mailboxes import create, create_defaults
 from postier.net.api import Session
 from postier.store.api import Account, AccountKind, Tx
@@ -230,5 +230,86 @@ def test_another_workers_grant_is_seen_without_the_bus(in_world: Any) -> None:
         await grant(world, "alice@b.example", "INBOX", "bob@b.example", "l")
         world.services.bus.publish = noted
         assert b"NO [NOPERM]" in await bob.attempt(b"FETCH 1 FLAGS")
+
+    in_world(test)
+
+
+def test_notes_in_anothers_mailbox(in_world: Any) -> None:
+    """RFC 5464 3.3: private ones are one's own, wherever; "l" and one of "rswip" let see and set them."""
+
+    async def test(world: Any) -> None:
+        alice, bob = await among_neighbours(world)
+        inbox = b'"Other Users/alice@b.example/INBOX"'
+        await bob.command(b"SETMETADATA " + inbox + b' (/shared/comment "all" /private/comment "bob")')
+        await alice.command(b'SETMETADATA INBOX (/private/comment "alice")')
+        asked = b" (/shared/comment /private/comment)"
+        assert b'"all" /private/comment "bob")' in await bob.command(b"GETMETADATA " + inbox + asked)
+        assert b'"all" /private/comment "alice")' in await alice.command(b"GETMETADATA INBOX" + asked)
+        listed = await bob.command(b'LIST "" "Other Users/*" RETURN (METADATA (/shared/comment))')
+        assert listed.count(b"* METADATA ") == 2  # Look is only seen
+        assert b'* METADATA "Other Users/alice@b.example/INBOX" (/shared/comment "all")' in listed
+        look = b'"Other Users/alice@b.example/Look" '
+        assert b"NO [NOPERM]" in await bob.attempt(b"GETMETADATA " + look + b"/shared/comment")
+        assert b"NO [NOPERM]" in await bob.attempt(b"SETMETADATA " + look + b'(/shared/comment "x")')
+        private = b'"Other Users/alice@b.example/Private" '
+        assert b"NO [NONEXISTENT]" in await bob.attempt(b"GETMETADATA " + private + b"/shared/comment")
+        use = b' (/private/specialuse "\\\\Junk")'
+        assert b"NO [USEATTR]" in await bob.attempt(b"SETMETADATA " + inbox + use)
+        await alice.command(b"CREATE Spam (USE (\\Junk))")
+        await alice.command(b"SETACL Spam bob lr")
+        assert b"Junk" not in await bob.command(b'LIST "" "Other Users/*/Spam"')
+        assert b"(/private/specialuse NIL)" in await bob.command(
+            b'GETMETADATA "Other Users/alice@b.example/Spam" /private/specialuse'
+        )
+        new = b'CREATE "Other Users/alice@b.example/INBOX/Team/New" (USE (\\Junk))'
+        assert b"NO [USEATTR]" in await bob.attempt(new)
+
+    in_world(test)
+
+
+def test_an_administrator_notes_for_the_whole_server(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await neighbours(world)
+        bob, alice = await world.client(), await world.client(as_="alice@b.example")
+        command = b'SETMETADATA "" (/private/vendor/x/y "mine" /shared/comment "Hello")'
+        assert b"NO [NOPERM]" in await bob.attempt(command)
+        assert b"NIL" in await bob.command(b'GETMETADATA "" /private/vendor/x/y')  # all or nothing
+        await world.store.transact(lambda tx: tx.set_administrator(world.account_id, True))
+        await bob.command(command)
+        assert b'"Hello"' in await alice.command(b'GETMETADATA "" /shared/comment')
+        assert b"NIL" in await alice.command(b'GETMETADATA "" /private/vendor/x/y')
+        assert b"NO [NOPERM]" in await bob.attempt(b'SETMETADATA "" (/shared/admin "mailto:me@b.example")')
+
+    in_world(test)
+
+
+def test_notes_have_an_end(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(world: Any) -> None:
+        bob = await world.client(b'SETMETADATA INBOX (/shared/a "1" /shared/b "1" /private/a "1")')
+        assert b"NO [METADATA TOOMANY]" in await bob.attempt(b'SETMETADATA INBOX (/shared/c "1")')
+        await bob.command(b'SETMETADATA INBOX (/shared/b NIL /shared/c "1")')
+        await bob.command(b'SETMETADATA Sent (/shared/a "1" /private/a "22")')
+        assert b"NO [METADATA TOOMANY]" in await bob.attempt(b'SETMETADATA Junk (/shared/a "1")')
+        assert b"NO [METADATA TOOMANY]" in await bob.attempt(b'SETMETADATA Junk (/private/a "1234")')
+        await bob.command(b'SETMETADATA Junk (/private/a "123")')
+
+    monkeypatch.setattr(metadata, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(metadata, "MAX_ALL_ENTRIES", 3)
+    monkeypatch.setattr(metadata, "MAX_ALL_OCTETS", 6)
+    in_world(test)
+
+
+def test_notes_of_inbox_stay_and_go_along_when_it_is_renamed(in_world: Any) -> None:
+    """RFC 5464 4.1."""
+
+    async def test(world: Any) -> None:
+        bob = await world.client(
+            b'SETMETADATA INBOX (/shared/a "1")', b"RENAME INBOX Old", b"RENAME Old Older"
+        )
+        assert b'"1"' in await bob.command(b"GETMETADATA INBOX /shared/a")
+        assert b'"1"' in await bob.command(b"GETMETADATA Older /shared/a")
+        await bob.command(b"DELETE Older")
+        await bob.command(b"CREATE Older")
+        assert b"NIL" in await bob.command(b"GETMETADATA Older /shared/a")
 
     in_world(test)

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postier.imap.wire import acl
+from postier.imap.wire import acl, metadata
 from postier.imap.wire.access import Unauthenticate
 from postier.imap.wire.commands import COMMANDS, parse_command
+from postier.imap.wire.listing import List, ListReturn, ListSelection, Lsub
 from postier.imap.wire.values import (
     Authenticate,
     BadCommand,
@@ -28,12 +29,8 @@ from postier.imap.wire.values import (
     FetchItem,
     Id,
     Idle,
-    List,
-    ListReturn,
-    ListSelection,
     Login,
     Logout,
-    Lsub,
     Move,
     Namespace,
     Noop,
@@ -77,6 +74,9 @@ def parse(line: bytes) -> Command | None:
     state = next(state for state in State if state & row.states)
     return parse_command(line, state)
 
+
+SHARED_COMMENT = metadata.Entry(False, "/comment", "/shared/comment")
+PRIVATE_COMMENT = metadata.Entry(True, "/comment", "/private/comment")
 
 EXAMPLES: list[tuple[bytes, Command]] = [
     # RFC 3501 6.1 and 6.2
@@ -214,6 +214,39 @@ EXAMPLES: list[tuple[bytes, Command]] = [
     (b"A002 getAcl INBOX/Drafts", acl.GetAcl(b"A002", "INBOX/Drafts")),
     (b"a001 LISTRIGHTS ~/Mail/saved smith", acl.ListRights(b"a001", "~/Mail/saved", "smith")),
     (b"A003 MYRIGHTS INBOX", acl.MyRights(b"A003", "INBOX")),
+    (b'a GETMETADATA "" /shared/comment', metadata.GetMetadata(b"a", "", (SHARED_COMMENT,))),
+    (
+        b'a GETMETADATA "INBOX" (/shared/comment /private/comment /SHARED/comment)',
+        metadata.GetMetadata(
+            b"a", "INBOX", (metadata.Entry(False, "/comment", "/SHARED/comment"), PRIVATE_COMMENT)
+        ),
+    ),
+    (
+        b'a GETMETADATA "INBOX" (MAXSIZE 1024) (/shared/comment /private/comment)',
+        metadata.GetMetadata(b"a", "INBOX", (SHARED_COMMENT, PRIVATE_COMMENT), 1024),
+    ),
+    (
+        b'a GETMETADATA (DEPTH 1 MAXSIZE 9) "INBOX" (/private)',
+        metadata.GetMetadata(b"a", "INBOX", (metadata.Entry(True, "", "/private"),), 9, 1),
+    ),
+    (
+        b"a GETMETADATA (DEPTH infinity) INBOX /shared/comment",
+        metadata.GetMetadata(b"a", "INBOX", (SHARED_COMMENT,), None, None),
+    ),
+    (
+        b"a SETMETADATA INBOX (/private/comment {33}\r\nMy new comment across\r\ntwo lines.)",
+        metadata.SetMetadata(b"a", "INBOX", ((PRIVATE_COMMENT, b"My new comment across\r\ntwo lines."),)),
+    ),
+    (
+        b'a SETMETADATA INBOX (/private/comment "x" /shared/comment ~{2+}\r\n\0\n /private/comment nil)',
+        metadata.SetMetadata(b"a", "INBOX", ((PRIVATE_COMMENT, None), (SHARED_COMMENT, b"\0\n"))),
+    ),
+    (
+        b'A01 LIST "" % RETURN (METADATA (/shared/comment) MYRIGHTS)',
+        List(
+            b"A01", "", ("%",), returns=ListReturn(my_rights=True, metadata=(SHARED_COMMENT,)), extended=True
+        ),
+    ),
     (b"A202 UNSELECT", Unselect(b"A202")),
     (b"t1 ENABLE CONDSTORE X-GOOD-IDEA", Enable(b"t1", ("CONDSTORE", "X-GOOD-IDEA"))),
     (b"a ENABLE utf8=accept", Enable(b"a", ("UTF8=ACCEPT",))),

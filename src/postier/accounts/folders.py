@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from postier.accounts.mailboxes import INBOX, BadMailboxName, create_in, delete_in, rename_in
 from postier.accounts.namespaces import Whereabouts, whereabouts
 from postier.accounts.rights import NoPermission, Place, find, find_parent, place_of
+from postier.accounts.special_use import UnsuitableUse, canonical_uses
 from postier.store.api import Account, Mailbox, NoSuchMailbox, Reader, Store, Tx
 
 __all__ = ["create", "delete", "may_create", "rename"]
 
 
-async def create(store: Store, viewer: Account, name: str, *, special_use: str = "") -> Place:
-    """Make a mailbox and the parents it lacks: needs "k" in the nearest that is there.
+async def create(store: Store, viewer: Account, name: str, *, uses: Sequence[str] = ()) -> Place:
+    """Make a mailbox and the parents it lacks: needs "k" in the nearest that is there. Of the special `uses`,
+    by name, it takes those of other mailboxes over.
 
-    Raises BadMailboxName, AlreadyExists (a special use that another mailbox has is that, too), NoPermission.
+    Raises BadMailboxName, AlreadyExists, NoPermission, UnsuitableUse.
     """
+    special_use = canonical_uses(uses)
 
     async def work(tx: Tx) -> Place:
         where, root = await _new_place(tx, viewer, name)
+        if special_use and where.owner.account_id != viewer.account_id:
+            raise UnsuitableUse("special uses are for one's own mailboxes")
         made = await create_in(tx, where.owner.account_id, where.name, special_use=special_use, root=root)
         return await place_of(tx, viewer, where.owner, made)
 

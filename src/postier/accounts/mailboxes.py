@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from postier.accounts.special_use import take_uses
 from postier.store.api import (
     AccountId,
     AlreadyExists,
@@ -97,7 +98,7 @@ async def find(reader: Reader, account_id: AccountId, name: str) -> Mailbox:
 async def create(store: Store, account_id: AccountId, name: str, *, special_use: str = "") -> Mailbox:
     """Make a mailbox and the parents it lacks (RFC 3501 6.3.3).
 
-    Raises BadMailboxName, AlreadyExists; a special use that another mailbox has is AlreadyExists, too.
+    Raises BadMailboxName, AlreadyExists. The `special_use` (see special_use.py) is no other mailbox's then.
     """
     canonical = canonical_name(name)
 
@@ -115,14 +116,14 @@ async def create_in(
     What is new has the access control list of the mailbox above it (RFC 4314 4), that of `root` on the first
     level.
     """
-    if special_use and await tx.mailbox_with_use(account_id, special_use) is not None:
-        raise AlreadyExists(f"another mailbox is {special_use}")
     existing = await tx.mailbox_named(account_id, name)
     if existing is None:
+        await take_uses(tx, account_id, special_use, None)
         await _create_parents(tx, account_id, name, root, room_for=1)
         return await _create_one(tx, account_id, name, root, special_use=special_use)
     if existing.selectable:
         raise AlreadyExists(f"mailbox {name!r}")
+    await take_uses(tx, account_id, special_use, existing.mailbox_id)
     await tx.update_mailbox(
         account_id, existing.mailbox_id, selectable=True, special_use=special_use or existing.special_use
     )

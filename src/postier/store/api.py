@@ -178,9 +178,10 @@ class DirectoryAddress:
 class Mailbox:
     """A mailbox and its counters, which every change keeps true, so that STATUS costs one row.
 
-    `special_use`: "\\\\Sent" and the like (RFC 6154) or "". `modseq`: the highest of any change in it.
-    `first_recent`: messages from this UID on are \\Recent for the next session that selects it.
-    `size`: sum of the messages' sizes. `selectable` is False for a name that only has children.
+    `special_use`: "\\\\Sent" and the like (RFC 6154), several separated by spaces, or "". `modseq`: the
+    highest of any change in it. `first_recent`: messages from this UID on are \\Recent for the next session
+    that selects it. `size`: sum of the messages' sizes. `selectable` is False for a name that only has
+    children.
     """
 
     account_id: AccountId
@@ -441,7 +442,13 @@ class Reader(Protocol):
 
     async def mailbox_named(self, account_id: AccountId, name: str) -> Mailbox | None: ...
 
-    async def mailbox_with_use(self, account_id: AccountId, special_use: str) -> Mailbox | None: ...
+    async def special_mailboxes(self, account_id: AccountId) -> list[Mailbox]:
+        """Those with a special use, by name. Costs nothing for the others."""
+        ...
+
+    async def mailbox_with_use(self, account_id: AccountId, special_use: str) -> Mailbox | None:
+        """The one that has this use, perhaps among others."""
+        ...
 
     async def mailboxes_inside(self, account_id: AccountId, name: str) -> list[Mailbox]:
         """Those whose names begin with `name` and "/", by name. Costs nothing for the others."""

@@ -21,8 +21,8 @@ async def announce(context: Context, place: Place, old: str | None = None) -> by
     attributes.append(b"\\HasChildren" if has_children else b"\\HasNoChildren")
     if place.name in await context.reader.subscriptions(context.account_id):
         attributes.append(b"\\Subscribed")
-    if mailbox.special_use:
-        attributes.append(mailbox.special_use.encode())
+    if place.special_use:
+        attributes.append(place.special_use.encode())
     return list_line(place.name, attributes, old_name=old, utf8=context.core.utf8)
 
 

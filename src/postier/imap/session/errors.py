@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from postier.accounts.acl import NoSuchIdentifier, TooManyGrants
 from postier.accounts.mailboxes import BadMailboxName
+from postier.accounts.metadata import TooManyAnnotations
 from postier.accounts.rights import NoPermission
+from postier.accounts.special_use import UnsuitableUse
 from postier.blobs.api import BlobUnreadable
 from postier.imap.session.view import NoSuchSequence
 from postier.store import api as store
@@ -41,6 +43,8 @@ REFUSALS: dict[type[Exception], tuple[str, str]] = {
     store.OverQuota: ("OVERQUOTA", "The quota would be exceeded"),
     store.OutOfKeywords: ("LIMIT", "The mailbox has as many different keywords as it can"),
     NoPermission: ("NOPERM", "You lack the right to do that there"),
+    UnsuitableUse: ("USEATTR", "The mailbox cannot be used for that"),
+    TooManyAnnotations: ("METADATA TOOMANY", "There are as many annotations as there can be"),
     NoSuchIdentifier: ("CANNOT", "Nobody here has that identifier"),
     TooManyGrants: ("LIMIT", "The access control list is as long as it can be"),
     BlobUnreadable: ("SERVERBUG", "A message cannot be read"),

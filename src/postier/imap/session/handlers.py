@@ -19,6 +19,7 @@ from postier.imap.session import (
     idle,
     listing,
     mailboxes,
+    metadata,
     search,
     select,
     sort,
@@ -28,6 +29,8 @@ from postier.imap.session.context import Context
 from postier.imap.session.uidonly import uses_numbers
 from postier.imap.wire import access, values
 from postier.imap.wire import acl as acl_values
+from postier.imap.wire import listing as listing_values
+from postier.imap.wire import metadata as metadata_values
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.sort import Sort
 from postier.imap.wire.values import Command
@@ -95,14 +98,16 @@ HANDLERS: dict[type, Handler] = {
     values.Rename: Handler(mailboxes.rename, _FRESH),
     values.Subscribe: Handler(mailboxes.subscribe, _ALL),
     values.Unsubscribe: Handler(mailboxes.unsubscribe, _ALL),
-    values.List: Handler(listing.list_mailboxes, _ALL),
-    values.Lsub: Handler(listing.lsub, _ALL),
+    listing_values.List: Handler(listing.list_mailboxes, _ALL),
+    listing_values.Lsub: Handler(listing.lsub, _ALL),
     values.Namespace: Handler(mailboxes.namespace, _ALL),
     acl_values.SetAcl: Handler(acl.set_acl, _ALL),
     acl_values.DeleteAcl: Handler(acl.delete_acl, _ALL),
     acl_values.GetAcl: Handler(acl.get_acl, _ALL),
     acl_values.ListRights: Handler(acl.list_rights, _ALL),
     acl_values.MyRights: Handler(acl.my_rights, _ALL),
+    metadata_values.GetMetadata: Handler(metadata.get_metadata, _ALL),
+    metadata_values.SetMetadata: Handler(metadata.set_metadata, _ALL),
     values.Status: Handler(mailboxes.status, _ALL),
     values.Append: Handler(append.append, _ALL),
     values.Idle: Handler(idle.idle, _NONE),

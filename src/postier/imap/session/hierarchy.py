@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from postier.accounts.mailboxes import HIERARCHY_SEPARATOR
 from postier.accounts.rights import Place
-from postier.imap.wire.values import ListSelection
+from postier.imap.wire.listing import ListSelection
 
 __all__ = ["Hierarchy", "names_above"]
 

@@ -1,5 +1,5 @@
 """LIST and LSUB (RFC 3501 6.3.8-9) with RFC 5258 (extended), RFC 5819 (STATUS), RFC 6154 (SPECIAL-USE),
-RFC 3348 (CHILDREN) and RFC 8440 (MYRIGHTS).
+RFC 3348 (CHILDREN), RFC 8440 (MYRIGHTS) and RFC 9590 (METADATA).
 
 A few queries, however many mailboxes there are, and the answer leaves in pieces.
 """
@@ -10,14 +10,15 @@ import asyncio
 from collections.abc import Iterable
 
 from postier.accounts.mailboxes import HIERARCHY_SEPARATOR
-from postier.accounts.rights import visible
+from postier.accounts.rights import Place, visible
 from postier.imap.session.context import Context
 from postier.imap.session.hierarchy import Hierarchy, names_above
 from postier.imap.session.mailboxes import status_line
+from postier.imap.session.metadata import ListedNotes
 from postier.imap.wire.acl import my_rights_line
+from postier.imap.wire.listing import List, ListReturn, ListSelection, Lsub
 from postier.imap.wire.patterns import literal_prefix, matcher
 from postier.imap.wire.responses import list_line
-from postier.imap.wire.values import List, ListReturn, ListSelection, Lsub
 
 __all__ = ["list_mailboxes", "lsub"]
 
@@ -39,9 +40,10 @@ async def list_mailboxes(context: Context, command: List) -> bytes:
         command.selection,
         matches,
     )
+    listed = await ListedNotes.read(context, command.returns.metadata)
     levels = matcher([pattern for pattern in patterns if pattern.endswith("%")], HIERARCHY_SEPARATOR)
     for number, name in enumerate(hierarchy.names(matches, levels), 1):
-        await _tell(context, command, hierarchy, name)
+        await _tell(context, command, hierarchy, listed, name)
         if number % BATCH == 0:
             await context.write([])
             await asyncio.sleep(0)
@@ -55,21 +57,23 @@ async def _subscriptions(context: Context, command: List) -> Iterable[str]:
     return ()
 
 
-async def _tell(context: Context, command: List, hierarchy: Hierarchy, name: str) -> None:
+async def _tell(
+    context: Context, command: List, hierarchy: Hierarchy, listed: ListedNotes, name: str
+) -> None:
     attributes = _attributes(hierarchy, name, extended=command.extended)
     utf8 = context.core.utf8
     context.say(list_line(name, attributes, child_info=hierarchy.child_info(name), utf8=utf8))
     if command.returns != ListReturn() and hierarchy.is_chosen(name):
-        await _tell_more(context, command.returns, hierarchy, name)
+        place = hierarchy.places.get(name)
+        if place is not None:
+            await _tell_more(context, command.returns, place, listed)
 
 
-async def _tell_more(context: Context, returns: ListReturn, hierarchy: Hierarchy, name: str) -> None:
-    """What was asked for of a mailbox that is there (RFC 5819 2, RFC 8440 3)."""
-    place = hierarchy.places.get(name)
-    if place is None:
-        return
+async def _tell_more(context: Context, returns: ListReturn, place: Place, listed: ListedNotes) -> None:
+    """What was asked for of a mailbox that is there (RFC 5819 2, RFC 8440 3, RFC 9590 3)."""
     if returns.my_rights:
-        context.say(my_rights_line(name, place.rights, utf8=context.core.utf8))
+        context.say(my_rights_line(place.name, place.rights, utf8=context.core.utf8))
+    context.say(listed.line(place, utf8=context.core.utf8))
     if returns.status and place.mailbox.selectable and "r" in place.rights:
         context.say(await status_line(context, place, returns.status))
 

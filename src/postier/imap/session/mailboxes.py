@@ -33,21 +33,11 @@ __all__ = ["create", "delete", "namespace", "rename", "status", "status_line", "
 DELETED_BATCH = 2000
 """Messages looked at before the other connections get their turn."""
 
-SPECIAL_USES = frozenset({"\\Archive", "\\Drafts", "\\Flagged", "\\Important", "\\Junk", "\\Sent", "\\Trash"})
-"""RFC 6154 2, RFC 8457; \\All is no mailbox but a view, which we do not have."""
-
-_SPECIAL_USE = {use.lower(): use for use in SPECIAL_USES}
-
 
 async def create(context: Context, command: Create) -> bytes:
-    """RFC 3501 6.3.3 with the USE parameter of RFC 6154: one use at most. RFC 8474 4.1: the id is told."""
-    special_use = ""
-    if command.special_use:
-        special_use = _SPECIAL_USE.get(command.special_use[0].lower(), "")
-        if not special_use or len(command.special_use) > 1:
-            raise No("USEATTR", "That special use cannot be given")
+    """RFC 3501 6.3.3 with the USE parameter of RFC 6154 3. RFC 8474 4.1: the id is told."""
     place = await folders.create(
-        context.services.store, context.viewer, command.mailbox, special_use=special_use
+        context.services.store, context.viewer, command.mailbox, uses=command.special_use
     )
     old = old_name(command.mailbox, place.name)
     if old is not None:

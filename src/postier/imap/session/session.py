@@ -177,7 +177,7 @@ class ImapSession:
         """What is no command of its own: a bad line, a wake-up between commands, a left-over of a literal."""
         context = self._context
         if isinstance(event, BadCommand):
-            context.say(tagged(event.tag, b"BAD", event.text, event.code.encode()))
+            context.say(tagged(event.tag, event.status.encode(), event.text, event.code.encode()))
             if event.fatal:
                 context.say(b"* BYE Too many errors\r\n")
                 context.ending = True

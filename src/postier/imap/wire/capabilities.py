@@ -111,6 +111,8 @@ CAPABILITIES = (
     CapabilityRow("ACL", "4314", _after_login),
     CapabilityRow(RIGHTS_CAPABILITY, "4314 5.1.1", _after_login, "ACL"),
     CapabilityRow("LIST-MYRIGHTS", "8440", _after_login, "LIST-EXTENDED"),
+    CapabilityRow("METADATA", "5464", _after_login),
+    CapabilityRow("LIST-METADATA", "9590", _after_login, "METADATA"),
     CapabilityRow("ESEARCH", "4731", _after_login),
     CapabilityRow("WITHIN", "5032", _after_login),
     CapabilityRow("SEARCHRES", "5182", _after_login, "ESEARCH"),

@@ -5,13 +5,14 @@ Adding a command is adding a row here and a parse function in the file of its gr
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from postier.base.cursor import ParseError
-from postier.imap.wire import access, acl, fetch, listing, mailboxes, messages, search
+from postier.imap.wire import access, acl, fetch, listing, mailboxes, messages, metadata, search
 from postier.imap.wire.append import parse_append
 from postier.imap.wire.grammar import Grammar
 from postier.imap.wire.sort import parse_sort
@@ -36,7 +37,7 @@ from postier.imap.wire.values import (
     Unsubscribe,
 )
 
-__all__ = ["COMMANDS", "Row", "parse_command", "parse_streamed"]
+__all__ = ["COMMANDS", "Row", "parse_command", "parse_streamed", "too_long"]
 
 Parse = Callable[[Grammar, bytes], Command]
 Result = TypeVar("Result")
@@ -54,7 +55,8 @@ class Row:
 
     `parse_uid` reads the form behind UID. `capability` is the one that announces the command, "" for
     RFC 3501's own. `parse_streamed` reads the command up to a literal that is to be streamed; None from it
-    means that the literal is an ordinary argument.
+    means that the literal is an ordinary argument. `too_long`: the response code of the NO to a literal that
+    is longer than an argument may be; "" where that is BAD.
     """
 
     name: bytes
@@ -64,6 +66,7 @@ class Row:
     capability: str = ""
     parse_uid: Parse | None = None
     parse_streamed: Callable[[Grammar, bytes], Append | None] | None = None
+    too_long: str = ""
 
 
 def _append_without_message(g: Grammar, tag: bytes) -> Command:
@@ -105,6 +108,15 @@ COMMANDS = {
         Row(b"GETACL", mailboxes.one_mailbox(acl.GetAcl), _AFTER, "4314 3.3", "ACL"),
         Row(b"LISTRIGHTS", acl.of_identifier(acl.ListRights), _AFTER, "4314 3.4", "ACL"),
         Row(b"MYRIGHTS", mailboxes.one_mailbox(acl.MyRights), _AFTER, "4314 3.5", "ACL"),
+        Row(b"GETMETADATA", metadata.parse_getmetadata, _AFTER, "5464 4.2", "METADATA"),
+        Row(
+            b"SETMETADATA",
+            metadata.parse_setmetadata,
+            _AFTER,
+            "5464 4.3",
+            "METADATA",
+            too_long=metadata.TOO_LONG,
+        ),
         Row(b"STATUS", mailboxes.parse_status, _AFTER, "3501 6.3.10"),
         Row(b"APPEND", _append_without_message, _AFTER, "3501 6.3.11", parse_streamed=parse_append),
         Row(b"IDLE", access.no_arguments(Idle), _AFTER, "2177 3", "IDLE"),
@@ -168,6 +180,18 @@ def parse_streamed(
     """The same for `data` that ends in the announcement of a literal: the command that takes the literal as a
     stream, or None where it is an ordinary argument whose octets must be collected first."""
     return _read(Grammar(data, utf8=utf8, off=off), state, _up_to_its_literal)
+
+
+def too_long(start: bytes, tag: bytes, *, off: frozenset[str] = frozenset()) -> BadCommand:
+    """What to say of literals that are too many or too long, in the command that begins with `start`."""
+    code = ""
+    with contextlib.suppress(ParseError):
+        g = Grammar(start)
+        _tag(g)
+        row, _ = _row(g)
+        if row is not None and row.capability not in off:
+            code = row.too_long
+    return BadCommand(tag, "Too many or too long literals", code=code, status="NO" if code else "BAD")
 
 
 def _whole(g: Grammar, tag: bytes, row: Row, by_uid: bool) -> Command:

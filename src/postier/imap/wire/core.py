@@ -23,7 +23,7 @@ from collections.abc import Callable
 from postier.base.cursor import ParseError
 from postier.imap.wire.access import decode_base64
 from postier.imap.wire.append import parse_next_message
-from postier.imap.wire.commands import parse_command, parse_streamed
+from postier.imap.wire.commands import parse_command, parse_streamed, too_long
 from postier.imap.wire.framing import AFTER_LOGIN, BEFORE_LOGIN, InputBuffer, Limits, TooLong
 from postier.imap.wire.grammar import Grammar, Literal, announced_literal
 from postier.imap.wire.values import (
@@ -238,7 +238,7 @@ class ImapServer:
             or self._size + literal.size > limits.command
             or self._arguments > MAX_ARGUMENTS
         ):
-            return self._refuse(literal, self._bad_command("Too many or too long literals"))
+            return self._refuse(literal, too_long(self._parts[0], self._known_tag(), off=self.off))
         self._parts.append(b"\r\n")
         self._wanted = literal.size
         self._mode = _Mode.ARGUMENT

@@ -33,6 +33,7 @@ _QUOTED = re.compile(rb'"((?:[^"\\\r\n\0\x80-\xff]|\\["\\])*+)"')
 _QUOTED_UTF8 = re.compile(rb'"((?:[^"\\\r\n\0]|\\["\\])*+)"')
 _ESCAPE = re.compile(rb"\\(.)")
 _LITERAL = re.compile(rb"\{(\d{1,19}+)\+?\}\r\n")
+_LITERAL8 = re.compile(rb"~\{(\d{1,19}+)\+?\}\r\n")
 _ANNOUNCED = re.compile(rb"(~?)\{(\d++)(\+?)\}")
 _DIGITS = re.compile(rb"\d{1,20}+")
 _SEQUENCE = re.compile(rb"[0-9*:,]++")
@@ -137,6 +138,17 @@ class Grammar(Cursor):
             self.fail("a literal without NUL")
         self.position = end
         return octets
+
+    def literal8(self) -> bytes:
+        """A literal that may hold NUL (RFC 3516 7)."""
+        found = _LITERAL8.match(self.data, self.position)
+        if found is None:
+            self.fail("a literal of any octets")
+        start, end = found.end(), found.end() + int(found[1])
+        if end > self.length:
+            self.fail("a whole literal")
+        self.position = end
+        return self.data[start:end]
 
     def string(self) -> bytes:
         return self.quoted() if self.peek() == 0x22 else self.literal()

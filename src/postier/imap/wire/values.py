@@ -34,14 +34,10 @@ __all__ = [
     "Id",
     "Idle",
     "IdleDone",
-    "List",
-    "ListReturn",
-    "ListSelection",
     "LiteralChunk",
     "LiteralEnd",
     "Login",
     "Logout",
-    "Lsub",
     "Move",
     "Namespace",
     "Noop",
@@ -119,11 +115,13 @@ class BadCommand(Command):
     """Not a command, or not here, or wrong arguments: answer `tag BAD text`. `tag` is b"*" if unreadable.
 
     `fatal`: the framing is lost or the peer hopeless; say BYE and close. `code`: a response code, or "".
+    `status`: "NO" where the RFC of the command wants that.
     """
 
     text: str
     fatal: bool = False
     code: str = ""
+    status: str = "BAD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,46 +233,6 @@ class Subscribe(Command):
 class Unsubscribe(Command):
     mailbox: str
     name = "UNSUBSCRIBE"
-
-
-class ListSelection(enum.Flag):
-    """RFC 5258 3.1 selection options."""
-
-    NONE = 0
-    SUBSCRIBED = enum.auto()
-    REMOTE = enum.auto()
-    RECURSIVEMATCH = enum.auto()
-    SPECIAL_USE = enum.auto()
-
-
-@dataclass(frozen=True, slots=True)
-class ListReturn:
-    """RFC 5258 3.2 return options; `status` holds the items of RFC 5819, upper case."""
-
-    subscribed: bool = False
-    children: bool = False
-    special_use: bool = False
-    status: tuple[str, ...] = ()
-    my_rights: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class List(Command):
-    """RFC 3501 6.3.8 and RFC 5258. `extended` is False for the plain form."""
-
-    reference: str
-    patterns: tuple[str, ...]
-    selection: ListSelection = ListSelection.NONE
-    returns: ListReturn = ListReturn()
-    extended: bool = False
-    name = "LIST"
-
-
-@dataclass(frozen=True, slots=True)
-class Lsub(Command):
-    reference: str
-    pattern: str
-    name = "LSUB"
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,10 +88,16 @@ class MailboxReader(Reads):
         row = await self._connection.row(_MAILBOX + " AND m.name = ?", (account_id, name))
         return None if row is None else as_mailbox(row)
 
-    async def mailbox_with_use(self, account_id: AccountId, special_use: str) -> Mailbox | None:
+    async def special_mailboxes(self, account_id: AccountId) -> list[Mailbox]:
         await self._settle()
-        row = await self._connection.row(_MAILBOX + " AND m.special_use = ?", (account_id, special_use))
-        return None if row is None else as_mailbox(row)
+        rows = await self._connection.rows(_MAILBOX + " AND m.special_use <> ''", (account_id,))
+        return sorted(map(as_mailbox, rows), key=lambda mailbox: mailbox.name)
+
+    async def mailbox_with_use(self, account_id: AccountId, special_use: str) -> Mailbox | None:
+        for mailbox in await self.special_mailboxes(account_id):
+            if special_use in mailbox.special_use.split():
+                return mailbox
+        return None
 
     async def mailboxes_inside(self, account_id: AccountId, name: str) -> list[Mailbox]:
         await self._settle()
