@@ -42,6 +42,7 @@ __all__ = [
     "Facts",
     "Flag",
     "FlagChange",
+    "FlagColumns",
     "Grant",
     "LoginFailures",
     "Mailbox",
@@ -261,6 +262,14 @@ class Message(NamedTuple):
     uid: Uid
     flags: int
     modseq: ModSeq
+
+
+class FlagColumns(NamedTuple):
+    """The same of many messages, ascending by UID: a list for each column. `modseqs`: [] if not asked for."""
+
+    uids: list[int]
+    flags: list[int]
+    modseqs: list[int]
 
 
 class Facts(NamedTuple):
@@ -513,6 +522,12 @@ class Reader(Protocol):
 
         With `limit` at most so many: the caller goes on after the last UID it got.
         """
+        ...
+
+    async def flag_columns(
+        self, account_id: AccountId, mailbox_id: MailboxId, span: tuple[int, int], *, with_modseqs: bool
+    ) -> FlagColumns:
+        """The messages whose UID is in the closed range. A fifth of the cost of `messages`."""
         ...
 
     async def facts(

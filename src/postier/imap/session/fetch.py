@@ -14,6 +14,7 @@ from typing import NamedTuple, cast
 
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
+from postier.imap.session.fetch_flags import PLAIN, fetch_flags
 from postier.imap.session.manner import Manner
 from postier.imap.session.objectid import email_ids, thread_ids
 from postier.imap.session.resync import tell_vanished
@@ -106,6 +107,7 @@ class Plan(NamedTuple):
     """
 
     template: bytes
+    names: tuple[str, ...]
     columns: list[Column]
     facts: tuple[str, ...]
     narrow: bool
@@ -113,6 +115,11 @@ class Plan(NamedTuple):
     marks_seen: bool
     changed_since: int | None
     uid_only: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing but what fetch_flags knows."""
+        return self.changed_since is None and self.sections is None and PLAIN.issuperset(self.names)
 
 
 async def fetch(context: Context, command: Fetch) -> bytes:
@@ -156,6 +163,7 @@ def make_plan(command: Fetch, manner: Manner, *, marks: bool) -> Plan:
     items = [ITEMS[name] for name in names]
     return Plan(
         fetch_template(tuple(names), b"UIDFETCH" if manner.uid_only else b"FETCH"),
+        tuple(names),
         [item.column for item in items],
         tuple(dict.fromkeys(item.fact for item in items if item.fact)),
         any(item.narrow for item in items) or command.changed_since is not None or not items,
@@ -170,6 +178,8 @@ async def _fetch_batch(
     context: Context, selected: Selected, plan: Plan, batch: Batch, reader: SectionReader | None
 ) -> bool:
     """Answer for one batch; False if a message of it is no longer there."""
+    if plan.is_plain and len(batch.spans) == 1 and batch.size > 1:
+        return await fetch_flags(context, selected, plan.template, plan.names, batch, uid_only=plan.uid_only)
     messages = await _narrow_rows(context, selected, plan, batch)
     if messages is not None:
         whole = len(messages) == batch.size

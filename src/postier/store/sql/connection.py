@@ -23,8 +23,14 @@ class Connection(Protocol):
 
     async def row(self, sql: str, values: Sequence[Value] = ()) -> Row | None: ...
 
+    async def columns(
+        self, names: tuple[str, ...], sql: str, values: Sequence[Value] = ()
+    ) -> list[list[int]]:
+        """The integer columns of a query that selects `names`, faster than `rows` where there are many."""
+        ...
+
     async def integers(self, sql: str, values: Sequence[Value] = ()) -> list[int]:
-        """The single integer column of a query, faster than `rows` where there are many."""
+        """The single integer column of a query."""
         ...
 
     async def execute(self, sql: str, values: Sequence[Value] = ()) -> int:

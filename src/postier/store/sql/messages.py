@@ -15,6 +15,7 @@ from postier.store.api import (
     AccountId,
     Changes,
     Facts,
+    FlagColumns,
     MailboxId,
     Message,
     ModSeq,
@@ -61,6 +62,14 @@ class MessageReader(MailboxReader):
         self, account_id: AccountId, mailbox_id: MailboxId, ranges: Sequence[tuple[int, int]], limit: int = 0
     ) -> list[Message]:
         return as_messages(await self._in_ranges(_MESSAGES, account_id, mailbox_id, ranges, limit))
+
+    async def flag_columns(
+        self, account_id: AccountId, mailbox_id: MailboxId, span: tuple[int, int], *, with_modseqs: bool
+    ) -> FlagColumns:
+        names = ("uid", "flags", "modseq") if with_modseqs else ("uid", "flags")
+        key = (account_id, mailbox_id, *span, _NO_LIMIT)
+        uids, flags, *modseqs = await self._connection.columns(names, _MESSAGES, key)
+        return FlagColumns(uids, flags, modseqs[0] if modseqs else [])
 
     async def facts(
         self,

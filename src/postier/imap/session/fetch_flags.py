@@ -1,0 +1,62 @@
+"""FETCH of nothing but UID, FLAGS and MODSEQ, of many messages: what every client asks when it comes back.
+
+Columns instead of rows, and one `%` of a template for a whole batch: a fourth of the cost of the general way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+from postier.imap.session.context import Context
+from postier.imap.session.flags import flag_texts
+from postier.imap.session.selected import Selected
+from postier.imap.session.view import Batch
+from postier.imap.wire.responses import RECENT
+from postier.store.api import FlagColumns
+
+__all__ = ["PLAIN", "fetch_flags"]
+
+PLAIN = {"UID", "FLAGS", "MODSEQ"}
+
+
+async def fetch_flags(
+    context: Context,
+    selected: Selected,
+    template: bytes,
+    names: Sequence[str],
+    batch: Batch,
+    *,
+    uid_only: bool,
+) -> bool:
+    """Answer for a batch of one span with `names`, all of them in PLAIN; False if a message of it is gone.
+    `template`: of a line (wire.responses.fetch_template)."""
+    (span,) = batch.ranges
+    with_modseqs = context.modseqs
+    found = await context.reader.flag_columns(
+        selected.account_id, selected.mailbox_id, span, with_modseqs=with_modseqs
+    )
+    if found.modseqs:
+        selected.show(max(found.modseqs))
+    columns: dict[str, Sequence[object]] = {
+        "UID": found.uids,
+        "MODSEQ": found.modseqs,
+        "FLAGS": _texts(selected, found),
+    }
+    numbers = found.uids if uid_only else batch.number_each(found.uids)
+    values = chain.from_iterable(zip(numbers, *[columns[name] for name in names], strict=True))
+    lines = template.decode("ascii").replace("%b", "%s") * len(numbers) % tuple(values)
+    await context.write([lines.encode("ascii")])
+    return len(numbers) == batch.size
+
+
+def _texts(selected: Selected, found: FlagColumns) -> list[str]:
+    """Each message's flags in parentheses (see Selected.flags_texts)."""
+    texts, first = flag_texts(selected.keywords), selected.first_recent
+    if not found.uids or found.uids[-1] < first:
+        known = {flags: texts[flags].decode("ascii") for flags in set(found.flags)}
+        return [known[flags] for flags in found.flags]
+    return [
+        texts[flags | RECENT if uid >= first else flags].decode("ascii")
+        for uid, flags in zip(found.uids, found.flags, strict=True)
+    ]
