@@ -28,6 +28,7 @@ __all__ = [
     "SYSTEM_FLAGS",
     "WHOLE_ACCOUNT",
     "Account",
+    "AccountChanges",
     "AccountId",
     "AccountKind",
     "AddressTarget",
@@ -46,6 +47,8 @@ __all__ = [
     "Grant",
     "LoginFailures",
     "Mailbox",
+    "MailboxEvent",
+    "MailboxEventKind",
     "MailboxId",
     "Message",
     "ModSeq",
@@ -339,6 +342,42 @@ class Changes:
     complete: bool = True
 
 
+class MailboxEventKind(enum.StrEnum):
+    """CREATED may also be a name that only has children. RIGHTS: its access control list changed."""
+
+    CREATED = "created"
+    RENAMED = "renamed"
+    REMOVED = "removed"
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    RIGHTS = "rights"
+
+
+class MailboxEvent(NamedTuple):
+    """Something that happened to a mailbox as such. `old_name`: of RENAMED, whose children went along.
+    `mailbox_id`: 0 for subscriptions, which are to names."""
+
+    modseq: ModSeq
+    kind: MailboxEventKind
+    mailbox_id: MailboxId
+    name: str
+    old_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanges:
+    """What happened in an account after some modseq, up to and including `modseq`.
+
+    `mailboxes`: those whose messages or keywords changed, or that are new, by name. `events`: in order.
+    `complete` is False where events that old are forgotten.
+    """
+
+    modseq: ModSeq
+    mailboxes: list[Mailbox]
+    events: list[MailboxEvent]
+    complete: bool = True
+
+
 class QueueState(enum.StrEnum):
     WAITING = "waiting"
     HELD = "held"
@@ -572,6 +611,10 @@ class Reader(Protocol):
 
     async def changes_since(self, account_id: AccountId, mailbox_id: MailboxId, modseq: ModSeq) -> Changes:
         """Raises NoSuchMailbox."""
+        ...
+
+    async def account_changes(self, account_id: AccountId, modseq: ModSeq) -> AccountChanges:
+        """Within a transaction without its own events. Raises NoSuchAccount."""
         ...
 
     # queue
@@ -819,6 +862,10 @@ class Tx(Reader, Protocol):
         ...
 
     async def set_meta(self, key: str, value: str) -> None: ...
+
+    def stamp(self, account_id: AccountId) -> ModSeq | None:
+        """The modseq of all that this transaction has changed in the account so far; None for nothing."""
+        ...
 
 
 class Store(Protocol):

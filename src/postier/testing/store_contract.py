@@ -37,6 +37,7 @@ from postier.store.api import (
 )
 from postier.testing.store_directory_contract import DirectoryContract, QueueContract
 from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_person, letter, on_store
+from postier.testing.store_journal_contract import JournalContract
 from postier.testing.store_search_contract import SearchContract
 from postier.testing.store_sharing_contract import SharingContract
 
@@ -66,7 +67,7 @@ async def new_mailbox(store: Store, account_id: AccountId, name: str) -> Mailbox
     return await store.transact(lambda tx: tx.create_mailbox(account_id, name))
 
 
-class StoreContract(DirectoryContract, QueueContract, SearchContract, SharingContract):
+class StoreContract(DirectoryContract, QueueContract, SearchContract, SharingContract, JournalContract):
     """The suite: mailboxes, messages and transactions here, people and outgoing mail in its bases."""
 
     # UIDs and UIDVALIDITY

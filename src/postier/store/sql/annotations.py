@@ -99,10 +99,10 @@ class AnnotationTx(AnnotationReader, Writes):
         entry: str,
         value: bytes | None,
     ) -> None:
-        if mailbox_id != WHOLE_ACCOUNT:
-            await self._ledger.mailbox(account_id, mailbox_id)
         where = (account_id, mailbox_id, viewer)
         modseq = await self._annotation_modseq(account_id)
+        if mailbox_id != WHOLE_ACCOUNT:  # RFC 7162 3.2: the mailbox's own modseq moves as well
+            await self._ledger.modseq(account_id, await self._ledger.mailbox(account_id, mailbox_id))
         await self._connection.execute(_SET, (*where, entry, value, modseq))
         if value is None:
             removed = await self._connection.rows(_REMOVED, where)

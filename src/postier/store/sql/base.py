@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from postier.blobs.api import BlobRef, Spool
+from postier.store.api import AccountId, ModSeq
 from postier.store.sql.connection import Connection
 from postier.store.sql.ledger import Ledger
 
@@ -49,6 +50,10 @@ class Writes(Reads):
     async def settle(self) -> None:
         """Write what the ledger still holds. Whoever runs the work calls this at its end."""
         await self._ledger.settle()
+
+    def stamp(self, account_id: AccountId) -> ModSeq | None:
+        account = self._ledger.accounts.get(account_id)
+        return ModSeq(account.modseq) if account is not None and account.touched else None
 
     @property
     def topics(self) -> dict[int, int]:

@@ -44,6 +44,7 @@ _OF_ACCOUNT = (
     "DELETE FROM annotations WHERE account_id = ?",
     "DELETE FROM annotations WHERE viewer = ?",
     "DELETE FROM mailboxes WHERE account_id = ?",
+    "DELETE FROM mailbox_events WHERE account_id = ?",
     "DELETE FROM subscriptions WHERE account_id = ?",
     "DELETE FROM address_targets WHERE account_id = ?",
     "DELETE FROM accounts WHERE account_id = ?",

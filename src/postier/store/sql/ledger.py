@@ -11,7 +11,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from postier.blobs.api import BlobRef
-from postier.store.api import AccountId, BlobId, Flag, MailboxId, NoSuchAccount, NoSuchMailbox
+from postier.store.api import (
+    WHOLE_ACCOUNT,
+    AccountId,
+    BlobId,
+    Flag,
+    MailboxEvent,
+    MailboxEventKind,
+    MailboxId,
+    ModSeq,
+    NoSuchAccount,
+    NoSuchMailbox,
+)
 from postier.store.sql.connection import Connection
 from postier.store.sql.spans import runs
 
@@ -95,7 +106,8 @@ class MailboxLine:
 
 @dataclass(slots=True)
 class Ledger:
-    """The lines of one transaction. `topics`: what else the bus shall hear of it."""
+    """The lines of one transaction. `topics`: what else the bus shall hear of it. `events`: what happened to
+    mailboxes as such."""
 
     connection: Connection
     accounts: dict[AccountId, AccountLine] = field(default_factory=dict)
@@ -103,6 +115,7 @@ class Ledger:
     new_blobs: dict[BlobId, BlobRef] = field(default_factory=dict)
     refs: Counter[BlobId] = field(default_factory=Counter)
     topics: dict[int, int] = field(default_factory=dict)
+    events: dict[AccountId, list[MailboxEvent]] = field(default_factory=dict)
 
     async def account(self, account_id: AccountId) -> AccountLine:
         line = self.accounts.get(account_id)
@@ -139,11 +152,25 @@ class Ledger:
             mailbox.dirty = True
         return account.modseq
 
+    async def note(
+        self,
+        account_id: AccountId,
+        kind: MailboxEventKind,
+        name: str,
+        mailbox_id: MailboxId = WHOLE_ACCOUNT,
+        old_name: str = "",
+    ) -> None:
+        """Something happened to a mailbox as such, at this transaction's modseq."""
+        modseq = ModSeq(await self.modseq(account_id))
+        event = MailboxEvent(modseq, kind, mailbox_id, name, old_name)
+        self.events.setdefault(account_id, []).append(event)
+
     def forget_mailbox(self, account_id: AccountId, mailbox_id: MailboxId) -> None:
         self.mailboxes.pop((account_id, mailbox_id), None)
 
     def forget_account(self, account_id: AccountId) -> None:
         self.accounts.pop(account_id, None)
+        self.events.pop(account_id, None)
         for key in [key for key in self.mailboxes if key[0] == account_id]:
             del self.mailboxes[key]
 

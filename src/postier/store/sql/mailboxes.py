@@ -9,6 +9,7 @@ from postier.store.api import (
     AlreadyExists,
     BlobId,
     Mailbox,
+    MailboxEventKind,
     MailboxId,
     ModSeq,
     NoSuchMailbox,
@@ -142,6 +143,7 @@ class MailboxTx(MailboxReader, Writes):
             " VALUES (?, ?, ?, ?, 1, ?, ?, ?, '', 0, 0, 0, 0, 1, 0)",
             (account_id, mailbox_id, name, account.validity, modseq, special_use, int(selectable)),
         )
+        await self._ledger.note(account_id, MailboxEventKind.CREATED, name, mailbox_id)
         return await self.mailbox(account_id, mailbox_id)
 
     async def _require_free(self, account_id: AccountId, name: str) -> None:
@@ -150,13 +152,21 @@ class MailboxTx(MailboxReader, Writes):
             raise AlreadyExists(name)
 
     async def rename_mailbox(self, account_id: AccountId, mailbox_id: MailboxId, name: str) -> None:
-        await self._ledger.mailbox(account_id, mailbox_id)
+        old_name = await self._name(account_id, mailbox_id)
         await self._require_free(account_id, name)
         await self._connection.execute(
             "UPDATE mailboxes SET name = ? WHERE account_id = ? AND mailbox_id = ?",
             (name, account_id, mailbox_id),
         )
-        await self._ledger.modseq(account_id)
+        await self._ledger.note(account_id, MailboxEventKind.RENAMED, name, mailbox_id, old_name)
+
+    async def _name(self, account_id: AccountId, mailbox_id: MailboxId) -> str:
+        """Raises NoSuchMailbox."""
+        known = "SELECT name FROM mailboxes WHERE account_id = ? AND mailbox_id = ?"
+        row = await self._connection.row(known, (account_id, mailbox_id))
+        if row is None:
+            raise NoSuchMailbox(f"{account_id}/{mailbox_id}")
+        return str(row[0])
 
     async def update_mailbox(
         self,
@@ -179,7 +189,8 @@ class MailboxTx(MailboxReader, Writes):
     async def delete_mailbox(self, account_id: AccountId, mailbox_id: MailboxId) -> None:
         mailbox = await self._ledger.mailbox(account_id, mailbox_id)
         account = await self._ledger.account(account_id)
-        await self._ledger.modseq(account_id)
+        name = await self._name(account_id, mailbox_id)
+        await self._ledger.note(account_id, MailboxEventKind.REMOVED, name, mailbox_id)
         account.messages -= mailbox.messages
         account.used -= mailbox.size
         account.dirty = True
@@ -198,7 +209,8 @@ class MailboxTx(MailboxReader, Writes):
             else "DELETE FROM subscriptions WHERE account_id = ? AND name = ?",
             (account_id, name),
         )
-        await self._ledger.modseq(account_id)
+        kind = MailboxEventKind.SUBSCRIBED if subscribed else MailboxEventKind.UNSUBSCRIBED
+        await self._ledger.note(account_id, kind, name)
 
     async def claim_recent(self, account_id: AccountId, mailbox_id: MailboxId) -> Uid:
         mailbox = await self._ledger.mailbox(account_id, mailbox_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from operator import itemgetter
 
-from postier.store.api import ANYONE, AccountId, Grant, MailboxId, SharedMailbox
+from postier.store.api import ANYONE, AccountId, Grant, MailboxEventKind, MailboxId, SharedMailbox
 from postier.store.sql.base import Reads, Writes
 from postier.store.sql.connection import Row
 from postier.store.sql.directory import ACCOUNT_COLUMNS, as_account
@@ -83,4 +83,4 @@ class RightsTx(RightsReader, Writes):
             await self._connection.execute(_REMOVE, key)
         else:
             await self._connection.execute(_SET, (*key, letters))
-        await self._ledger.modseq(account_id)
+        await self._ledger.note(account_id, MailboxEventKind.RIGHTS, "", mailbox_id)

@@ -6,6 +6,7 @@ from postier.store.sql.annotations import AnnotationReader, AnnotationTx
 from postier.store.sql.arrivals import ArrivalTx
 from postier.store.sql.blobs import BlobReader, BlobTx
 from postier.store.sql.directory import DirectoryReader, DirectoryTx
+from postier.store.sql.journal import JournalReader, JournalTx
 from postier.store.sql.mailboxes import MailboxTx
 from postier.store.sql.messages import MessageReader
 from postier.store.sql.meta import MetaReader, MetaTx
@@ -22,6 +23,7 @@ class SqlReader(
     SearchReader,
     RightsReader,
     AnnotationReader,
+    JournalReader,
     BlobReader,
     QueueReader,
     MetaReader,
@@ -29,5 +31,16 @@ class SqlReader(
     """`store.api.Reader` over a connection that sees what is committed."""
 
 
-class SqlTx(DirectoryTx, MailboxTx, ArrivalTx, SearchReader, RightsTx, AnnotationTx, BlobTx, QueueTx, MetaTx):
+class SqlTx(
+    DirectoryTx,
+    MailboxTx,
+    ArrivalTx,
+    SearchReader,
+    RightsTx,
+    AnnotationTx,
+    JournalTx,
+    BlobTx,
+    QueueTx,
+    MetaTx,
+):
     """`store.api.Tx` over a connection that is inside a transaction."""
