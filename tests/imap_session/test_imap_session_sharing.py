@@ -47,6 +47,8 @@ async def neighbours(world: Any) -> None:
         await create(world.store, alice.account_id, name)
     await add_account(world, "carol@b.example")
     await add_account(world, "sales@b.example", AccountKind.SHARED)
+    root = await add_account(world, "root@b.example")
+    await world.store.transact(lambda tx: tx.set_administrator(root.account_id, True))
     for entry in GRANTS:
         await grant(world, *entry)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postier.imap.wire import acl, metadata
+from postier.imap.wire import acl, metadata, quota
 from postier.imap.wire.access import Unauthenticate
 from postier.imap.wire.commands import COMMANDS, parse_command
 from postier.imap.wire.listing import List, ListReturn, ListSelection, Lsub
@@ -214,6 +214,13 @@ EXAMPLES: list[tuple[bytes, Command]] = [
     (b"A002 getAcl INBOX/Drafts", acl.GetAcl(b"A002", "INBOX/Drafts")),
     (b"a001 LISTRIGHTS ~/Mail/saved smith", acl.ListRights(b"a001", "~/Mail/saved", "smith")),
     (b"A003 MYRIGHTS INBOX", acl.MyRights(b"A003", "INBOX")),
+    (b'G0001 GETQUOTA "!partition/sda4"', quota.GetQuota(b"G0001", "!partition/sda4")),
+    (b"G0002 GETQUOTAROOT INBOX", quota.GetQuotaRoot(b"G0002", "INBOX")),
+    (
+        b'S0001 SETQUOTA "#user/alice" (STORAGE 510 message 42 storage 511)',
+        quota.SetQuota(b"S0001", "#user/alice", (("STORAGE", 511), ("MESSAGE", 42))),
+    ),
+    (b'S0001 SETQUOTA "" ()', quota.SetQuota(b"S0001", "", ())),
     (b'a GETMETADATA "" /shared/comment', metadata.GetMetadata(b"a", "", (SHARED_COMMENT,))),
     (
         b'a GETMETADATA "INBOX" (/shared/comment /private/comment /SHARED/comment)',

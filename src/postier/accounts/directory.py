@@ -142,4 +142,4 @@ async def _is_full(reader: Reader, account_id: AccountId, size: int) -> bool:
         account = await reader.account(account_id)
     except NoSuchAccount:
         return False  # removed this moment: delivery will say so
-    return 0 < account.quota < account.used + max(size, 1)
+    return not account.has_room(max(size, 1))

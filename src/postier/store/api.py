@@ -134,8 +134,8 @@ class AccountKind(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Account:
     """`name` is the main address and the login name, as its lookup_key. `password_hash` is "" where none
-    can log in. `quota`: bytes, `message_quota`, `mailbox_quota`, 0 for none; `used`: bytes and `messages` now
-    held."""
+    can log in. `quota`: bytes, `message_quota`, `mailbox_quota`: 0 for none, -1 for nothing at all; `used`:
+    bytes and `messages` now held."""
 
     account_id: AccountId
     name: str
@@ -150,6 +150,12 @@ class Account:
     message_quota: int = 0
     mailbox_quota: int = 0
     administrator: bool = False
+
+    def has_room(self, octets: int, messages: int = 1) -> bool:
+        """So much more would not go past its quotas."""
+        if self.quota and self.used + octets > self.quota:
+            return False
+        return not self.message_quota or self.messages + messages <= self.message_quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -653,7 +659,7 @@ class Tx(Reader, Protocol):
     async def set_password_hash(self, account_id: AccountId, password_hash: str) -> None: ...
 
     async def set_quota(self, account_id: AccountId, *, octets: int, messages: int, mailboxes: int) -> None:
-        """Limits of what the account holds, 0 for none; what it has already stays."""
+        """Limits of what the account holds, as Account has them; what it has already stays."""
         ...
 
     async def set_administrator(self, account_id: AccountId, administrator: bool) -> None: ...

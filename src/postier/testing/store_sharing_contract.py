@@ -306,7 +306,8 @@ class SharingContract:
         with pytest.raises(OverQuota):
             await store.transact(lambda tx: tx.copy(alice, inbox, [Uid(1)], alice, inbox))
         work = await store.transact(lambda tx: tx.create_mailbox(alice, "Work"))
-        await store.transact(lambda tx: tx.move(alice, inbox, [Uid(1)], work.mailbox_id))
+        await store.transact(lambda tx: tx.set_quota(alice, octets=10, messages=1, mailboxes=2))
+        await store.transact(lambda tx: tx.move(alice, inbox, [Uid(1)], work.mailbox_id))  # nothing is added
         with pytest.raises(OverQuota):
             await store.transact(lambda tx: tx.create_mailbox(alice, "More"))
 

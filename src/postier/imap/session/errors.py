@@ -9,6 +9,7 @@ from __future__ import annotations
 from postier.accounts.acl import NoSuchIdentifier, TooManyGrants
 from postier.accounts.mailboxes import BadMailboxName
 from postier.accounts.metadata import TooManyAnnotations
+from postier.accounts.quota import NoSuchRoot, UnknownResource
 from postier.accounts.rights import NoPermission
 from postier.accounts.special_use import UnsuitableUse
 from postier.blobs.api import BlobUnreadable
@@ -45,6 +46,8 @@ REFUSALS: dict[type[Exception], tuple[str, str]] = {
     NoPermission: ("NOPERM", "You lack the right to do that there"),
     UnsuitableUse: ("USEATTR", "The mailbox cannot be used for that"),
     TooManyAnnotations: ("METADATA TOOMANY", "There are as many annotations as there can be"),
+    NoSuchRoot: ("NONEXISTENT", "No such quota root"),
+    UnknownResource: ("CANNOT", "That resource cannot be limited"),
     NoSuchIdentifier: ("CANNOT", "Nobody here has that identifier"),
     TooManyGrants: ("LIMIT", "The access control list is as long as it can be"),
     BlobUnreadable: ("SERVERBUG", "A message cannot be read"),

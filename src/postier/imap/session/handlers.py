@@ -20,6 +20,7 @@ from postier.imap.session import (
     listing,
     mailboxes,
     metadata,
+    quota,
     search,
     select,
     sort,
@@ -31,6 +32,7 @@ from postier.imap.wire import access, values
 from postier.imap.wire import acl as acl_values
 from postier.imap.wire import listing as listing_values
 from postier.imap.wire import metadata as metadata_values
+from postier.imap.wire import quota as quota_values
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.sort import Sort
 from postier.imap.wire.values import Command
@@ -106,6 +108,9 @@ HANDLERS: dict[type, Handler] = {
     acl_values.GetAcl: Handler(acl.get_acl, _ALL),
     acl_values.ListRights: Handler(acl.list_rights, _ALL),
     acl_values.MyRights: Handler(acl.my_rights, _ALL),
+    quota_values.GetQuota: Handler(quota.get_quota, _ALL),
+    quota_values.GetQuotaRoot: Handler(quota.get_quota_root, _ALL),
+    quota_values.SetQuota: Handler(quota.set_quota, _ALL),
     metadata_values.GetMetadata: Handler(metadata.get_metadata, _ALL),
     metadata_values.SetMetadata: Handler(metadata.set_metadata, _ALL),
     values.Status: Handler(mailboxes.status, _ALL),

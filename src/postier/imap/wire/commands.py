@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from postier.base.cursor import ParseError
-from postier.imap.wire import access, acl, fetch, listing, mailboxes, messages, metadata, search
+from postier.imap.wire import access, acl, fetch, listing, mailboxes, messages, metadata, quota, search
 from postier.imap.wire.append import parse_append
 from postier.imap.wire.grammar import Grammar
 from postier.imap.wire.sort import parse_sort
@@ -108,6 +108,9 @@ COMMANDS = {
         Row(b"GETACL", mailboxes.one_mailbox(acl.GetAcl), _AFTER, "4314 3.3", "ACL"),
         Row(b"LISTRIGHTS", acl.of_identifier(acl.ListRights), _AFTER, "4314 3.4", "ACL"),
         Row(b"MYRIGHTS", mailboxes.one_mailbox(acl.MyRights), _AFTER, "4314 3.5", "ACL"),
+        Row(b"GETQUOTA", quota.parse_getquota, _AFTER, "9208 4.1.1", "QUOTA"),
+        Row(b"GETQUOTAROOT", mailboxes.one_mailbox(quota.GetQuotaRoot), _AFTER, "9208 4.1.2", "QUOTA"),
+        Row(b"SETQUOTA", quota.parse_setquota, _AFTER, "9208 4.1.3", "QUOTASET"),
         Row(b"GETMETADATA", metadata.parse_getmetadata, _AFTER, "5464 4.2", "METADATA"),
         Row(
             b"SETMETADATA",

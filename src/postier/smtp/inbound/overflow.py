@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from postier.base.address import Address
 from postier.smtp.inbound.dialogue import Dialogue, Recipient
-from postier.store.api import Account, AccountId, OverQuota, Reader
+from postier.store.api import AccountId, OverQuota, Reader
 
 __all__ = ["full_set_aside"]
 
@@ -34,11 +34,7 @@ async def _full_accounts(
 ) -> dict[AccountId, Address]:
     accounts = dict.fromkeys(each for recipient in recipients for each in recipient.accounts)
     known = [await reader.account(account_id) for account_id in accounts]
-    return {account.account_id: Address.parse(account.name) for account in known if _is_full(account, size)}
-
-
-def _is_full(account: Account, size: int) -> bool:
-    return 0 < account.quota < account.used + size
+    return {each.account_id: Address.parse(each.name) for each in known if not each.has_room(size)}
 
 
 def _parted(recipient: Recipient, full: dict[AccountId, Address]) -> Recipient:

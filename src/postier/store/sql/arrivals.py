@@ -89,9 +89,9 @@ class ArrivalTx(RemovalTx):
         account = await self._ledger.account(account_id)
         if not box.selectable:
             raise NoSuchMailbox(f"{account_id}/{mailbox_id} only has children")
-        if account.quota and account.used + size > account.quota:
+        if messages and account.quota and account.used + size > account.quota:
             raise OverQuota(f"account {account_id}: {account.used} + {size} of {account.quota} bytes")
-        if account.message_quota and account.messages + messages > account.message_quota:
+        if messages and account.message_quota and account.messages + messages > account.message_quota:
             raise OverQuota(
                 f"account {account_id}: {account.messages} + {messages} of {account.message_quota} messages"
             )
