@@ -121,6 +121,10 @@ class Committer:
                 continue  # the first one is passed on when the batch is over
         job.future.exception()  # nobody else will look at it
 
+    def is_free(self) -> bool:
+        """No transaction is open: the connection that writes may be asked, on the event loop's thread."""
+        return not self._busy
+
     def refuse(self, reason: str) -> None:
         """The disk failed: nothing is accepted any more. From any thread."""
         if not self.refusal:

@@ -23,7 +23,7 @@ from postier.store.committer import Committer
 from postier.store.filelock import FileLock
 from postier.store.migrations import migrate
 from postier.store.sql.transaction import SqlReader
-from postier.store.sqlite_connection import SqliteConnection, connect, unavailable
+from postier.store.sqlite_connection import ReadingConnection, SqliteConnection, connect, unavailable
 from postier.store.upkeep import Upkeep
 
 __all__ = ["SqliteStore", "open_sqlite"]
@@ -132,8 +132,9 @@ class SqliteStore:
         self._lock = lock
         self._loop = asyncio.get_running_loop()
         self._reading = connect(path, read_only=True)
-        self._reader = SqlReader(SqliteConnection(self._reading), clock.now)
         self._committer = Committer(writing, lock, blobs, bus, clock, thread_key, self._committed)
+        connection = ReadingConnection(self._reading, writing, self._committer.is_free)
+        self._reader = SqlReader(connection, clock.now)
         self._upkeep = Upkeep(path, lock_path)
         self._upkeep_thread = Beside("store-upkeep")
         self._sync_timer: asyncio.TimerHandle | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType, coroutine
@@ -13,7 +13,15 @@ import msgspec
 from postier.store.api import StoreError, StoreUnavailable
 from postier.store.sql.connection import Row, Value
 
-__all__ = ["BREATH", "NotInTransaction", "SqliteConnection", "connect", "is_fatal", "unavailable"]
+__all__ = [
+    "BREATH",
+    "NotInTransaction",
+    "ReadingConnection",
+    "SqliteConnection",
+    "connect",
+    "is_fatal",
+    "unavailable",
+]
 
 _ROWS_AT_ONCE = 500
 _AT_ONCE = {"blob": 1000}
@@ -99,15 +107,19 @@ class SqliteConnection:
         self._sequences: dict[str, tuple[int, int]] = {}  # the next number, and the first that is not ours
         self._unsaved: dict[str, int] = {}
 
+    @property
+    def _asked(self) -> sqlite3.Connection:
+        return self._database
+
     async def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         try:
-            return self._database.execute(sql, values).fetchall()
+            return self._asked.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise unavailable(error) from error
 
     async def row(self, sql: str, values: Sequence[Value] = ()) -> Row | None:
         try:
-            found = self._database.execute(sql, values).fetchone()
+            found = self._asked.execute(sql, values).fetchone()
         except sqlite3.Error as error:
             raise unavailable(error) from error
         return found  # type: ignore[no-any-return]
@@ -117,7 +129,7 @@ class SqliteConnection:
     ) -> list[list[int]]:
         """One text of all numbers of a column is made and read faster than a tuple for each row."""
         try:
-            texts = self._database.execute(_joined(names, sql), values).fetchone()
+            texts = self._asked.execute(_joined(names, sql), values).fetchone()
         except sqlite3.Error as error:
             raise unavailable(error) from error
         return [_integers.decode(f"[{text}]") if text else [] for text in texts]
@@ -142,7 +154,7 @@ class SqliteConnection:
             raise unavailable(error) from error
 
     def snapshot(self) -> _Snapshot:
-        return _Snapshot(self._database)
+        return _Snapshot(self._asked)
 
     async def next_id(self, sequence: str) -> int:
         """Numbers given to work that came to nothing are not given again within the batch."""
@@ -168,6 +180,22 @@ class SqliteConnection:
         """After a rollback: the next batch reads them again."""
         self._sequences.clear()
         self._unsaved.clear()
+
+
+class ReadingConnection(SqliteConnection):
+    """Reads what is committed. While no transaction is open it asks the connection that writes, which knows
+    the pages it wrote; the other one forgets all it knows with every commit."""
+
+    def __init__(
+        self, reading: sqlite3.Connection, writing: sqlite3.Connection, is_free: Callable[[], bool]
+    ) -> None:
+        super().__init__(reading)
+        self._writing = writing
+        self._is_free = is_free
+
+    @property
+    def _asked(self) -> sqlite3.Connection:
+        return self._writing if self._is_free() else self._database
 
 
 @cache
