@@ -5,11 +5,18 @@ from __future__ import annotations
 import pytest
 
 from postier.imap.wire import core as core_module
+from postier.imap.wire.append import (
+    Append,
+    AppendLine,
+    AppendLiteral,
+    AppendMessage,
+    LiteralChunk,
+    LiteralEnd,
+    LiteralUse,
+)
 from postier.imap.wire.core import ImapEvent, ImapServer
 from postier.imap.wire.framing import AFTER_LOGIN, BEFORE_LOGIN
 from postier.imap.wire.values import (
-    Append,
-    AppendMessage,
     Authenticate,
     AuthenticateResponse,
     BadCommand,
@@ -18,8 +25,6 @@ from postier.imap.wire.values import (
     Create,
     Idle,
     IdleDone,
-    LiteralChunk,
-    LiteralEnd,
     Login,
     Noop,
     StarttlsCommand,
@@ -226,19 +231,27 @@ def test_what_only_looks_like_a_literal_is_text() -> None:
 # ---------------------------------------------------------------------- APPEND
 
 DATE = 837596665
+END = LiteralEnd(AppendLine((), None))
+
+
+def message(
+    size: int, flags: tuple[str, ...] = (), date: int | None = None, *, binary: bool = False
+) -> AppendLine:
+    """A message of `size` octets begins, and its literal is announced."""
+    return AppendLine((AppendMessage(flags, date),), AppendLiteral(size, LiteralUse.MESSAGE, binary))
 
 
 def test_append() -> None:
     """RFC 3501 6.3.11."""
     core = server()
     event = one(core, b'A003 APPEND saved-messages (\\seen $X) "17-Jul-1996 02:44:25 -0700" {10}\r\n')
-    assert event == Append(b"A003", "saved-messages", AppendMessage(("\\Seen", "$X"), DATE, 10))
+    assert event == Append(b"A003", "saved-messages", message(10, ("\\Seen", "$X"), DATE))
     assert core.outgoing() == b""
     core.accept_literal()
     assert core.outgoing() == b"+ OK\r\n"
     assert events(core, b"01234") == []
     assert one(core, b"56789") == LiteralChunk(b"0123456789")
-    assert one(core, b"\r\n") == LiteralEnd(None)
+    assert one(core, b"\r\n") == END
     assert in_step(core)
 
 
@@ -249,7 +262,7 @@ def test_append_without_waiting(options: bytes) -> None:
     assert isinstance(event, Append)
     core.accept_literal()
     assert core.outgoing() == b""
-    assert events(core) == [LiteralChunk(b"abc"), LiteralEnd(None), Noop(b"b")]
+    assert events(core) == [LiteralChunk(b"abc"), END, Noop(b"b")]
 
 
 @pytest.mark.parametrize(
@@ -263,7 +276,7 @@ def test_append_without_waiting(options: bytes) -> None:
 )
 def test_internal_dates(date: bytes, seconds: int) -> None:
     event = one(server(), b'a APPEND x "' + date + b'" {1}\r\n')
-    assert event == Append(b"a", "x", AppendMessage((), seconds, 1))
+    assert event == Append(b"a", "x", message(1, (), seconds))
 
 
 @pytest.mark.parametrize(
@@ -280,9 +293,9 @@ def test_append_to_a_name_that_is_a_literal() -> None:
     core = server()
     assert events(core, b"a append {5}\r\n") == []
     assert core.outgoing() == b"+ OK\r\n"
-    assert one(core, b"inbox ~{0}\r\n") == Append(b"a", "INBOX", AppendMessage((), None, 0))
+    assert one(core, b"inbox ~{0}\r\n") == Append(b"a", "INBOX", message(0, binary=True))
     core.accept_literal()
-    assert one(core, b"\r\n") == LiteralEnd(None)
+    assert one(core, b"\r\n") == END
 
 
 def test_a_message_comes_in_chunks_of_one_size() -> None:
@@ -303,12 +316,12 @@ def test_several_messages() -> None:
     core = server()
     one(core, b"a APPEND x {1+}\r\n1 (\\Seen) {2}\r\n")
     core.accept_literal()
-    assert events(core) == [LiteralChunk(b"1"), LiteralEnd(AppendMessage(("\\Seen",), None, 2))]
+    assert events(core) == [LiteralChunk(b"1"), LiteralEnd(message(2, ("\\Seen",)))]
     core.accept_literal()
     assert core.outgoing() == b"+ OK\r\n"
-    assert events(core, b"22 {0+}\r\n") == [LiteralChunk(b"22"), LiteralEnd(AppendMessage((), None, 0))]
+    assert events(core, b"22 {0+}\r\n") == [LiteralChunk(b"22"), LiteralEnd(message(0))]
     core.accept_literal()
-    assert events(core, b"\r\n") == [LiteralEnd(None)]
+    assert events(core, b"\r\n") == [END]
     assert in_step(core)
 
 
@@ -322,7 +335,9 @@ def test_rubbish_behind_a_message(tail: bytes) -> None:
     if tail == b" {3+}\n":
         assert rest == []
         rest = events(core, b"abc\r\n")
-    assert rest == [BadCommand(b"a", "Syntax: expected the end of the line")]
+    (bad,) = rest
+    assert isinstance(bad, BadCommand)
+    assert (bad.tag, bad.fatal) == (b"a", False)
     assert in_step(core)
 
 

@@ -8,15 +8,13 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postier.imap.wire.append import Append, AppendLine, AppendLiteral, LiteralEnd
 from postier.imap.wire.core import ImapEvent, ImapServer
 from postier.imap.wire.values import (
-    Append,
-    AppendMessage,
     Authenticate,
     AuthenticateResponse,
     BadCommand,
     Idle,
-    LiteralEnd,
     State,
 )
 
@@ -72,7 +70,9 @@ class Client:
 
     def answer(self, event: ImapEvent) -> None:
         match event:
-            case Append() | LiteralEnd(next=AppendMessage()):
+            case Append(line=AppendLine(literal=AppendLiteral())) | LiteralEnd(
+                AppendLine(literal=AppendLiteral())
+            ):
                 self.messages += 1
                 if self.refuses and self.messages % 2:
                     self.core.refuse_literal()

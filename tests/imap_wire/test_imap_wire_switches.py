@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from postier.imap.wire.append import Append, AppendLine, LiteralChunk, LiteralEnd
 from postier.imap.wire.capabilities import (
     CAPABILITIES,
     Surroundings,
@@ -13,7 +14,7 @@ from postier.imap.wire.capabilities import (
 )
 from postier.imap.wire.commands import COMMANDS, parse_command
 from postier.imap.wire.core import ImapEvent, ImapServer
-from postier.imap.wire.values import Append, BadCommand, LiteralChunk, LiteralEnd, Noop, State, Status
+from postier.imap.wire.values import BadCommand, Noop, State, Status
 
 
 def shown(off: frozenset[str], state: State = State.AUTHENTICATED) -> set[str]:
@@ -185,4 +186,4 @@ def test_one_message_only_where_multiappend_is_off() -> None:
     core = server("MULTIAPPEND")
     assert isinstance(events(core, append(3))[0], Append)
     core.accept_literal()
-    assert events(core, b"")[1:] == [LiteralEnd(), Noop(b"b")]
+    assert events(core, b"")[1:] == [LiteralEnd(AppendLine((), None)), Noop(b"b")]

@@ -1,7 +1,6 @@
-"""APPEND (RFC 3501 6.3.11), of several messages as well (RFC 3502): all of them or none.
+"""APPEND (RFC 3501 6.3.11), of several messages as well (RFC 3502), and REPLACE (RFC 8508): all or nothing.
 
-The message streams into a Spool and through the Analyser, so memory does not grow with it. Whatever goes
-wrong on the way, the rest of the command is skipped and the connection stays in step.
+How the messages come in is said in intake.py. What is appended and what goes away for it is one transaction.
 """
 
 from __future__ import annotations
@@ -9,50 +8,34 @@ from __future__ import annotations
 from postier.accounts.delivery import new_message
 from postier.accounts.rights import Place, allowed_flags
 from postier.base.log import Log
-from postier.blobs.api import Spool
 from postier.imap.session.context import Context
 from postier.imap.session.copy import existing_target
-from postier.imap.session.errors import Bad, No
+from postier.imap.session.errors import No
+from postier.imap.session.fetch import resolve, uids_at
 from postier.imap.session.flags import parse_flags
-from postier.imap.wire.responses import append_uid_code
-from postier.imap.wire.values import Append, AppendMessage, BadCommand, LiteralChunk, LiteralEnd
-from postier.message.analysis import Analyser, Analysis
-from postier.net.api import ConnectionLost, Wake
-from postier.store.api import NoSuchMailbox, Tx, Uid
+from postier.imap.session.intake import Arrival, Intake
+from postier.imap.session.selected import Selected
+from postier.imap.wire.append import Append, Replace
+from postier.imap.wire.responses import append_uid_code, highest_modseq_code
+from postier.store.api import BlobId, ModSeq, NewMessage, NoSuchMailbox, Tx, Uid
 
-__all__ = ["append"]
-
-MAX_MESSAGES = 1000
-"""Of one command; together they may be as large as one message may be."""
+__all__ = ["append", "replace"]
 
 log = Log("imap")
 
 
-class _Arrival:
-    """One message that came in whole."""
-
-    __slots__ = ("analysis", "asked", "spool")
-
-    def __init__(self, asked: AppendMessage, spool: Spool, analysis: Analysis) -> None:
-        self.asked = asked
-        self.spool = spool
-        self.analysis = analysis
-
-
 async def append(context: Context, command: Append) -> bytes:
-    intake = _Intake(context)
+    intake = Intake(context, command.line)
     try:
         target = await existing_target(context, command.mailbox)
-        asked: AppendMessage | None = command.message
-        while asked is not None:
-            intake.judge(asked)
-            asked = await intake.receive(asked)
-        uids = await _commit(context, target, intake.arrivals)
-    except NoSuchMailbox:
-        raise No("TRYCREATE", "The mailbox was deleted meanwhile") from None
-    except OSError as error:
-        log.fault("spool failed", why=error, session=context.connection.id)
-        raise No("UNAVAILABLE", "The message cannot be stored at the moment") from None
+        arrivals = await intake.take(target, command.line)
+
+        async def work(tx: Tx) -> list[Uid]:
+            return await _append(context, tx, target, arrivals)
+
+        uids = await context.services.store.transact(work)
+    except (NoSuchMailbox, OSError) as error:
+        raise _refusal(context, error) from None
     finally:
         intake.end()
     selected = context.selected
@@ -61,92 +44,75 @@ async def append(context: Context, command: Append) -> bytes:
     return b"OK [%b] Appended" % append_uid_code(target.mailbox.uidvalidity, uids)
 
 
-class _Intake:
-    """The messages of one APPEND on their way in.
+async def replace(context: Context, command: Replace) -> bytes:
+    """APPENDUID comes first, in an untagged OK, then EXISTS, then EXPUNGE (RFC 8508 4.3)."""
+    intake = Intake(context, command.line)
+    try:
+        selected = context.writable_mailbox("te")
+        target = await existing_target(context, command.mailbox)
+        uid = _one(selected, command)
+        freed = await _size(context, selected, uid) if target.account_id == selected.account_id else 0
+        arrivals = await intake.take(target, command.line, freed=freed)
 
-    `pending`: the core waits for a decision about a literal, or is in the middle of one.
-    """
+        async def work(tx: Tx) -> tuple[list[Uid], ModSeq]:
+            if not await tx.expunge(selected.account_id, selected.mailbox_id, [uid]):
+                raise No("EXPUNGEISSUED", "The message no longer exists")
+            uids = await _append(context, tx, target, arrivals)
+            modseq, _ = await tx.standing(selected.account_id, selected.mailbox_id)
+            return uids, modseq
 
-    __slots__ = ("_context", "_size", "arrivals", "pending")
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._size = 0
-        self.arrivals: list[_Arrival] = []
-        self.pending = True
-
-    def judge(self, asked: AppendMessage) -> None:
-        """Before the first octet. Raises No for a message that is too large, or nothing at all: that is how
-        a client calls the whole command off (RFC 3502 6.3.11)."""
-        self._size += asked.size
-        if asked.size == 0:
-            raise No("", "A message of no octets: nothing was appended")
-        if self._size > self._context.settings.max_message_size:
-            raise No("TOOBIG", "The message is too large")
-        if len(self.arrivals) == MAX_MESSAGES:
-            raise No("LIMIT", "Too many messages in one command")
-
-    async def receive(self, asked: AppendMessage) -> AppendMessage | None:
-        """Take the message in; what the client announces behind it. Raises OSError if it cannot be kept."""
-        context = self._context
-        context.core.accept_literal()
-        spool, analyser = context.services.blobs.spool(), Analyser()
-        try:
-            end = await self._fill(spool, analyser)
-            await spool.seal()
-        except BaseException:
-            spool.discard()
-            raise
-        self.arrivals.append(_Arrival(asked, spool, analyser.finish()))
-        return end.next
-
-    async def _fill(self, spool: Spool, analyser: Analyser) -> LiteralEnd:
-        context = self._context
-        while True:
-            event: object = await context.connection.event(context.core, context.settings.idle_timeout)
-            match event:
-                case LiteralChunk(data):
-                    await spool.write(data)
-                    analyser.feed(data)
-                case LiteralEnd(following):
-                    self.pending = following is not None
-                    return event
-                case BadCommand(_, text, fatal, code):
-                    self.pending = False
-                    context.ending = fatal
-                    raise Bad(text, code)
-                case Wake():
-                    continue
-                case _:
-                    raise ConnectionLost("closed during APPEND")
-
-    def end(self) -> None:
-        """Skip what still comes of a command that failed, and let go of what was not stored."""
-        if self.pending:
-            self._context.core.refuse_literal()
-        for arrival in self.arrivals:
-            arrival.spool.discard()
+        uids, modseq = await context.services.store.transact(work)
+    except (NoSuchMailbox, OSError) as error:
+        raise _refusal(context, error) from None
+    finally:
+        intake.end()
+    context.say(b"* OK [%b] Replaced\r\n" % append_uid_code(target.mailbox.uidvalidity, uids))
+    await context.tell_news(expunges=False)
+    if not context.modseqs:
+        return b"OK Done"
+    return b"OK [%b] Done" % highest_modseq_code(modseq)
 
 
-async def _commit(context: Context, target: Place, arrivals: list[_Arrival]) -> list[Uid]:
+def _one(selected: Selected, command: Replace) -> Uid:
+    """The message that goes away. Raises No, NoSuchSequence."""
+    uids = uids_at(selected, resolve(selected, command.sequence, by_uid=command.by_uid))
+    if not uids:
+        raise No("NONEXISTENT", "There is no such message")
+    return uids[0]
+
+
+async def _size(context: Context, selected: Selected, uid: Uid) -> int:
+    rows = await context.reader.facts(selected.account_id, selected.mailbox_id, [(uid, uid)], ("size",))
+    size = rows[0][1] if rows else 0
+    assert isinstance(size, int)
+    return size
+
+
+async def _append(context: Context, tx: Tx, target: Place, arrivals: list[Arrival]) -> list[Uid]:
     now = int(context.services.clock.now())
+    messages = []
+    for arrival in arrivals:
+        blob_id, _ = await tx.add_blob(b"", arrival.spool)
+        messages.append(_message(arrival, blob_id, target, now))
+    return await tx.append(target.account_id, target.mailbox_id, messages)
 
-    async def work(tx: Tx) -> list[Uid]:
-        messages = []
-        for arrival in arrivals:
-            blob_id, _ = await tx.add_blob(b"", arrival.spool)
-            flags, keywords = allowed_flags(target.rights, *parse_flags(arrival.asked.flags))
-            asked = arrival.asked.internal_date
-            messages.append(
-                new_message(
-                    arrival.analysis,
-                    blob_id,
-                    prefix=b"",
-                    internal_date=now if asked is None else asked,
-                    flags=flags,
-                    keywords=keywords,
-                )
-            )
-        return await tx.append(target.account_id, target.mailbox_id, messages)
 
-    return await context.services.store.transact(work)
+def _message(arrival: Arrival, blob_id: BlobId, target: Place, now: int) -> NewMessage:
+    assert arrival.analysis is not None, "a message that is not whole"
+    flags, keywords = allowed_flags(target.rights, *parse_flags(arrival.asked.flags))
+    asked = arrival.asked.internal_date
+    return new_message(
+        arrival.analysis,
+        blob_id,
+        prefix=b"",
+        internal_date=now if asked is None else asked,
+        flags=flags,
+        keywords=keywords,
+    )
+
+
+def _refusal(context: Context, error: Exception) -> No:
+    if isinstance(error, NoSuchMailbox):
+        return No("TRYCREATE", "The mailbox was deleted meanwhile")
+    log.fault("spool failed", why=error, session=context.connection.id)
+    return No("UNAVAILABLE", "The message cannot be stored at the moment")

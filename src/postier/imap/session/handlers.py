@@ -33,6 +33,7 @@ from postier.imap.wire import acl as acl_values
 from postier.imap.wire import listing as listing_values
 from postier.imap.wire import metadata as metadata_values
 from postier.imap.wire import quota as quota_values
+from postier.imap.wire.append import Append, Replace
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.sort import Sort
 from postier.imap.wire.values import Command
@@ -114,7 +115,8 @@ HANDLERS: dict[type, Handler] = {
     metadata_values.GetMetadata: Handler(metadata.get_metadata, _ALL),
     metadata_values.SetMetadata: Handler(metadata.set_metadata, _ALL),
     values.Status: Handler(mailboxes.status, _ALL),
-    values.Append: Handler(append.append, _ALL),
+    Append: Handler(append.append, _ALL),
+    Replace: Handler(append.replace, _FRESH, counts=True),
     values.Idle: Handler(idle.idle, _NONE),
     values.Check: Handler(select.check, _FRESH),
     values.Close: Handler(select.close, _NONE),

@@ -108,6 +108,7 @@ class ImapSession:
         except (ConnectionLost, IdleTimeout, asyncio.CancelledError):
             raise
         except Exception as error:
+            context.core.refuse_pending()
             answers = [partial(_fail, error)] * len(commands)
         for command, answer in zip(commands, answers, strict=True):
             if not context.ending:

@@ -13,11 +13,10 @@ from typing import TypeVar
 
 from postier.base.cursor import ParseError
 from postier.imap.wire import access, acl, fetch, listing, mailboxes, messages, metadata, quota, search
-from postier.imap.wire.append import parse_append
+from postier.imap.wire.append import Append, parse_append, parse_replace
 from postier.imap.wire.grammar import Grammar
 from postier.imap.wire.sort import parse_sort
 from postier.imap.wire.values import (
-    Append,
     BadCommand,
     Capability,
     Check,
@@ -37,9 +36,10 @@ from postier.imap.wire.values import (
     Unsubscribe,
 )
 
-__all__ = ["COMMANDS", "Row", "parse_command", "parse_streamed", "too_long"]
+__all__ = ["COMMANDS", "Row", "parse_command", "parse_streamed", "takes_stream", "too_long"]
 
 Parse = Callable[[Grammar, bytes], Command]
+ParseStreamed = Callable[[Grammar, bytes], Append | None]
 Result = TypeVar("Result")
 
 _ANY = State.NOT_AUTHENTICATED | State.AUTHENTICATED | State.SELECTED
@@ -54,9 +54,9 @@ class Row:
     and where it is specified.
 
     `parse_uid` reads the form behind UID. `capability` is the one that announces the command, "" for
-    RFC 3501's own. `parse_streamed` reads the command up to a literal that is to be streamed; None from it
-    means that the literal is an ordinary argument. `too_long`: the response code of the NO to a literal that
-    is longer than an argument may be; "" where that is BAD.
+    RFC 3501's own. `parse_streamed` (and `parse_uid_streamed`) reads the command up to a literal that is to
+    be streamed; None from it means that the literal is an ordinary argument. `too_long`: the response code
+    of the NO to a literal that is longer than an argument may be; "" where that is BAD.
     """
 
     name: bytes
@@ -65,13 +65,24 @@ class Row:
     rfc: str
     capability: str = ""
     parse_uid: Parse | None = None
-    parse_streamed: Callable[[Grammar, bytes], Append | None] | None = None
+    parse_streamed: ParseStreamed | None = None
+    parse_uid_streamed: ParseStreamed | None = None
     too_long: str = ""
 
 
-def _append_without_message(g: Grammar, tag: bytes) -> Command:
-    """APPEND whose line ends without a message's literal is always wrong."""
-    g.fail("the literal of a message")
+def _ended(parse: ParseStreamed) -> Parse:
+    """A command that may be over without any literal to be streamed (RFC 4469: URLs alone)."""
+
+    def read(g: Grammar, tag: bytes) -> Command:
+        command = parse(g, tag)
+        if command is None or command.line.literal is not None:
+            g.fail("a literal's octets")
+        return command
+
+    return read
+
+
+_parse_uid_replace = partial(parse_replace, by_uid=True)
 
 
 COMMANDS = {
@@ -121,7 +132,7 @@ COMMANDS = {
             too_long=metadata.TOO_LONG,
         ),
         Row(b"STATUS", mailboxes.parse_status, _AFTER, "3501 6.3.10"),
-        Row(b"APPEND", _append_without_message, _AFTER, "3501 6.3.11", parse_streamed=parse_append),
+        Row(b"APPEND", _ended(parse_append), _AFTER, "3501 6.3.11", parse_streamed=parse_append),
         Row(b"IDLE", access.no_arguments(Idle), _AFTER, "2177 3", "IDLE"),
         Row(b"CHECK", access.no_arguments(Check), _SELECTED, "3501 6.4.1"),
         Row(b"CLOSE", access.no_arguments(Close), _SELECTED, "3501 6.4.2"),
@@ -166,6 +177,16 @@ COMMANDS = {
             "MOVE",
             parse_uid=partial(messages.parse_move, by_uid=True),
         ),
+        Row(
+            b"REPLACE",
+            _ended(parse_replace),
+            _SELECTED,
+            "8508 3.2",
+            "REPLACE",
+            parse_uid=_ended(_parse_uid_replace),
+            parse_streamed=parse_replace,
+            parse_uid_streamed=_parse_uid_replace,
+        ),
     )
 }
 
@@ -183,6 +204,13 @@ def parse_streamed(
     """The same for `data` that ends in the announcement of a literal: the command that takes the literal as a
     stream, or None where it is an ordinary argument whose octets must be collected first."""
     return _read(Grammar(data, utf8=utf8, off=off), state, _up_to_its_literal)
+
+
+def takes_stream(line: bytes) -> bool:
+    """Whether the command that begins with `line` is one whose literals may have to be streamed."""
+    words = line[:300].upper().split(b" ", 3)[1:]
+    row = COMMANDS.get(words[1] if words[:1] == [b"UID"] and len(words) > 1 else b"".join(words[:1]))
+    return row is not None and row.parse_streamed is not None
 
 
 def too_long(start: bytes, tag: bytes, *, off: frozenset[str] = frozenset()) -> BadCommand:
@@ -203,7 +231,8 @@ def _whole(g: Grammar, tag: bytes, row: Row, by_uid: bool) -> Command:
 
 
 def _up_to_its_literal(g: Grammar, tag: bytes, row: Row, by_uid: bool) -> Append | None:
-    return None if row.parse_streamed is None or by_uid else row.parse_streamed(g, tag)
+    parse = row.parse_uid_streamed if by_uid else row.parse_streamed
+    return None if parse is None else parse(g, tag)
 
 
 def _unknown(tag: bytes) -> BadCommand:

@@ -22,19 +22,15 @@ from collections.abc import Callable
 
 from postier.base.cursor import ParseError
 from postier.imap.wire.access import decode_base64
-from postier.imap.wire.append import parse_next_message
-from postier.imap.wire.commands import parse_command, parse_streamed, too_long
+from postier.imap.wire.append import Append, AppendLine, LiteralChunk, LiteralEnd, Place, parse_following
+from postier.imap.wire.commands import parse_command, parse_streamed, takes_stream, too_long
 from postier.imap.wire.framing import AFTER_LOGIN, BEFORE_LOGIN, InputBuffer, Limits, TooLong
 from postier.imap.wire.grammar import Grammar, Literal, announced_literal
 from postier.imap.wire.values import (
-    Append,
-    AppendMessage,
     AuthenticateResponse,
     BadCommand,
     Command,
     IdleDone,
-    LiteralChunk,
-    LiteralEnd,
     State,
 )
 
@@ -62,8 +58,8 @@ class _Mode(enum.Enum):
     COMMAND = enum.auto()  # the next line of a command
     ARGUMENT = enum.auto()  # the octets of a literal that is an argument
     DECISION = enum.auto()  # the session has an APPEND and decides about its literal
-    MESSAGE = enum.auto()  # the octets of a message
-    TAIL = enum.auto()  # what follows a message: the end of the line or another message
+    MESSAGE = enum.auto()  # the octets of a literal that is streamed
+    TAIL = enum.auto()  # what follows it: the end of the line or another literal
     SKIP = enum.auto()  # the octets of a refused literal
     DISCARD = enum.auto()  # the rest of a refused command
     EXCHANGE = enum.auto()  # a line of AUTHENTICATE
@@ -89,6 +85,7 @@ class ImapServer:
     """
 
     __slots__ = (
+        "_append",
         "_arguments",
         "_bad",
         "_buffer",
@@ -96,6 +93,7 @@ class ImapServer:
         "_mode",
         "_out",
         "_parts",
+        "_place",
         "_size",
         "_tag",
         "_verdict",
@@ -117,6 +115,8 @@ class ImapServer:
         self._arguments = 0  # literals in `_parts`
         self._literal: Literal | None = None  # of the message that waits for DECISION
         self._wanted = 0  # octets still to come of the literal being read or skipped
+        self._append: Append | None = None  # whose literals are streamed
+        self._place = Place.MESSAGE  # of that command's grammar behind the literal
         self._tag = b"*"  # of the message being streamed; b"*" once that command is answered
         self._verdict: BadCommand | None = None  # to be told when the refused command has ended
         self._bad = 0
@@ -156,7 +156,7 @@ class ImapServer:
         self._out.append(data)
 
     def accept_literal(self) -> None:
-        """Answer to Append, or to LiteralEnd with a `next`: the message's octets may come."""
+        """Answer to Append, or to LiteralEnd, with a literal: its octets may come."""
         literal = self._decided()
         if literal.waits:
             self._out.append(b"+ OK\r\n")
@@ -165,8 +165,8 @@ class ImapServer:
 
     def refuse_literal(self) -> None:
         """The other answer; the session gives the tagged response itself. What is sent all the same is
-        skipped, with the rest of the command. May also be called between LiteralChunks."""
-        if self._mode is _Mode.MESSAGE:
+        skipped, with the rest of the command. May also be called before the LiteralEnd has come."""
+        if self._mode in (_Mode.MESSAGE, _Mode.TAIL):
             self._mode = _Mode.SKIP
             self._tag = b"*"
             return
@@ -175,6 +175,11 @@ class ImapServer:
             self._mode = _Mode.COMMAND
         else:
             self._skip(literal, None)
+
+    def refuse_pending(self) -> None:
+        """Refuse the literal that waits for a decision, if one does."""
+        if self._mode is _Mode.DECISION:
+            self.refuse_literal()
 
     def challenge(self, data: bytes) -> None:
         """Answer to Authenticate or AuthenticateResponse: go on with `data`; another response follows."""
@@ -202,7 +207,7 @@ class ImapServer:
         self._size += len(content) + 2
         literal = announced_literal(content)
         if not line.endswith(b"\r"):
-            return self._refuse(literal, self._bad_command("Lines end with CR LF"))
+            return self._refuse(literal, _bad_ending(self._known_tag()))
         if literal is not None:
             return self._announced(literal)
         event = parse_command(self._finish_command(), self.state, utf8=self.utf8, off=self.off)
@@ -223,14 +228,14 @@ class ImapServer:
         """A line ends in a literal: a message to be streamed, or an argument to be collected."""
         if self._should_have_waited(literal):
             return self._refuse(literal, _too_big(self._known_tag()))
-        if self._is_append():
+        if self._arguments <= 1 and takes_stream(self._parts[0]):
             event = parse_streamed(b"".join(self._parts), self.state, utf8=self.utf8, off=self.off)
             if isinstance(event, BadCommand):
                 return self._refuse(literal, event)
             if isinstance(event, Append):
                 self._finish_command()
-                self._tag = event.tag
-                return self._decide(literal, event)
+                self._append, self._tag = event, event.tag
+                return self._decide(literal, event, event.line)
         limits = self._limits
         self._arguments += 1
         if (
@@ -252,10 +257,6 @@ class ImapServer:
             return False
         return literal.size > MAX_UNASKED or "LITERAL-" in self.off
 
-    def _is_append(self) -> bool:
-        """Only the first words are looked at; the mailbox's name may have come as a literal before."""
-        return self._arguments <= 1 and self._parts[0][:300].upper().partition(b" ")[2].startswith(b"APPEND ")
-
     def _read_argument(self) -> _Step:
         if len(self._buffer) < self._wanted:
             return None
@@ -266,8 +267,9 @@ class ImapServer:
 
     # ------------------------------------------------------------------ messages
 
-    def _decide(self, literal: Literal, event: ImapEvent) -> ImapEvent:
+    def _decide(self, literal: Literal, event: ImapEvent, line: AppendLine) -> ImapEvent:
         self._literal = literal
+        self._place = line.place
         self._mode = _Mode.DECISION
         return event
 
@@ -292,20 +294,29 @@ class ImapServer:
         return LiteralChunk(self._buffer.take(count))
 
     def _read_tail(self) -> _Step:
-        """The end of the command, or " (flags) date {size}" of another message (RFC 3502)."""
+        """What stands behind a literal of APPEND, to the end of the line."""
         line = self._buffer.line(AFTER_LOGIN.line)
         if line is None:
             return None
         self._mode = _Mode.COMMAND
-        if line == b"\r":
-            return LiteralEnd()
-        literal = announced_literal(line.removesuffix(b"\r"))
-        message = _another_message(line)
-        if message is None or literal is None or "MULTIAPPEND" in self.off:
-            return self._refuse(literal, BadCommand(self._tag, "Syntax: expected the end of the line"))
+        content = line.removesuffix(b"\r")
+        literal = announced_literal(content)
+        following = self._following(content) if line.endswith(b"\r") else _bad_ending(self._tag)
+        if isinstance(following, BadCommand):
+            return self._refuse(literal, following)
+        if literal is None or following.literal is None:
+            return LiteralEnd(following)
         if self._should_have_waited(literal):
             return self._refuse(literal, _too_big(self._tag))
-        return self._decide(literal, LiteralEnd(message))
+        return self._decide(literal, LiteralEnd(following), following)
+
+    def _following(self, content: bytes) -> AppendLine | BadCommand:
+        assert self._append is not None, "a literal of no command ended"
+        try:
+            g = Grammar(content, utf8=self.utf8, off=self.off)
+            return parse_following(g, self._append, self._place)
+        except ParseError as error:
+            return BadCommand(self._tag, f"Syntax: {error}")
 
     # ------------------------------------------------------------------ refusing
 
@@ -397,13 +408,8 @@ def _too_big(tag: bytes) -> BadCommand:
     return BadCommand(tag, "The literal should have waited for the go-ahead", code="TOOBIG")
 
 
-def _another_message(line: bytes) -> AppendMessage | None:
-    if not line.endswith(b"\r"):
-        return None
-    try:
-        return parse_next_message(Grammar(line[:-1]))
-    except ParseError:
-        return None
+def _bad_ending(tag: bytes) -> BadCommand:
+    return BadCommand(tag, "Lines end with CR LF")
 
 
 _STEPS: dict[_Mode, Callable[[ImapServer], _Step]] = {

@@ -6,13 +6,14 @@ The labels under which sections are answered are made here, from checked pieces 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 from postier.imap.wire.grammar import NUMBER64_LIMIT, Grammar
 from postier.imap.wire.returns import partial_range
 from postier.imap.wire.values import BodySection, Fetch, FetchItem, PartialRange, SectionForm
 
-__all__ = ["parse_fetch"]
+__all__ = ["parse_fetch", "parse_section"]
 
 ITEM_LIMIT = 500
 PART_LIMIT = 100
@@ -139,6 +140,12 @@ def _section(g: Grammar, form: SectionForm, peek: bool) -> BodySection:
         label += b" (" + b" ".join(map(_field_text, fields)) + b")"
     label = b"%b[%b]" % (form.value.encode(), label)
     return BodySection(path, specifier.decode(), fields, partial, peek, label, form)
+
+
+def parse_section(spec: bytes, partial: tuple[int, int] | None) -> BodySection:
+    """The section that `spec` names without its brackets, as a URL does. Raises ParseError."""
+    section = _section(Grammar(spec + b"]"), SectionForm.BODY, peek=True)
+    return dataclasses.replace(section, partial=partial)
 
 
 def _partial(g: Grammar, form: SectionForm) -> tuple[int, int]:

@@ -12,8 +12,6 @@ from itertools import pairwise
 from typing import ClassVar
 
 __all__ = [
-    "Append",
-    "AppendMessage",
     "Authenticate",
     "AuthenticateResponse",
     "BadCommand",
@@ -34,8 +32,6 @@ __all__ = [
     "Id",
     "Idle",
     "IdleDone",
-    "LiteralChunk",
-    "LiteralEnd",
     "Login",
     "Logout",
     "Move",
@@ -247,42 +243,6 @@ class Status(Command):
     mailbox: str
     items: tuple[str, ...]
     name = "STATUS"
-
-
-@dataclass(frozen=True, slots=True)
-class AppendMessage:
-    """One message of APPEND: `flags` as names, `internal_date` seconds since 1970 or None for now,
-    `size` octets announced."""
-
-    flags: tuple[str, ...]
-    internal_date: int | None
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Append(Command):
-    """The command up to (and without) its first literal. LiteralChunk events and one LiteralEnd follow
-    when the session accepted it (`core.accept_literal()`), or none when it refused
-    (`core.refuse_literal(...)`)."""
-
-    mailbox: str
-    message: AppendMessage
-    name = "APPEND"
-
-
-@dataclass(frozen=True, slots=True)
-class LiteralChunk:
-    """A piece of the literal's bytes, at most 256 KiB."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LiteralEnd:
-    """The literal is whole. `next` is another message of the same APPEND (RFC 3502) or None; after None
-    the command has ended."""
-
-    next: AppendMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)
