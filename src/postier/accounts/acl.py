@@ -19,6 +19,7 @@ __all__ = [
     "TooManyGrants",
     "change_rights",
     "grantable",
+    "identifier_of",
     "listed_rights",
     "remove_rights",
 ]
@@ -51,8 +52,13 @@ async def listed_rights(reader: Reader, viewer: Account, name: str) -> tuple[Pla
     entries = [(owner.name, normal(said + OWNERS))] if said else []
     for grant in grants:
         if grant.negative or grant.grantee != owner.account_id:
-            entries.append((("-" if grant.negative else "") + (grant.name or ANYONE_NAME), grant.letters))
+            entries.append((identifier_of(grant), grant.letters))
     return place, entries
+
+
+def identifier_of(grant: Grant) -> str:
+    """How a client names the entry."""
+    return ("-" if grant.negative else "") + (grant.name or ANYONE_NAME)
 
 
 async def grantable(reader: Reader, viewer: Account, name: str, identifier: str) -> tuple[Place, str, str]:

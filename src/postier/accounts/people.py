@@ -16,10 +16,13 @@ __all__ = [
     "add_alias",
     "add_people",
     "add_person",
+    "add_shared",
     "find_person",
     "remove_alias",
     "remove_domain",
     "remove_person",
+    "set_administrator",
+    "set_limits",
     "set_password",
     "set_postmaster",
 ]
@@ -40,6 +43,15 @@ async def add_person(
     return await store.transact(work)
 
 
+async def add_shared(store: Store, address: Address, *, display_name: str = "") -> AccountId:
+    """An account without a password, for mail that several people share. Raises PeopleError."""
+
+    async def work(tx: Tx) -> AccountId:
+        return await _add(tx, address, "", display_name, 0, kind=AccountKind.SHARED)
+
+    return await store.transact(work)
+
+
 async def add_people(store: Store, people: Sequence[tuple[Address, str]]) -> None:
     """Several at once, each with its password hash: all or none. Raises PeopleError."""
 
@@ -56,6 +68,39 @@ async def set_password(store: Store, address: Address, password_hash: str) -> No
     async def work(tx: Tx) -> None:
         account = await find_person(tx, address)
         await tx.set_password_hash(account.account_id, password_hash)
+
+    await store.transact(work)
+
+
+async def set_limits(
+    store: Store,
+    address: Address,
+    *,
+    octets: int | None = None,
+    messages: int | None = None,
+    mailboxes: int | None = None,
+) -> Account:
+    """Limits of what the account may hold, 0 for none; None leaves one as it is. The account as it is then.
+    Raises PeopleError."""
+
+    async def work(tx: Tx) -> Account:
+        account = await find_person(tx, address)
+        await tx.set_quota(
+            account.account_id,
+            octets=account.quota if octets is None else octets,
+            messages=account.message_quota if messages is None else messages,
+            mailboxes=account.mailbox_quota if mailboxes is None else mailboxes,
+        )
+        return await tx.account(account.account_id)
+
+    return await store.transact(work)
+
+
+async def set_administrator(store: Store, address: Address, administrator: bool) -> None:
+    """Raises PeopleError."""
+
+    async def work(tx: Tx) -> None:
+        await tx.set_administrator((await find_person(tx, address)).account_id, administrator)
 
     await store.transact(work)
 
@@ -118,13 +163,21 @@ async def remove_domain(store: Store, domain: Domain) -> None:
     await store.transact(work)
 
 
-async def _add(tx: Tx, address: Address, password_hash: str, display_name: str, quota: int) -> AccountId:
+async def _add(
+    tx: Tx,
+    address: Address,
+    password_hash: str,
+    display_name: str,
+    quota: int,
+    *,
+    kind: AccountKind = AccountKind.PERSON,
+) -> AccountId:
     await _require_domain(tx, address)
     if await tx.address(address.lookup_key) is not None:
         raise PeopleError(f"{address.lookup_key} is taken")
     try:
         account_id = await tx.add_account(
-            address.lookup_key, AccountKind.PERSON, password_hash, quota=quota, display_name=display_name
+            address.lookup_key, kind, password_hash, quota=quota, display_name=display_name
         )
     except AlreadyExists:
         raise PeopleError(f"{address.lookup_key} is taken") from None

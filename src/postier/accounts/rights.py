@@ -34,6 +34,7 @@ __all__ = [
     "ANYONE_NAME",
     "OWNERS",
     "RIGHTS",
+    "ROLES",
     "NoPermission",
     "Place",
     "allowed_flags",
@@ -55,6 +56,16 @@ ANYONE_NAME = "anyone"
 RIGHTS = "lrswipkxtea"
 OWNERS = "la"
 """The rights that an owner always has."""
+ROLES = {
+    "see": "l",
+    "read": "lrs",
+    "file": "lrswi",
+    "work": "lrswipkxte",
+    "all": RIGHTS,
+}
+"""What people mean when they let somebody in: to know that it is there, to read, to add and mark, to do all
+that changes mail and mailboxes, and to let others in."""
+
 _CHANGING = frozenset("ieswt")
 _ASKING = frozenset("lrikxa")
 

@@ -18,6 +18,7 @@ VERBS = {
     "user": "Add, import, list, change and remove people.",
     "domain": "Add, list and remove domains of ours.",
     "alias": "Add, list and remove addresses that stand for others.",
+    "share": "Let people into the mailboxes of others, and add shared accounts.",
     "imap": "Switch IMAP capabilities off for clients that break on them.",
     "queue": "Look at outgoing mail and move it.",
     "route": "Send a domain's mail to one place.",

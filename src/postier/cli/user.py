@@ -114,6 +114,55 @@ def passwd(address: Address, password_stdin: bool, json_: bool, data: Path) -> N
     tell(json_, {"changed": address.lookup_key}, f"password of {address.lookup_key} changed")
 
 
+@command.command("quota")
+@click.argument("address", type=ADDRESS)
+@click.option("--storage", type=click.IntRange(min=0), help="Megabytes; 0 for no limit.")
+@click.option("--messages", type=click.IntRange(min=0), help="Messages; 0 for no limit.")
+@click.option("--mailboxes", type=click.IntRange(min=0), help="Mailboxes; 0 for no limit.")
+@json_option
+@data_option
+def quota(
+    address: Address,
+    storage: int | None,
+    messages: int | None,
+    mailboxes: int | None,
+    json_: bool,
+    data: Path,
+) -> None:
+    """Show or set what a person may keep here."""
+    octets = None if storage is None else storage * 1_000_000
+
+    async def work(backend: Backend) -> Account:
+        return await people.set_limits(
+            backend.store, address, octets=octets, messages=messages, mailboxes=mailboxes
+        )
+
+    account = with_backend(data, work)
+    tell(
+        json_,
+        _as_dict(account),
+        f"{account.name}: {account.quota // 1_000_000 or 'any number of'} MB,"
+        f" {account.message_quota or 'any number of'} messages,"
+        f" {account.mailbox_quota or 'any number of'} mailboxes",
+    )
+
+
+@command.command("admin")
+@click.argument("address", type=ADDRESS)
+@click.option("--off", is_flag=True, help="An administrator no longer.")
+@json_option
+@data_option
+def admin(address: Address, off: bool, json_: bool, data: Path) -> None:
+    """Make a person an administrator, who may set quotas and annotations of the server over IMAP."""
+
+    async def work(backend: Backend) -> None:
+        await people.set_administrator(backend.store, address, not off)
+
+    with_backend(data, work)
+    said = "is no administrator" if off else "is an administrator"
+    tell(json_, {"address": address.lookup_key, "administrator": not off}, f"{address.lookup_key} {said}")
+
+
 @command.command("postmaster")
 @click.argument("address", type=ADDRESS)
 @json_option
@@ -183,5 +232,8 @@ def _as_dict(account: Account) -> dict[str, object]:
         "messages": account.messages,
         "used": account.used,
         "quota": account.quota,
+        "message_quota": account.message_quota,
+        "mailbox_quota": account.mailbox_quota,
+        "administrator": account.administrator,
         "enabled": account.enabled,
     }
