@@ -8,6 +8,7 @@ from postier.imap.wire.commands import parse_command
 from postier.imap.wire.returns import PLAIN, Returns, SearchReturn
 from postier.imap.wire.search import BadCharset
 from postier.imap.wire.sort import SORT_KEYS, Sort, SortCriterion
+from postier.imap.wire.thread import ALGORITHMS, Thread
 from postier.imap.wire.values import BadCommand, PartialRange, SearchKey, State
 
 R = SearchReturn
@@ -67,3 +68,34 @@ def test_sort_in_an_unknown_charset() -> None:
     assert sort(b"(DATE) KLINGON TEXT x") == BadCharset(b"a")
     assert sort(b"RETURN (SAVE) (DATE) KLINGON TEXT x") == BadCharset(b"a", save=True)
     assert sort(b"(DATE) ALL") == BadCharset(b"a")  # the charset is not optional
+
+
+# ---------------------------------------------------------------------- THREAD
+
+
+def thread(arguments: bytes, verb: bytes = b"THREAD ") -> object:
+    return parse_command(b"a " + verb + arguments, State.SELECTED)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_thread(name: str) -> None:
+    assert thread(b"%b UTF-8 ALL" % name.lower().encode()) == Thread(b"a", ALL, algorithm=name)
+    by_uid = Thread(b"a", ALL, by_uid=True, algorithm=name)
+    assert thread(b'%b "us-ascii" ALL' % name.encode(), b"UID THREAD ") == by_uid
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(b"", b"REFERENCES", b"REFERENCES UTF-8", b"REFERENCES UTF-8 ", b"SHOES UTF-8 ALL"),
+        *(b'"REFERENCES" UTF-8 ALL', b"(REFERENCES) UTF-8 ALL", b"RETURN () REFERENCES UTF-8 ALL"),
+        b"REFERENCES UTF-8 RETURN () ALL",
+    ],
+)
+def test_wrong_threads(arguments: bytes) -> None:
+    assert isinstance(thread(arguments), BadCommand)
+
+
+def test_thread_in_an_unknown_charset() -> None:
+    assert thread(b"REFS KLINGON TEXT x") == BadCharset(b"a")
+    assert thread(b"REFS ALL") == BadCharset(b"a")

@@ -87,6 +87,7 @@ def test_a_command_that_is_off_is_unknown(row: object) -> None:
         ("WITHIN", b"SEARCH YOUNGER 1"),
         ("CONDSTORE", b"SEARCH MODSEQ 1"),
         ("OBJECTID", b"SEARCH EMAILID M1"),
+        ("THREAD=REFS", b"THREAD REFS UTF-8 ALL"),
         ("ESORT", b"SORT RETURN () (DATE) UTF-8 ALL"),
         ("SORT=DISPLAY", b"SORT (DISPLAYFROM) UTF-8 ALL"),
         ("SAVEDATE", b"SEARCH SAVEDATESUPPORTED"),

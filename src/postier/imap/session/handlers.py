@@ -25,6 +25,7 @@ from postier.imap.session import (
     select,
     sort,
     store,
+    thread,
 )
 from postier.imap.session.context import Context
 from postier.imap.session.uidonly import uses_numbers
@@ -36,6 +37,7 @@ from postier.imap.wire import quota as quota_values
 from postier.imap.wire.append import Append, Replace
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.sort import Sort
+from postier.imap.wire.thread import Thread
 from postier.imap.wire.values import Command
 
 __all__ = ["HANDLERS", "Handler", "News"]
@@ -124,6 +126,7 @@ HANDLERS: dict[type, Handler] = {
     values.Expunge: Handler(copy.expunge, _FRESH, counts=True),
     Search: Handler(search.search, _by_uid, counts=True),
     Sort: Handler(sort.sort, _by_uid, counts=True),
+    Thread: Handler(thread.thread, _by_uid, counts=True),
     BadCharset: Handler(search.bad_charset, _by_uid),
     values.Fetch: Handler(fetch.fetch, _by_uid, counts=True),
     values.Store: Handler(store.store, _by_uid, counts=True, together=store.store_together),

@@ -16,6 +16,7 @@ from postier.imap.wire import access, acl, fetch, listing, mailboxes, messages, 
 from postier.imap.wire.append import Append, parse_append, parse_replace
 from postier.imap.wire.grammar import Grammar
 from postier.imap.wire.sort import parse_sort
+from postier.imap.wire.thread import parse_thread
 from postier.imap.wire.values import (
     BadCommand,
     Capability,
@@ -148,6 +149,7 @@ COMMANDS = {
             parse_uid=partial(search.parse_search, by_uid=True),
         ),
         Row(b"SORT", parse_sort, _SELECTED, "5256 3", "SORT", partial(parse_sort, by_uid=True)),
+        Row(b"THREAD", parse_thread, _SELECTED, "5256 3", "THREAD", partial(parse_thread, by_uid=True)),
         Row(
             b"FETCH",
             fetch.parse_fetch,
