@@ -14,7 +14,7 @@ from postier.imap.session.context import Context
 from postier.imap.session.find import find
 from postier.imap.session.progress import Progress
 from postier.imap.session.scope import Scope
-from postier.imap.session.slices import Slice
+from postier.imap.session.search_leaf import Search
 from postier.imap.session.thread_links import PIECE, Forest, Links
 from postier.imap.session.thread_shape import (
     by_newest,
@@ -37,6 +37,9 @@ __all__ = ["thread"]
 
 BATCH = 500
 """Messages whose listing fields are read at once: two megabytes at most."""
+_UNLINKED = ("sent_date", "base_subject")
+_LINKED = (*_UNLINKED, "header")
+
 THREADS = 1000
 """Threads that are written at once."""
 
@@ -71,8 +74,7 @@ async def _forest(context: Context, command: Thread, found: array[int], progress
     once: dict[str, str] = {}
     links, references = Links(), 0
     linked = command.algorithm != "ORDEREDSUBJECT"
-    columns = ("sent_date", "base_subject", "header") if linked else ("sent_date", "base_subject")
-    async for row in _rows(context, scope, found, columns, progress):
+    async for row in _rows(context, scope, found, _LINKED if linked else _UNLINKED, progress):
         dates.append(row.sent_date)
         subject = unicode_casemap(row.base_subject)
         subjects.append(once.setdefault(subject, subject))
@@ -105,20 +107,27 @@ class _Row(NamedTuple):
 
 
 async def _rows(
-    context: Context, scope: Scope, uids: Sequence[int], columns: tuple[str, ...], progress: Progress
+    context: Context,
+    scope: Scope,
+    uids: Sequence[int],
+    columns: tuple[str, ...],
+    progress: Progress | None = None,
 ) -> AsyncIterator[_Row]:
-    """One for each of `uids`, which ascend."""
+    """One for each of `uids`, which ascend. The header is that of the listing where the store has one."""
+    texts = Search(context, scope).texts
     for batch in batches(scope.view, scope.view.spans_of(uids), BATCH):
         facts = await context.reader.facts(scope.account_id, scope.mailbox_id, batch.ranges, columns)
         rows = {cast(int, uid): _Row(*cast("tuple[int, str, bytes]", rest)) for uid, *rest in facts}
-        slice_ = Slice(context, scope, batch)
         for uid in batch.uids():
-            row = rows.get(uid, _Row())
-            if "header" in columns and not row.header:
-                row = row._replace(header=await slice_.header(uid))
+            row = rows.get(uid)
+            if row is None:
+                row = _Row()
+            elif columns is _LINKED and not row.header:
+                row = row._replace(header=await texts.header(uid))
             yield row
         await asyncio.sleep(0)
-        await progress.advance(batch.size)
+        if progress is not None:
+            await progress.advance(batch.size)
 
 
 async def _replies(context: Context, scope: Scope, found: array[int], places: set[int]) -> set[int]:
@@ -126,11 +135,9 @@ async def _replies(context: Context, scope: Scope, found: array[int], places: se
     replies: set[int] = set()
     ascending = sorted(places)
     next_place = iter(ascending)
-    for batch in batches(scope.view, scope.view.spans_of(found[place] for place in ascending), BATCH):
-        slice_ = Slice(context, scope, batch)
-        for uid, place in zip(batch.uids(), next_place, strict=False):
-            subject = HeaderFields(await slice_.listing_header(uid)).first(b"subject")
-            if subject is not None and is_reply_or_forward(decode_text(subject)):
-                replies.add(place)
-        await asyncio.sleep(0)
+    async for row in _rows(context, scope, [found[place] for place in ascending], _LINKED):
+        place = next(next_place)
+        subject = HeaderFields(row.header).first(b"subject")
+        if subject is not None and is_reply_or_forward(decode_text(subject)):
+            replies.add(place)
     return replies

@@ -57,10 +57,8 @@ def parse_search(g: Grammar, tag: bytes, *, by_uid: bool = False) -> Search | Ba
 def charset_name(g: Grammar) -> str | None:
     """charset SP; None for one that is not known, whose text cannot be read."""
     name = g.astring().decode("ascii", "replace").lower()
-    if not charsets.known(name):
-        return None
     g.space()
-    return name
+    return name if charsets.known(name) else None
 
 
 def search_keys(g: Grammar, charset: str, returns: Returns) -> SearchKey:
