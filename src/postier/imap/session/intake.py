@@ -26,6 +26,8 @@ from postier.imap.wire.append import (
 )
 from postier.imap.wire.values import BadCommand
 from postier.message.analysis import Analyser, Analysis
+from postier.message.parts import PartIndex
+from postier.message.reencode import CannotEncode, NulFinder, Reencoder
 from postier.net.api import ConnectionLost, Wake
 from postier.store.api import OverQuota
 
@@ -41,7 +43,7 @@ MAX_URL = 8 * 1024
 class Arrival:
     """One message: `asked` of it, its octets, and its `analysis` once it is whole."""
 
-    __slots__ = ("analyser", "analysis", "asked", "size", "spool")
+    __slots__ = ("_has_nul", "analyser", "analysis", "asked", "size", "spool")
 
     def __init__(self, asked: AppendMessage, spool: Spool) -> None:
         self.asked = asked
@@ -49,17 +51,40 @@ class Arrival:
         self.size = 0
         self.analyser = Analyser()
         self.analysis: Analysis | None = None
+        self._has_nul = False
 
     async def write(self, data: bytes) -> None:
         """Raises OSError if it cannot be kept."""
         await self.spool.write(data)
         self.analyser.feed(data)
+        self._has_nul = self._has_nul or b"\0" in data
 
-    async def finish(self) -> None:
+    async def finish(self, spools: Callable[[], Spool]) -> None:
         """Raises No for nothing at all, which is how a client calls the command off (RFC 3502 6.3.11)."""
         if not self.size:
             raise No("", "A message of no octets: nothing was appended")
         await self.spool.seal()
+        self.analysis = self.analyser.finish()
+        if self._has_nul:
+            await self._encode(PartIndex.decode(self.analysis.parts), spools())
+
+    async def _encode(self, parts: PartIndex, spool: Spool) -> None:
+        """RFC 3516 4.4, 6: NUL can only be kept in base64. Raises No [UNKNOWN-CTE] where it cannot be."""
+        self.spool, plain = spool, self.spool
+        try:
+            finder = NulFinder(parts)
+            async for chunk in plain.chunks():
+                finder.feed(chunk)
+            encoder, self.analyser = Reencoder(parts, finder.found, self.size), Analyser()
+            async for chunk in plain.chunks():
+                made = encoder.feed(chunk)
+                await spool.write(made)
+                self.analyser.feed(made)
+        except CannotEncode:
+            raise No("UNKNOWN-CTE", "NUL stands where no encoding can hide it") from None
+        finally:
+            plain.discard()
+        await spool.seal()
         self.analysis = self.analyser.finish()
 
 
@@ -112,7 +137,7 @@ class Intake:
         if not self.arrivals:
             return
         arrival = self.arrivals[-1]
-        await arrival.finish()
+        await arrival.finish(self._context.services.blobs.spool)
         self._held += arrival.size if arrival.size <= SPOOL_MEMORY else 0
 
     async def _learn_room(self, target: Place, freed: int) -> None:

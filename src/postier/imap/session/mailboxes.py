@@ -156,8 +156,15 @@ STATUS_VALUES: dict[str, Callable[[Mailbox], int | bytes]] = {
 }
 """STATUS items that stand in the mailbox's row."""
 
-STATUS_SUMS: dict[str, Callable[[Context, Place], Awaitable[int]]] = {
+
+async def _append_limit(context: Context, place: Place) -> int | bytes:
+    """RFC 7889 3: the same for every mailbox."""
+    return context.settings.max_message_size or b"NIL"
+
+
+STATUS_SUMS: dict[str, Callable[[Context, Place], Awaitable[int | bytes]]] = {
     "RECENT": _recent,
     "DELETED-STORAGE": _deleted_storage,
+    "APPENDLIMIT": _append_limit,
 }
-"""STATUS items that are counted when asked for."""
+"""STATUS items that are counted, or looked up, when asked for."""

@@ -23,10 +23,16 @@ STATUS_ITEMS = frozenset(
         *("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"),  # RFC 3501 6.3.10
         *("HIGHESTMODSEQ", "DELETED", "SIZE"),  # RFC 7162 3.1.7, RFC 9051 6.3.11
         *("MAILBOXID", "DELETED-STORAGE"),  # RFC 8474 4.3, RFC 9208 4.1.4
+        "APPENDLIMIT",  # RFC 7889 3
     )
 )
 
-_CAPABILITY_OF = {"HIGHESTMODSEQ": "CONDSTORE", "SIZE": "STATUS=SIZE", "MAILBOXID": "OBJECTID"}
+_CAPABILITY_OF = {
+    "HIGHESTMODSEQ": "CONDSTORE",
+    "SIZE": "STATUS=SIZE",
+    "MAILBOXID": "OBJECTID",
+    "APPENDLIMIT": "APPENDLIMIT",
+}
 """Items of extensions that can be switched off."""
 
 Qresync = tuple[int, int, SequenceSet | None, tuple[SequenceSet, SequenceSet] | None]
