@@ -12,6 +12,7 @@ from postier.imap.session import (
     any_state,
     append,
     authentication,
+    batches,
     compress,
     copy,
     enable,
@@ -35,6 +36,7 @@ from postier.imap.wire import listing as listing_values
 from postier.imap.wire import metadata as metadata_values
 from postier.imap.wire import quota as quota_values
 from postier.imap.wire.append import Append, Replace
+from postier.imap.wire.batches import UidBatches
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.sort import Sort
 from postier.imap.wire.thread import Thread
@@ -126,6 +128,7 @@ HANDLERS: dict[type, Handler] = {
     values.Expunge: Handler(copy.expunge, _FRESH, counts=True),
     Search: Handler(search.search, _by_uid, counts=True),
     Sort: Handler(sort.sort, _by_uid, counts=True),
+    UidBatches: Handler(batches.uidbatches, _ALL, counts=True),
     Thread: Handler(thread.thread, _by_uid, counts=True),
     BadCharset: Handler(search.bad_charset, _by_uid),
     values.Fetch: Handler(fetch.fetch, _by_uid, counts=True),

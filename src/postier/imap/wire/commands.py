@@ -14,6 +14,7 @@ from typing import TypeVar
 from postier.base.cursor import ParseError
 from postier.imap.wire import access, acl, fetch, listing, mailboxes, messages, metadata, quota, search
 from postier.imap.wire.append import Append, parse_append, parse_replace
+from postier.imap.wire.batches import parse_uid_batches
 from postier.imap.wire.grammar import Grammar
 from postier.imap.wire.sort import parse_sort
 from postier.imap.wire.thread import parse_thread
@@ -149,6 +150,7 @@ COMMANDS = {
             parse_uid=partial(search.parse_search, by_uid=True),
         ),
         Row(b"SORT", parse_sort, _SELECTED, "5256 3", "SORT", partial(parse_sort, by_uid=True)),
+        Row(b"UIDBATCHES", parse_uid_batches, _SELECTED, "10022 3.1", "UIDBATCHES"),
         Row(b"THREAD", parse_thread, _SELECTED, "5256 3", "THREAD", partial(parse_thread, by_uid=True)),
         Row(
             b"FETCH",
