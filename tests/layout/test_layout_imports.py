@@ -31,7 +31,13 @@ ALLOWED_WITHIN = {
     ("smtp.inbound", "smtp"),
     ("app", "supervisor"),
 }
-ENGINES = ("postier.store.sqlite", "postier.blobs.local", "postier.bus.local", "postier.dns.client")
+ENGINES = (
+    "postier.store.sqlite",
+    "postier.search.sqlite",
+    "postier.blobs.local",
+    "postier.bus.local",
+    "postier.dns.client",
+)
 IO_MODULES = ("asyncio", "socket", "ssl", "sqlite3", "select", "threading", "subprocess")
 CORES = sorted(SRC.glob("*/wire/*.py"))
 FILES = sorted(file for file in SRC.rglob("*.py") if "testing" not in file.parts)
@@ -89,7 +95,7 @@ def test_wire_cores_do_no_io(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SRC)))
 def test_only_the_composition_root_names_engines_and_settings(file: Path) -> None:
-    if _room(_module(file)) in {"app", "cli", "config", "store", "blobs", "bus", "dns"}:
+    if _room(_module(file)) in {"app", "cli", "config", "store", "search", "blobs", "bus", "dns"}:
         return
     named = [name for name in _names(file) if name.startswith((*ENGINES, "postier.config"))]
     assert not named

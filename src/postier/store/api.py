@@ -607,6 +607,17 @@ class Reader(Protocol):
         A column is modseq, or one of Facts that is a size, a time, or the id of an email or a thread."""
         ...
 
+    async def account_modseqs(self) -> dict[AccountId, ModSeq]:
+        """How far the changes of every account went."""
+        ...
+
+    async def vanished_since(
+        self, account_id: AccountId, mailbox_id: MailboxId, modseq: ModSeq
+    ) -> list[Uid] | None:
+        """What `changes_since` says of messages that are gone, ascending; None where that is not complete, or
+        the mailbox is gone."""
+        ...
+
     async def blob_refs(
         self, account_id: AccountId, mailbox_id: MailboxId, uids: Sequence[Uid]
     ) -> dict[Uid, BlobRef]:

@@ -12,7 +12,8 @@ from postier.imap.session.scope import Scope
 from postier.imap.session.slices import Slice, Uids
 from postier.imap.wire.values import SearchKey, SequenceSet
 from postier.message.searched import TextQuery
-from postier.search.text_search import Place, TextSearch
+from postier.search.api import Place
+from postier.search.text_search import TextSearch
 
 __all__ = ["Leaf", "Search", "Test", "number_of", "text_of"]
 
@@ -27,7 +28,8 @@ class Search:
         self.scope = scope
         self.now = int(context.services.clock.now())
         place = Place(scope.account_id, scope.mailbox_id, scope.uidvalidity)
-        self.texts = TextSearch(context.reader, context.services.blobs, place, LISTING_FIELDS)
+        services = context.services
+        self.texts = TextSearch(context.reader, services.blobs, services.index, place, LISTING_FIELDS)
         self._ranges: dict[int, list[tuple[int, int]]] = {}
         self._queries: dict[int, TextQuery] = {}
 

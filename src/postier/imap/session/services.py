@@ -8,6 +8,7 @@ from postier.accounts.login import Login
 from postier.base.clock import Clock
 from postier.blobs.api import Blobs
 from postier.bus.api import Bus
+from postier.search.api import TextIndex
 from postier.store.api import Store
 
 __all__ = ["ImapServices", "ImapSettings"]
@@ -15,13 +16,14 @@ __all__ = ["ImapServices", "ImapSettings"]
 
 @dataclass(frozen=True, slots=True)
 class ImapServices:
-    """Everything with effects that a session may touch."""
+    """Everything with effects that a session may touch. Without an `index` searches read messages."""
 
     store: Store
     blobs: Blobs
     bus: Bus
     login: Login
     clock: Clock
+    index: TextIndex | None = None
 
 
 @dataclass(frozen=True, slots=True)

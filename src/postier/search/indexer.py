@@ -1,0 +1,207 @@
+"""Keeps the index up with the store: behind delivery, in small steps, while there is something to do.
+
+Everything it needs to know stands in the store and in the index itself, so it may be stopped and killed at
+any point, and begins where it was. What it writes is never wrong, only late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+from postier.base.log import Log
+from postier.blobs.api import Blobs, BlobUnreadable
+from postier.message.searched import FIELD_ZONES, MessageText
+from postier.search.api import Indexed, NewPlace, Place, Segment, TextIndexWriter
+from postier.search.message_text import StoredMessage, read_text
+from postier.store.api import AccountId, BlobId, Mailbox, MailboxId, ModSeq, Reader, Uid
+
+__all__ = ["Indexer"]
+
+_AT_ONCE = 64
+"""Messages placed in one transaction."""
+_TEXT_AT_ONCE = 4 * 1024 * 1024
+"""Characters of text after which a transaction is long enough."""
+_WORTH_A_SEGMENT = 64, 512 * 1024
+"""So many messages, or octets of text, that are in no segment yet make one."""
+_LARGEST_SEGMENT = 4096, 16 * 1024 * 1024
+_GROWTH = 3
+"""A new segment takes in the last one while that is up to so many times as large: of n messages there are
+some log n segments, and each message is put into one as often."""
+_MANY_GONE = 8
+"""A segment of which one in so many is gone is made anew at once, others when `tidy` comes."""
+
+_LAST = Uid(2**32 - 1)
+_UNREADABLE = MessageText(("",) * len(FIELD_ZONES), "", "", whole=False)
+
+_log = Log("search")
+
+
+class Indexer:
+    """`stopping`: once it is set, a round ends after the transaction it is in."""
+
+    def __init__(self, reader: Reader, blobs: Blobs, index: TextIndexWriter) -> None:
+        self._reader = reader
+        self._blobs = blobs
+        self._index = index
+        self._seen: dict[AccountId, ModSeq] | None = None
+        self._is_first = True
+        self.stopping = asyncio.Event()
+
+    async def round(self) -> bool:
+        """Take up what changed since the last one; False where nothing did. Raises IndexUnavailable and
+        StoreError, after which the next one looks at everything."""
+        seen, self._seen = self._seen, None
+        self._is_first = seen is None
+        modseqs = await self._reader.account_modseqs()
+        for account_id in await self._index.accounts() if seen is None else seen.keys() - modseqs.keys():
+            if account_id not in modseqs:
+                await self._index.forget_account(AccountId(account_id))
+        changed = [known for known in modseqs.items() if seen is None or seen.get(known[0]) != known[1]]
+        for account_id, _ in changed:
+            await self._take_up(account_id)
+            if self.stopping.is_set():
+                return True
+        self._seen = modseqs
+        return bool(changed)
+
+    async def tidy(self) -> None:
+        """Let go the words of messages that are gone."""
+        for place, segment in await self._index.with_gone():
+            await self._index.make_segment(place, segment.first, segment.last)
+            await asyncio.sleep(0)
+            if self.stopping.is_set():
+                return
+
+    async def _take_up(self, account_id: AccountId) -> None:
+        known = {indexed.place.mailbox_id: indexed for indexed in await self._index.mailboxes(account_id)}
+        mailboxes = await self._reader.mailboxes(account_id)
+        for mailbox_id in known.keys() - {mailbox.mailbox_id for mailbox in mailboxes}:
+            await self._index.forget_mailbox(account_id, MailboxId(mailbox_id))
+        for mailbox in mailboxes:
+            await self._mailbox(mailbox, known.get(mailbox.mailbox_id))
+            if self.stopping.is_set():
+                return
+
+    async def _mailbox(self, mailbox: Mailbox, known: Indexed | None) -> None:
+        place = Place(mailbox.account_id, mailbox.mailbox_id, mailbox.uidvalidity)
+        if known is not None and known.place != place:
+            await self._index.forget_mailbox(mailbox.account_id, mailbox.mailbox_id)
+            known = None
+        if known is None:
+            known = Indexed(place, mailbox.modseq, Uid(0), Uid(0))
+        elif known.modseq != mailbox.modseq:
+            known = await self._forget_vanished(known, mailbox.modseq)
+        elif not self._is_first:
+            return
+        if known.placed < mailbox.uidnext - 1:
+            known = await self._place_new(known._replace(modseq=mailbox.modseq), Uid(mailbox.uidnext - 1))
+        if not self.stopping.is_set():
+            await self._make_segments(place)
+
+    # ------------------------------------------------------------------ messages
+
+    async def _forget_vanished(self, known: Indexed, modseq: ModSeq) -> Indexed:
+        account_id, mailbox_id, _ = known.place
+        gone = await self._reader.vanished_since(account_id, mailbox_id, known.modseq)
+        if gone is None:
+            there = set(await self._reader.uids(account_id, mailbox_id))
+            gone = [uid for uid in await self._index.uids(known.place) if uid not in there]
+        gone = [uid for uid in gone if uid <= known.placed]
+        for start in range(0, len(gone), _AT_ONCE):
+            await self._index.forget(known, gone[start : start + _AT_ONCE])
+            await asyncio.sleep(0)
+        known = known._replace(modseq=modseq)
+        await self._index.forget(known, ())
+        return known
+
+    async def _place_new(self, known: Indexed, end: Uid) -> Indexed:
+        """All messages up to `end`; those that come meanwhile are the next round's."""
+        account_id, mailbox_id, _ = known.place
+        loose = 0
+        while known.placed < end and not self.stopping.is_set():
+            rows = await self._reader.facts(
+                account_id, mailbox_id, [(known.placed + 1, end)], ("blob_id", "parts"), _AT_ONCE
+            )
+            messages = await self._read(known.place, cast(list[tuple[Uid, BlobId, bytes]], rows))
+            known = known._replace(placed=messages[-1].uid if messages else end)
+            await self._index.place(known, messages)
+            loose += len(messages)
+            if loose >= _LARGEST_SEGMENT[0]:
+                await self._make_segments(known.place)
+                loose = 0
+        return known
+
+    async def _read(self, place: Place, rows: Sequence[tuple[Uid, BlobId, bytes]]) -> list[NewPlace]:
+        """As many as make a transaction. One that vanished meanwhile is placed as if it could not be read,
+        and forgotten by the next round."""
+        refs = await self._reader.blob_refs(place.account_id, place.mailbox_id, [uid for uid, *_ in rows])
+        kept = await self._index.kept_blobs(place.account_id, {blob_id for _, blob_id, _ in rows})
+        messages: list[NewPlace] = []
+        characters = 0
+        for uid, blob_id, parts in rows:
+            text = None
+            if blob_id not in kept:
+                ref = refs.get(uid)
+                text = _UNREADABLE if ref is None else await _text(StoredMessage(self._blobs, ref, parts))
+                kept.add(blob_id)
+                characters += len(text.head) + len(text.body)
+            messages.append(NewPlace(uid, blob_id, text))
+            await asyncio.sleep(0)
+            if characters > _TEXT_AT_ONCE:
+                break
+        return messages
+
+    # ------------------------------------------------------------------ segments
+
+    async def _make_segments(self, place: Place) -> None:
+        segments = await self._index.segments(place, Uid(0), _LAST)
+        for run in _runs(await self._index.loose(place)):
+            first, last = run[0][0], run[-1][0]
+            count, octets = len(run), sum(size for _, size in run)
+            while segments and _may_join(segments[-1], count, octets):
+                joined = segments.pop()
+                first = joined.first
+                count += joined.messages - joined.gone
+                octets += joined.octets
+            await self._index.make_segment(place, first, last)
+            await asyncio.sleep(0)
+            if self.stopping.is_set():
+                return
+        for segment in segments:
+            if segment.gone * _MANY_GONE >= segment.messages:
+                await self._index.make_segment(place, segment.first, segment.last)
+                await asyncio.sleep(0)
+
+
+async def _text(message: StoredMessage) -> MessageText:
+    try:
+        return await read_text(message)
+    except BlobUnreadable as error:
+        _log.error("a message cannot be indexed", exception=error)
+        return _UNREADABLE
+
+
+def _runs(loose: list[tuple[Uid, int]]) -> list[list[tuple[Uid, int]]]:
+    """Cut into segments; none where they are too few yet."""
+    runs: list[list[tuple[Uid, int]]] = []
+    octets = 0
+    for message in loose:
+        octets += message[1]
+        if not runs or len(runs[-1]) >= _LARGEST_SEGMENT[0] or octets > _LARGEST_SEGMENT[1]:
+            runs.append([])
+            octets = message[1]
+        runs[-1].append(message)
+    if runs and len(runs[-1]) < _WORTH_A_SEGMENT[0] and octets < _WORTH_A_SEGMENT[1]:
+        runs.pop()
+    return runs
+
+
+def _may_join(segment: Segment, count: int, octets: int) -> bool:
+    living = segment.messages - segment.gone
+    return (
+        living <= _GROWTH * count
+        and living + count <= _LARGEST_SEGMENT[0]
+        and segment.octets + octets <= _LARGEST_SEGMENT[1]
+    )
