@@ -48,6 +48,7 @@ from postier.http.server import HttpServer
 from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.session.session import ImapSession
 from postier.imap.wire.core import ImapServer
+from postier.indexing import SEARCH_DATABASE, keep_index, prepare_index
 from postier.mailauth.dkim.keys import private_key_from_pem, txt_record
 from postier.net.api import Connection, Session
 from postier.net.server import BindError, Endpoint, Limits, Listener, Server, bind_sockets
@@ -56,6 +57,7 @@ from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
 from postier.queue.attempt import QueueServices
 from postier.queue.schedule import Schedule
 from postier.queue.worker import QueueWorker, WorkerSettings
+from postier.search.sqlite import SqliteTextIndex
 from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
 from postier.smtp.outbound.connection import Timeouts
@@ -206,10 +208,13 @@ def serve(settings: Settings) -> int:
                     for one in unused.values():
                         one.close()
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_Worker(settings, certificates, proofs, channel).run(sockets[channel.number]))
+                if channel.number == count:
+                    runner.run(keep_index(settings, DATABASE, channel))
+                else:
+                    runner.run(_Worker(settings, certificates, proofs, channel).run(sockets[channel.number]))
             return 0
 
-        return Supervisor(count, run_worker, _announce).run()
+        return Supervisor(count + settings.search.index, run_worker, _announce).run()
 
 
 def _announce() -> None:
@@ -287,6 +292,8 @@ async def _prepare(settings: Settings) -> None:
     try:
         async with open_backend(settings, "supervisor"):
             pass
+        if settings.search.index:
+            await prepare_index(settings, DATABASE)
     except (StoreError, OSError) as error:
         raise ServeError(f"cannot open {settings.data / DATABASE}: {error}") from None
 
@@ -404,7 +411,7 @@ def _sessions(backend: Backend, verifier: PasswordVerifier) -> dict[str, Session
     smtp = inbound_session(inbound_settings, inbound, Role.MX)
     submission = inbound_session(inbound_settings, inbound, Role.SUBMISSION)
     imap = _imap_session(
-        ImapServices(backend.store, backend.blobs, backend.bus, login, backend.clock),
+        ImapServices(backend.store, backend.blobs, backend.bus, login, backend.clock, _text_index(settings)),
         ImapSettings(
             hostname=settings.server.hostname,
             allow_plaintext=trusted,
@@ -429,6 +436,10 @@ def _sessions(backend: Backend, verifier: PasswordVerifier) -> dict[str, Session
         "pop3": pop3,
         "pop3s": pop3,
     }
+
+
+def _text_index(settings: Settings) -> SqliteTextIndex | None:
+    return SqliteTextIndex(settings.data / SEARCH_DATABASE) if settings.search.index else None
 
 
 def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:

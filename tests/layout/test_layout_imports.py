@@ -21,7 +21,7 @@ LAYERS = (
     {"smtp.inbound", "smtp.outbound", "imap.session", "pop3", "managesieve", "http"},
     {"jmap", "admin"},
     {"config"},
-    {"app", "supervisor", "demo"},
+    {"app", "indexing", "supervisor", "demo"},
     {"cli"},
 )
 """Each may import those before it; within a layer the rooms know nothing of each other."""
@@ -30,6 +30,8 @@ ALLOWED_WITHIN = {
     ("store", "blobs"),  # one commit covers rows and bytes
     ("smtp.inbound", "smtp"),
     ("app", "supervisor"),
+    ("app", "indexing"),
+    ("indexing", "supervisor"),
 }
 ENGINES = (
     "postier.store.sqlite",
@@ -95,7 +97,7 @@ def test_wire_cores_do_no_io(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SRC)))
 def test_only_the_composition_root_names_engines_and_settings(file: Path) -> None:
-    if _room(_module(file)) in {"app", "cli", "config", "store", "search", "blobs", "bus", "dns"}:
+    if _room(_module(file)) in {"app", "indexing", "cli", "config", "store", "search", "blobs", "bus", "dns"}:
         return
     named = [name for name in _names(file) if name.startswith((*ENGINES, "postier.config"))]
     assert not named

@@ -40,6 +40,7 @@ __all__ = [
     "LogSettings",
     "Pop3Settings",
     "QueueSettings",
+    "SearchSettings",
     "ServerSettings",
     "Setting",
     "Settings",
@@ -133,6 +134,12 @@ SETTINGS = (
         "Silence after which a client is disconnected; 10 min is the least.",
     ),
     Setting(
+        "search.index",
+        BOOLEAN,
+        True,
+        "Keep an index of texts, so that searching large mailboxes is fast (see search.md).",
+    ),
+    Setting(
         "tls.certificate", TEXT, "tls/cert.pem", "Certificate and chain, PEM; relative to the data directory."
     ),
     Setting("tls.key", TEXT, "tls/key.pem", "Its private key, PEM; relative to the data directory."),
@@ -221,6 +228,11 @@ class Pop3Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchSettings:
+    index: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TlsSettings:
     certificate: str
     key: str
@@ -249,6 +261,7 @@ class Settings:
     queue: QueueSettings
     imap: ImapSettings
     pop3: Pop3Settings
+    search: SearchSettings
     tls: TlsSettings
     connections: ConnectionSettings
     http: HttpSettings
@@ -262,6 +275,7 @@ PARTS: Mapping[str, type[Any]] = {
     "queue": QueueSettings,
     "imap": ImapSettings,
     "pop3": Pop3Settings,
+    "search": SearchSettings,
     "tls": TlsSettings,
     "connections": ConnectionSettings,
     "http": HttpSettings,

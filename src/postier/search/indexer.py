@@ -7,17 +7,37 @@ any point, and begins where it was. What it writes is never wrong, only late.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 from collections.abc import Sequence
 from typing import cast
 
+from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.blobs.api import Blobs, BlobUnreadable
 from postier.message.searched import FIELD_ZONES, MessageText
-from postier.search.api import Indexed, NewPlace, Place, Segment, TextIndexWriter
+from postier.search.api import Indexed, IndexUnavailable, NewPlace, Place, Segment, TextIndexWriter
 from postier.search.message_text import StoredMessage, read_text
-from postier.store.api import AccountId, BlobId, Mailbox, MailboxId, ModSeq, Reader, Uid
+from postier.store.api import (
+    AccountId,
+    BlobId,
+    Mailbox,
+    MailboxId,
+    ModSeq,
+    Reader,
+    Store,
+    StoreError,
+    Tx,
+    Uid,
+)
 
-__all__ = ["Indexer"]
+__all__ = ["Indexer", "adopt"]
+
+_POLL = 2.0
+"""Seconds between two looks at what changed."""
+_AFTER_FAULT = 60.0
+_TIDY = 3600.0
+"""Seconds that words of messages that are gone may stay in the index."""
 
 _AT_ONCE = 64
 """Messages placed in one transaction."""
@@ -32,10 +52,37 @@ some log n segments, and each message is put into one as often."""
 _MANY_GONE = 8
 """A segment of which one in so many is gone is made anew at once, others when `tidy` comes."""
 
+_OWNER = "search-index"
+"""The meta fact by which a store and its index know each other."""
 _LAST = Uid(2**32 - 1)
 _UNREADABLE = MessageText(("",) * len(FIELD_ZONES), "", "", whole=False)
 
 _log = Log("search")
+
+
+async def adopt(store: Store, index: TextIndexWriter) -> None:
+    """Throw away what the index knows of another store, or of mailboxes whose later days never were: a store
+    that was brought back from a backup gives the same UIDs to other messages. To be called before anything is
+    delivered. Raises IndexUnavailable and StoreError."""
+
+    async def named(tx: Tx) -> str:
+        name = await tx.meta(_OWNER)
+        if name is None:
+            name = secrets.token_hex(16)
+            await tx.set_meta(_OWNER, name)
+        return name
+
+    owner = await store.reader.meta(_OWNER)
+    if owner is None:
+        owner = await store.transact(named)
+    if await index.owner() != owner:
+        await index.reset(owner)
+    for account_id in await index.accounts():
+        ends = {mailbox.mailbox_id: mailbox.uidnext for mailbox in await store.reader.mailboxes(account_id)}
+        for indexed in await index.mailboxes(account_id):
+            mailbox_id = indexed.place.mailbox_id
+            if indexed.placed >= ends.get(mailbox_id, Uid(0)):
+                await index.forget_mailbox(account_id, mailbox_id)
 
 
 class Indexer:
@@ -48,6 +95,22 @@ class Indexer:
         self._seen: dict[AccountId, ModSeq] | None = None
         self._is_first = True
         self.stopping = asyncio.Event()
+
+    async def run(self, clock: Clock) -> None:
+        """Until `stopping`."""
+        tidied = clock.monotonic()
+        while not self.stopping.is_set():
+            pause = _POLL
+            try:
+                await self.round()
+                if clock.monotonic() - tidied > _TIDY:
+                    tidied = clock.monotonic()
+                    await self.tidy()
+            except (IndexUnavailable, StoreError) as error:
+                _log.fault("indexing rests", why=error)
+                pause = _AFTER_FAULT
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), pause)
 
     async def round(self) -> bool:
         """Take up what changed since the last one; False where nothing did. Raises IndexUnavailable and
