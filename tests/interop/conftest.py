@@ -9,11 +9,13 @@ from __future__ import annotations
 import imaplib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -206,3 +208,18 @@ def corpus() -> dict[str, bytes]:
         "epilogue\r\n",
     }
     return {name: (head + text).encode() for name, text in texts.items()}
+
+
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[[Person], None]:
+    """`resolve(who)`: the name of their host leads to its address, for libraries that know names only."""
+    original = socket.getaddrinfo
+
+    def use(who: Person) -> None:
+        def look_up(host: str | bytes | None, *rest: Any, **named: Any) -> Any:
+            name = host.decode() if isinstance(host, bytes) else host
+            return original(who.host if name == who.organisation.hostname else host, *rest, **named)
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    return use
