@@ -12,6 +12,7 @@ import pytest
 
 from postier.accounts import acl, metadata
 from postier.accounts.mailboxes import create, create_defaults
+from postier.imap.session import mailboxes
 from postier.net.api import Session
 from postier.store.api import Account, AccountKind, Tx
 from postier.testing.transcript import play_file
@@ -314,4 +315,15 @@ def test_notes_of_inbox_stay_and_go_along_when_it_is_renamed(in_world: Any) -> N
         await bob.command(b"CREATE Older")
         assert b"NIL" in await bob.command(b"GETMETADATA Older /shared/a")
 
+    in_world(test)
+
+
+def test_subscriptions_have_an_end(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(world: Any) -> None:
+        bob = await world.client(b"CREATE more", b"CREATE most", b"SUBSCRIBE more")
+        assert b"NO [LIMIT]" in await bob.attempt(b"SUBSCRIBE most")
+        await bob.command(b"UNSUBSCRIBE more")
+        await bob.command(b"SUBSCRIBE most")
+
+    monkeypatch.setattr(mailboxes, "MAX_SUBSCRIPTIONS", 7)  # six from the beginning
     in_world(test)

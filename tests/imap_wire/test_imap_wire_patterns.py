@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postier.imap.wire.patterns import Pattern, matcher
+from postier.imap.wire.patterns import Pattern, literal_prefix, matcher
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,44 @@ def test_several_patterns() -> None:
     assert [name for name in ("a", "ab", "b", "bc", "c") if matches(name)] == ["a", "b", "bc"]
 
 
+@given(st.lists(st.text("ab/*%", max_size=6), max_size=5), st.text("ab/", max_size=8))
+def test_several_patterns_are_any_of_them(patterns: list[str], name: str) -> None:
+    assert matcher(patterns)(name) == any(Pattern(pattern)(name) for pattern in patterns)
+
+
+@given(
+    st.lists(st.text("Ii/nNbBoOxX*%a", max_size=8), min_size=1, max_size=3), st.text("I/NBOXa", max_size=8)
+)
+def test_what_matches_begins_with_the_literal_prefix(patterns: list[str], name: str) -> None:
+    for kept in (name, f"INBOX{name}", f"INBOX/{name}", f"a{name}"):
+        if matcher(patterns)(kept):
+            assert kept.startswith(literal_prefix(patterns))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "prefix"),
+    [
+        (["Work/*"], "Work/"),
+        (["Work/%", "Works"], "Work"),
+        (["Work", "Play"], ""),
+        (["*"], ""),
+        ([], ""),
+        (["INBOX/a"], "INBOX/a"),
+        (["inbox/a"], ""),  # any case of INBOX is INBOX
+        (["i%"], ""),
+        (["I*"], "I"),
+    ],
+)
+def test_literal_prefix(patterns: list[str], prefix: str) -> None:
+    assert literal_prefix(patterns) == prefix
+
+
+def test_a_pattern_longer_than_any_name_matches_nothing() -> None:
+    assert Pattern("*" + "a" * 1000)("a" * 1000)
+    assert not Pattern("a" * 1001)("a" * 1001)
+    assert not Pattern("a*" * 1001)("a" * 2000)
+
+
 def obvious(pattern: str, name: str) -> bool:
     if not pattern:
         return not name
@@ -65,3 +103,4 @@ def test_the_worst_pattern_is_walked_once() -> None:
     assert not Pattern("*a" * 500 + "b")("a" * 5000)
     assert not Pattern("%a" * 500 + "b")("a" * 5000)
     assert Pattern("*a%" * 500)("a" * 5000)
+    assert not matcher([f"*a{number}%b" * 20 for number in range(100)])("a" * 1000)

@@ -7,8 +7,8 @@ negative entries take. Whoever may not see a mailbox hears that there is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from postier.accounts.mailboxes import INBOX, BadMailboxName, parents
 from postier.accounts.namespaces import (
@@ -77,8 +77,7 @@ class NoPermission(Exception):
     """The account sees the mailbox and may not do that with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A mailbox as an account sees it: its name there, the account's rights, and whether it is its own."""
 
     mailbox: Mailbox
@@ -107,8 +106,10 @@ def normal(letters: Iterable[str]) -> str:
     return "".join(right for right in RIGHTS if right in given)
 
 
-def effective(viewer: AccountId, owner: AccountId, grants: Iterable[Grant]) -> str:
+def effective(viewer: AccountId, owner: AccountId, grants: Sequence[Grant]) -> str:
     """The rights of `viewer` by the entries that concern it; others may be among them."""
+    if viewer == owner and not grants:
+        return RIGHTS
     given, taken = set[str](), set[str]()
     is_said = False
     for grant in grants:

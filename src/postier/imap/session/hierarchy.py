@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from postier.accounts.mailboxes import HIERARCHY_SEPARATOR
@@ -11,36 +11,40 @@ from postier.imap.wire.listing import ListSelection
 
 __all__ = ["Hierarchy", "names_above"]
 
-Matches = Callable[[str], bool]
-
 CRITERIA = ListSelection.SUBSCRIBED | ListSelection.SPECIAL_USE
 
 
 class Hierarchy(NamedTuple):
     """What one LIST looks at.
 
-    `places`: the mailboxes that are seen, by name. `subscribed`: names, existing or not. `above`: names with
-    a mailbox below them. `chosen_above`: names with something below that meets the selection criteria;
-    `untold_above`: the same where no pattern matches it, so that only the parent can tell of it.
+    `places`: the mailboxes that are seen, by name. `subscribed`: names, existing or not. `matched`: names
+    that a pattern matches. `above`: names with a mailbox below them. `chosen_above`: names with something
+    below that meets the selection criteria; `untold_above`: the same where no pattern matches it, so that
+    only the parent can tell of it.
     """
 
     places: dict[str, Place]
     subscribed: frozenset[str]
     selection: ListSelection
+    matched: frozenset[str]
     above: frozenset[str]
     chosen_above: frozenset[str] = frozenset()
     untold_above: frozenset[str] = frozenset()
 
     @classmethod
     def of(
-        cls, places: Iterable[Place], subscribed: Iterable[str], selection: ListSelection, matches: Matches
+        cls,
+        places: dict[str, Place],
+        subscribed: frozenset[str],
+        selection: ListSelection,
+        matched: frozenset[str],
     ) -> Hierarchy:
-        known = {place.name: place for place in places}
-        made = cls(known, frozenset(subscribed), selection, names_above(known))
+        """`matched`: which of the names in `places` and `subscribed`, and above them, a pattern matches."""
+        made = cls(places, subscribed, selection, matched, names_above(places))
         if ListSelection.RECURSIVEMATCH not in selection:
             return made
-        chosen = list(filter(made.is_chosen, known.keys() | made.subscribed))
-        untold = (name for name in chosen if not matches(name))
+        chosen = list(filter(made.is_chosen, places.keys() | subscribed))
+        untold = (name for name in chosen if name not in matched)
         return made._replace(chosen_above=names_above(chosen), untold_above=names_above(untold))
 
     def is_chosen(self, name: str) -> bool:
@@ -52,20 +56,16 @@ class Hierarchy(NamedTuple):
             return place is not None and bool(place.special_use)
         return True
 
-    def names(self, matches: Matches, matches_levels: Matches) -> list[str]:
-        """Those to tell of, in order. `matches_levels`: of the patterns that end in "%", which find levels of
-        the hierarchy as well that are no mailboxes (RFC 3501 6.3.8)."""
+    def names(self, levels: Iterable[str]) -> list[str]:
+        """Those to tell of, in order. `levels`: names that patterns which end in "%" match: these find levels
+        of the hierarchy as well that are no mailboxes (RFC 3501 6.3.8)."""
         candidates = self.places.keys() | self.untold_above
         if ListSelection.SUBSCRIBED in self.selection:
             candidates |= self.subscribed
-        found = {
-            name
-            for name in candidates
-            if (name in self.untold_above or self.is_chosen(name)) and matches(name)
-        }
-        if not self.selection & CRITERIA:
-            found.update(name for name in self.above - self.places.keys() if matches_levels(name))
-        return sorted(found)
+        if self.selection & CRITERIA:
+            candidates = {name for name in candidates if name in self.untold_above or self.is_chosen(name)}
+            return sorted(candidates & self.matched)
+        return sorted((candidates & self.matched).union(self.above.intersection(levels) - self.places.keys()))
 
     def child_info(self, name: str) -> tuple[bytes, ...]:
         """The criteria that something below it meets, for CHILDINFO (RFC 5258 3.5)."""

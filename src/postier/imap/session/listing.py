@@ -7,7 +7,7 @@ A few queries, however many mailboxes there are, and the answer leaves in pieces
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from postier.accounts.mailboxes import HIERARCHY_SEPARATOR
 from postier.accounts.rights import Place, visible
@@ -33,21 +33,45 @@ async def list_mailboxes(context: Context, command: List) -> bytes:
     if "HIGHESTMODSEQ" in command.returns.status:
         context.become_modseq_aware()
     patterns = [command.reference + pattern for pattern in command.patterns if pattern]  # RFC 5258 3
-    matches = matcher(patterns, HIERARCHY_SEPARATOR)
-    hierarchy = Hierarchy.of(
-        await visible(context.reader, context.viewer, literal_prefix(patterns)) if patterns else (),
-        await _subscriptions(context, command),
-        command.selection,
-        matches,
-    )
+    hierarchy, names = await _chosen(context, command, patterns)
     listed = await ListedNotes.read(context, command.returns.metadata)
-    levels = matcher([pattern for pattern in patterns if pattern.endswith("%")], HIERARCHY_SEPARATOR)
-    for number, name in enumerate(hierarchy.names(matches, levels), 1):
+    for number, name in enumerate(names, 1):
         await _tell(context, command, hierarchy, listed, name)
         if number % BATCH == 0:
             await context.write([])
             await asyncio.sleep(0)
     return b"OK Done"
+
+
+async def _chosen(
+    context: Context, command: List, patterns: Sequence[str]
+) -> tuple[Hierarchy, Sequence[str]]:
+    """What is there, and the names to tell of."""
+    prefix = literal_prefix(patterns)
+    seen = await visible(context.reader, context.viewer, prefix) if patterns else ()
+    places = {place.name: place for place in seen}
+    subscribed = frozenset(await _subscriptions(context, command))
+    everything = places.keys() | subscribed
+    everything |= names_above(everything)
+    matched = await _matching(everything, patterns)
+    hierarchy = Hierarchy.of(places, subscribed, command.selection, matched)
+    levels = await _matching(
+        hierarchy.above - places.keys(), [each for each in patterns if each.endswith("%")]
+    )
+    return hierarchy, hierarchy.names(levels)
+
+
+async def _matching(names: Iterable[str], patterns: Sequence[str]) -> frozenset[str]:
+    """Those that a pattern matches; the other connections get their turn meanwhile."""
+    if not patterns:
+        return frozenset()
+    matches, found = matcher(patterns, HIERARCHY_SEPARATOR), []
+    for number, name in enumerate(names, 1):
+        if matches(name):
+            found.append(name)
+        if number % BATCH == 0:
+            await asyncio.sleep(0)
+    return frozenset(found)
 
 
 async def _subscriptions(context: Context, command: List) -> Iterable[str]:
@@ -63,10 +87,9 @@ async def _tell(
     attributes = _attributes(hierarchy, name, extended=command.extended)
     utf8 = context.core.utf8
     context.say(list_line(name, attributes, child_info=hierarchy.child_info(name), utf8=utf8))
-    if command.returns != ListReturn() and hierarchy.is_chosen(name):
-        place = hierarchy.places.get(name)
-        if place is not None:
-            await _tell_more(context, command.returns, place, listed)
+    place = hierarchy.places.get(name)
+    if place is not None and hierarchy.is_chosen(name):
+        await _tell_more(context, command.returns, place, listed)
 
 
 async def _tell_more(context: Context, returns: ListReturn, place: Place, listed: ListedNotes) -> None:
@@ -96,10 +119,10 @@ def _attributes(hierarchy: Hierarchy, name: str, *, extended: bool) -> list[byte
 
 async def lsub(context: Context, command: Lsub) -> bytes:
     """Subscribed names; where "%" stops above one, that level as \\Noselect (RFC 3501 6.3.9)."""
-    matches = matcher([command.reference + command.pattern], HIERARCHY_SEPARATOR)
     subscribed = set(await context.reader.subscriptions(context.account_id))
     levels = names_above(subscribed) - subscribed if "%" in command.pattern else frozenset()
-    for number, name in enumerate(sorted(filter(matches, subscribed | levels)), 1):
+    found = await _matching(subscribed | levels, [command.reference + command.pattern])
+    for number, name in enumerate(sorted(found), 1):
         attributes = (b"\\Noselect",) if name in levels else ()
         context.say(list_line(name, attributes, command=b"LSUB", utf8=context.core.utf8))
         if number % BATCH == 0:

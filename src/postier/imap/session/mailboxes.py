@@ -30,6 +30,9 @@ from postier.store.api import Flag, Mailbox, Tx
 
 __all__ = ["create", "delete", "namespace", "rename", "status", "status_line", "subscribe", "unsubscribe"]
 
+MAX_SUBSCRIPTIONS = 20_000
+"""They stay when mailboxes go, so they need a limit of their own."""
+
 DELETED_BATCH = 2000
 """Messages looked at before the other connections get their turn."""
 
@@ -80,6 +83,8 @@ async def unsubscribe(context: Context, command: Unsubscribe) -> bytes:
 
 async def _set_subscribed(context: Context, name: str, subscribed: bool) -> None:
     async def work(tx: Tx) -> None:
+        if subscribed and len(await tx.subscriptions(context.account_id)) >= MAX_SUBSCRIPTIONS:
+            raise No("LIMIT", "There are as many subscriptions as there can be")
         await tx.set_subscribed(context.account_id, name, subscribed)
 
     await context.services.store.transact(work)
