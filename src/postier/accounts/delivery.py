@@ -53,6 +53,7 @@ def new_message(
 ) -> NewMessage:
     """What the store keeps of a message whose body was analysed and whose blob begins with `prefix`."""
     references = analysis.references or analysis.in_reply_to[:1]
+    has_empty_line = len(analysis.header) < analysis.size  # `Facts.header` tells of the fields alone
     return NewMessage(
         blob_id=blob_id,
         size=len(prefix) + analysis.size,
@@ -61,7 +62,7 @@ def new_message(
         envelope=analysis.envelope,
         body_structure=analysis.body_structure,
         parts=shift_parts(analysis.parts, len(prefix)) if prefix else analysis.parts,
-        header=listing_header(analysis.header),
+        header=listing_header(analysis.header) if has_empty_line else b"",
         preview=analysis.preview,
         base_subject=analysis.base_subject,
         message_id=analysis.message_id or "",

@@ -11,16 +11,15 @@ __all__ = ["chosen_fields"]
 
 
 def chosen_fields(header: bytes, section: BodySection) -> bytes:
-    """Whole fields, byte for byte and in the order they stand in, then the empty line. HEADER.FIELDS.NOT is
-    all there is without the fields named: lines that are no field stay."""
+    """Whole fields, byte for byte and in the order they stand in, then the empty line if `header` has one.
+    HEADER.FIELDS.NOT is all there is without the fields named: lines that are no field stay."""
     pattern = _pattern(section.fields)
+    fields = _EMPTY_LINE.sub(b"", header)
     if section.specifier == "HEADER.FIELDS":
-        kept = b"".join(pattern.findall(header))
+        kept = b"".join(pattern.findall(fields))
     else:
-        kept = pattern.sub(b"", _EMPTY_LINE.sub(b"", header))
-    if kept and not kept.endswith(b"\n"):  # a header section that ends with the message
-        kept += b"\r\n"
-    return kept + b"\r\n"
+        kept = pattern.sub(b"", fields)
+    return kept + b"\r\n" if len(fields) < len(header) else kept
 
 
 _EMPTY_LINE = re.compile(rb"^\r?\n\Z", re.MULTILINE)

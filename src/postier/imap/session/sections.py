@@ -130,7 +130,7 @@ class SectionReader:
     async def _from_listing(self, head: bytes, header: bytes) -> None:
         line = [head]
         for section, label in zip(self._sections.sections, self._sections.labels, strict=True):
-            data = without_nul(chosen_fields(header, section))
+            data = without_nul(chosen_fields(header + b"\r\n", section))
             first, last = partial_octets(section, 0, len(data))
             line += (label, literal_header(last - first), data[first:last])
         line.append(b")\r\n")
