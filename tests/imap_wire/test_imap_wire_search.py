@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postier.imap.wire.commands import parse_command
+from postier.imap.wire.multisearch import Multisearch, Source, SourceKind
 from postier.imap.wire.returns import PLAIN, Returns, SearchReturn
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.search_keys import has_key
@@ -249,6 +250,63 @@ def test_nesting() -> None:
     for _ in range(24):
         worst = b"(NEW " + b"OR SEEN " * 400 + b"NOT " + worst + b")"
     assert depth(key(worst)) < 500
+
+
+# ---------------------------------------------------------------------- ESEARCH (RFC 7377)
+
+
+def multisearch(arguments: bytes, state: State = State.AUTHENTICATED) -> object:
+    return parse_command(b"a ESEARCH " + arguments, state)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sources", "returns"),
+    [
+        (b"SEEN", (Source(SourceKind.SELECTED),), Returns(R.ALL)),
+        (b"RETURN (COUNT) SEEN", (Source(SourceKind.SELECTED),), Returns(R.COUNT)),
+        (b"IN (personal) SEEN", (Source(SourceKind.PERSONAL),), Returns(R.ALL)),
+        (
+            b'in (MAILBOXES "folder1" subtree-one (a "b c" &ANw-)) return () seen',
+            (
+                Source(SourceKind.MAILBOXES, ("folder1",)),
+                Source(SourceKind.SUBTREE_ONE, ("a", "b c", "Ü")),
+            ),
+            Returns(R.ALL),
+        ),
+        (
+            b"IN (selected subscribed inboxes subtree inbox) RETURN (MIN) CHARSET UTF-8 SEEN",
+            (
+                Source(SourceKind.SELECTED),
+                Source(SourceKind.SUBSCRIBED),
+                Source(SourceKind.INBOXES),
+                Source(SourceKind.SUBTREE, ("INBOX",)),
+            ),
+            Returns(R.MIN),
+        ),
+    ],
+)
+def test_multisearch(arguments: bytes, sources: tuple[Source, ...], returns: Returns) -> None:
+    assert multisearch(arguments) == Multisearch(b"a", A, True, returns, sources)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(b"", b"IN SEEN", b"IN () SEEN", b"IN (shoes) SEEN", b"IN (personal)", b"IN (personal (x 1)) SEEN"),
+        *(
+            b"IN (mailboxes) SEEN",
+            b"IN (mailboxes ()) SEEN",
+            b"IN (mailboxes (a)",
+            b"IN (mailboxes (a b) SEEN",
+        ),
+        *(b"RETURN (MIN) IN (personal) SEEN", b"IN (personal) RETURN (SAVE) SEEN"),
+        b"IN (" + b"personal " * 100 + b"personal) SEEN",
+        b"IN (mailboxes (" + b"a " * 1000 + b"a)) SEEN",
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_wrong_multisearches(arguments: bytes) -> None:
+    assert isinstance(multisearch(arguments), BadCommand)
 
 
 # ---------------------------------------------------------------------- the tree means what was written

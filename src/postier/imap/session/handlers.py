@@ -21,6 +21,7 @@ from postier.imap.session import (
     listing,
     mailboxes,
     metadata,
+    multisearch,
     quota,
     search,
     select,
@@ -37,6 +38,7 @@ from postier.imap.wire import metadata as metadata_values
 from postier.imap.wire import quota as quota_values
 from postier.imap.wire.append import Append, Replace
 from postier.imap.wire.batches import UidBatches
+from postier.imap.wire.multisearch import Multisearch
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.sort import Sort
 from postier.imap.wire.thread import Thread
@@ -129,6 +131,7 @@ HANDLERS: dict[type, Handler] = {
     Search: Handler(search.search, _by_uid, counts=True),
     Sort: Handler(sort.sort, _by_uid, counts=True),
     UidBatches: Handler(batches.uidbatches, _ALL, counts=True),
+    Multisearch: Handler(multisearch.multisearch, _by_uid),
     Thread: Handler(thread.thread, _by_uid, counts=True),
     BadCharset: Handler(search.bad_charset, _by_uid),
     values.Fetch: Handler(fetch.fetch, _by_uid, counts=True),

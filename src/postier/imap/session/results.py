@@ -21,7 +21,7 @@ from postier.imap.wire.search_keys import has_key
 from postier.imap.wire.search_responses import Correlator, esearch
 from postier.imap.wire.values import SearchKey
 
-__all__ = ["Order", "Plain", "answer", "esearch_of", "find_and_order", "highest_modseq"]
+__all__ = ["Order", "Plain", "answer", "esearch_of", "find_and_order", "highest_modseq", "reported", "save"]
 
 Order = Callable[["array[int]", Progress], Awaitable[Sequence[int]]]
 """Puts UIDs, ascending, into the order of the answer."""
@@ -38,18 +38,18 @@ async def answer(context: Context, command: Searching, returns: Returns, order: 
     selected = context.mailbox
     try:
         ordered = await find_and_order(context, command, order)
-        reported = _reported(returns, ordered)
-        modseq = await highest_modseq(context, selected, command.key, reported)
+        chosen = reported(returns, ordered)
+        modseq = await highest_modseq(context, selected, command.key, chosen)
     except BaseException:
         if SearchReturn.SAVE in returns:
             save(selected, ())  # RFC 5182 2.1: a failed search leaves nothing to refer to
         raise
     if SearchReturn.SAVE in returns:
-        save(selected, reported)
+        save(selected, chosen)
     numbers = ordered if command.by_uid else selected.view.numbers_of(ordered)
     if not returns.options:
         context.say(plain(numbers, modseq))
-    elif returns.options & _TOLD:
+    else:
         context.say(esearch_of(Correlator(command.tag), returns, numbers, modseq, by_uid=command.by_uid))
     return b"OK Done"
 
@@ -65,7 +65,7 @@ def save(selected: Selected, uids: Iterable[int]) -> None:
     selected.saved = array("I", sorted(uids))
 
 
-def _reported(returns: Returns, ordered: Sequence[int]) -> Sequence[int]:
+def reported(returns: Returns, ordered: Sequence[int]) -> Sequence[int]:
     """What SAVE keeps and MODSEQ is about: with MIN, MAX or PARTIAL and neither ALL nor COUNT those alone
     (RFC 5182 2.4, RFC 9394 3.2, RFC 4731 3.2)."""
     if returns.options & _WHOLE or not returns.options & _ENDS:
@@ -96,7 +96,9 @@ async def highest_modseq(
 def esearch_of(
     correlator: Correlator, returns: Returns, numbers: Sequence[int], modseq: int | None, *, by_uid: bool
 ) -> bytes:
-    """The ESEARCH response with what RETURN asked for."""
+    """The ESEARCH response with what RETURN asked for; none where that was SAVE alone (RFC 5182 2.1)."""
+    if not returns.options & _TOLD:
+        return b""
     return esearch(
         correlator,
         by_uid=by_uid,

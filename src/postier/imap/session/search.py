@@ -19,7 +19,7 @@ __all__ = ["bad_charset", "search"]
 
 
 async def bad_charset(context: Context, command: BadCharset) -> bytes:
-    if command.save:
+    if command.save and context.selected is not None:
         save(context.mailbox, ())
     return b"NO [%b] That charset is not known" % search_responses.bad_charset_code()
 

@@ -130,6 +130,7 @@ CAPABILITIES = (
     CapabilityRow("THREAD=REFERENCES", "5256", _after_login),
     CapabilityRow("THREAD=REFS", "5256", _after_login),
     CapabilityRow("UIDBATCHES", "10022", _after_login),
+    CapabilityRow("MULTISEARCH", "7377", _after_login, "ESEARCH"),
     CapabilityRow("MULTIAPPEND", "3502", _after_login),
     CapabilityRow("BINARY", "3516", _after_login),
     CapabilityRow("CATENATE", "4469", _after_login),

@@ -16,6 +16,7 @@ from postier.imap.wire import access, acl, fetch, listing, mailboxes, messages, 
 from postier.imap.wire.append import Append, parse_append, parse_replace
 from postier.imap.wire.batches import parse_uid_batches
 from postier.imap.wire.grammar import Grammar
+from postier.imap.wire.multisearch import parse_multisearch
 from postier.imap.wire.sort import parse_sort
 from postier.imap.wire.thread import parse_thread
 from postier.imap.wire.values import (
@@ -151,6 +152,7 @@ COMMANDS = {
         ),
         Row(b"SORT", parse_sort, _SELECTED, "5256 3", "SORT", partial(parse_sort, by_uid=True)),
         Row(b"UIDBATCHES", parse_uid_batches, _SELECTED, "10022 3.1", "UIDBATCHES"),
+        Row(b"ESEARCH", parse_multisearch, _AFTER, "7377 2", "MULTISEARCH", parse_multisearch),
         Row(b"THREAD", parse_thread, _SELECTED, "5256 3", "THREAD", partial(parse_thread, by_uid=True)),
         Row(
             b"FETCH",

@@ -1,0 +1,135 @@
+"""The ESEARCH command (RFC 7377): one search over several mailboxes, an answer for each with a match."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, BadMailboxName, canonical_name
+from postier.accounts.rights import Place, find_any, visible
+from postier.imap.session.context import Context
+from postier.imap.session.errors import Bad
+from postier.imap.session.find import find
+from postier.imap.session.progress import Progress
+from postier.imap.session.results import esearch_of, highest_modseq, reported, save
+from postier.imap.session.scope import Scope, StoredScope
+from postier.imap.wire.multisearch import Multisearch, Source, SourceKind
+from postier.imap.wire.returns import SearchReturn
+from postier.imap.wire.search_keys import has_key
+from postier.imap.wire.search_responses import Correlator
+from postier.store.api import NoSuchMailbox
+
+__all__ = ["multisearch"]
+
+
+async def multisearch(context: Context, command: Multisearch) -> bytes:
+    """What is selected stays so; mailboxes that may not be read are passed over as if they were not there."""
+    if command.needs_selection and context.selected is None:
+        raise Bad("No mailbox is selected", "CLIENTBUG")
+    if has_key(command.key, "MODSEQ"):
+        context.become_modseq_aware()
+    if SearchReturn.SAVE in command.returns:
+        save(context.mailbox, ())
+    places = await _places(context, command)
+    progress = Progress(context, command.tag, sum(place.mailbox.messages for place in places))
+    for place in places:
+        try:
+            await _search(context, command, place, progress)
+        except NoSuchMailbox:  # deleted meanwhile
+            continue
+        await asyncio.sleep(0)
+    return b"OK Done"
+
+
+async def _search(context: Context, command: Multisearch, place: Place, progress: Progress) -> None:
+    """One mailbox: an answer only where something matches (RFC 7377 2.1)."""
+    scope = await _scope(context, place)
+    found = await find(context, scope, command.key, progress)
+    chosen = reported(command.returns, found)
+    if SearchReturn.SAVE in command.returns:
+        save(context.mailbox, chosen)
+    if not found:
+        return
+    modseq = await highest_modseq(context, scope, command.key, chosen)
+    correlator = Correlator(command.tag, place.name, scope.uidvalidity, context.core.utf8)
+    context.say(esearch_of(correlator, command.returns, found, modseq, by_uid=True))
+    await context.write([])
+
+
+async def _scope(context: Context, place: Place) -> Scope:
+    """The selected mailbox is searched as the session counts it."""
+    selected = context.selected
+    if selected is not None and selected.is_at(place):
+        await selected.load(context.reader)
+        return selected
+    return await StoredScope.read(context.reader, place.mailbox)
+
+
+# ---------------------------------------------------------------------- which mailboxes
+
+
+async def _places(context: Context, command: Multisearch) -> list[Place]:
+    """Each once, in the order of the sources. "r" is needed for all of them (RFC 7377 2.2)."""
+    chosen: dict[tuple[int, int], Place] = {}
+    seen: list[Place] = []
+    if any(source.kind in _AMONG for source in command.sources):
+        seen = await visible(context.reader, context.viewer)
+    for source in command.sources:
+        for place in await _of_source(context, source, seen):
+            if "r" in place.rights and place.mailbox.selectable:
+                chosen.setdefault((place.account_id, place.mailbox_id), place)
+    return list(chosen.values())
+
+
+async def _of_source(context: Context, source: Source, seen: list[Place]) -> list[Place]:
+    if source.kind is SourceKind.SELECTED:
+        return await _named(context, (context.mailbox.name,))
+    if source.kind is SourceKind.MAILBOXES:
+        return await _named(context, source.names)
+    if source.kind is SourceKind.SUBSCRIBED:
+        subscribed = set(await context.reader.subscriptions(context.account_id))
+        return [place for place in seen if "l" in place.rights and place.name in subscribed]
+    names = tuple(_canonical(source.names))
+    return [place for place in seen if "l" in place.rights and _AMONG[source.kind](place, names)]
+
+
+def _canonical(names: Iterable[str]) -> Iterator[str]:
+    """What can be no mailbox's name is passed over, as a mailbox that is not there is."""
+    for name in names:
+        try:
+            yield canonical_name(name)
+        except BadMailboxName:
+            continue
+
+
+async def _named(context: Context, names: tuple[str, ...]) -> list[Place]:
+    found = []
+    for name in dict.fromkeys(names):
+        try:
+            found.append(await find_any(context.reader, context.viewer, name))
+        except NoSuchMailbox:
+            continue
+    return found
+
+
+def _is_own(place: Place, names: tuple[str, ...]) -> bool:
+    """INBOXES are all personal mailboxes: filters may put mail into any (RFC 5465 6.3)."""
+    return place.is_own
+
+
+def _is_below(place: Place, names: tuple[str, ...]) -> bool:
+    return any(place.name == name or place.name.startswith(name + HIERARCHY_SEPARATOR) for name in names)
+
+
+def _is_just_below(place: Place, names: tuple[str, ...]) -> bool:
+    return place.name in names or place.name.rpartition(HIERARCHY_SEPARATOR)[0] in names
+
+
+_AMONG = {
+    SourceKind.INBOXES: _is_own,
+    SourceKind.PERSONAL: _is_own,
+    SourceKind.SUBSCRIBED: _is_own,
+    SourceKind.SUBTREE: _is_below,
+    SourceKind.SUBTREE_ONE: _is_just_below,
+}
+"""Which of the mailboxes that are seen; SUBSCRIBED is asked of the store."""
