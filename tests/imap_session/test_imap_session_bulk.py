@@ -82,7 +82,7 @@ def test_a_message_that_cannot_be_read_spoils_only_itself(in_world: Any, monkeyp
         assert b"* 1 FETCH (BODY[TEXT] {" in answer
         assert b"* 2 FETCH" not in answer
         assert b"* 3 FETCH (BODY[TEXT] {" in answer
-        assert answer.endswith(b"c3 NO [SERVERBUG] A message cannot be read\r\n")
+        assert answer.endswith(b"c3 NO [CORRUPTION] A message cannot be read\r\n")
         assert await client.command(b"NOOP") == b""
 
     in_world(test)

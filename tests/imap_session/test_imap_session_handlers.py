@@ -67,7 +67,7 @@ def test_refusals() -> None:
     assert refusal(Bad("Wrong")) == b"BAD Wrong"
     assert refusal(Bad("Wrong", code="UIDREQUIRED")) == b"BAD [UIDREQUIRED] Wrong"
     assert refusal(BadMailboxName("Bad")) == b"NO [CANNOT] Bad"
-    assert refusal(BlobUnreadable("/data/packs/1")) == b"NO [SERVERBUG] A message cannot be read"
+    assert refusal(BlobUnreadable("/data/packs/1")) == b"NO [CORRUPTION] A message cannot be read"
     assert refusal(NoSuchSequence()) is not None
     assert refusal(ValueError("a fault of ours")) is None
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from postier.store.api import StoreUnavailable
+
 
 def test_expunge_waits_for_a_command_that_may_tell_it(in_world: Any) -> None:
     async def test(world: Any) -> None:
         await world.fill()
         one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
         await one.command(b"STORE 1 +FLAGS.SILENT \\Deleted")
-        assert await one.command(b"EXPUNGE") == b"* 1 EXPUNGE\r\n"
+        assert await one.command(b"EXPUNGE") == b"* 1 EXPUNGE\r\n* 2 RECENT\r\n"
         assert b"EXPUNGE" not in await two.command(b"FETCH 2:3 UID")
         assert b"EXPUNGE" not in await two.command(b"SEARCH ALL")
         assert await two.command(b"SEARCH UNSEEN") == b"* SEARCH 2 3\r\n"  # its own numbers still hold
@@ -97,7 +99,7 @@ def test_idle_hears_at_once(in_world: Any) -> None:
         await two.command(b"STORE 1 +FLAGS.SILENT \\Deleted")
         assert await one.news() == b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Deleted \\Recent))\r\n"
         await two.command(b"EXPUNGE")
-        assert await one.news() == b"* 1 EXPUNGE\r\n"
+        assert await one.news() == b"* 1 EXPUNGE\r\n* 3 RECENT\r\n"
         await world.deliver(world.plain, mailbox="Sent")
         assert await one.news() == b""
         assert await one.send(b"DONE\r\n") == b"i OK Done\r\n"
@@ -158,7 +160,9 @@ def test_messages_moved_away_and_appended_in_the_same_mailbox(in_world: Any) -> 
     async def test(world: Any) -> None:
         await world.fill()
         one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
-        assert (await one.command(b"MOVE 1:2 Trash")).endswith(b"* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n")
+        assert (await one.command(b"MOVE 1:2 Trash")).endswith(
+            b"* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n* 1 RECENT\r\n"
+        )
         assert await one.command(b"APPEND INBOX {5+}\r\nhello") == b"* 2 EXISTS\r\n* 2 RECENT\r\n"
         told = await two.command(b"NOOP")
         assert told == b"* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n* 2 EXISTS\r\n* 1 RECENT\r\n"
@@ -221,6 +225,7 @@ def test_the_modseq_told_with_an_expunge_covers_what_others_did(in_world: Any) -
         await two.command(b"STORE 3 +FLAGS.SILENT \\Answered")
         assert (await one.attempt(b"EXPUNGE")).splitlines() == [
             b"* 1 EXPUNGE",
+            b"* 2 RECENT",
             b"* 2 FETCH (UID 3 MODSEQ (7) FLAGS (\\Answered \\Recent))",
             b"c4 OK [HIGHESTMODSEQ 8] Expunged",
         ]
@@ -324,10 +329,11 @@ def test_conditional_store_on_messages_of_which_some_are_gone(in_world: Any) -> 
         assert answer.splitlines() == [
             b"* 2 FETCH (UID 2 MODSEQ (6) FLAGS (\\Answered \\Recent))",
             b"* 1 FETCH (UID 1 MODSEQ (9) FLAGS (\\Seen \\Flagged \\Recent))",
+            b"* OK [HIGHESTMODSEQ 5] Highest",
             b"c3 NO [MODIFIED 2] Some of the messages no longer exist",
         ]
         told = await one.command(b"NOOP")
-        assert told == b"* 3 EXPUNGE\r\n* OK [HIGHESTMODSEQ 9] Highest\r\n"
+        assert told == b"* 3 EXPUNGE\r\n* 2 RECENT\r\n* OK [HIGHESTMODSEQ 9] Highest\r\n"
 
     in_world(test)
 
@@ -340,5 +346,57 @@ def test_seen_by_reading_comes_with_uid_and_modseq(in_world: Any) -> None:
         one = await world.client(b"SELECT INBOX (CONDSTORE)")
         told = await one.command(b"FETCH 2 BODY[TEXT]<0.1>")
         assert told.startswith(b"* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent) MODSEQ (6) BODY[TEXT]<0> {1}\r\n")
+
+    in_world(test)
+
+
+def test_refusals_come_with_news_where_the_command_may_tell_them(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        await one.command(b"STORE 1 +FLAGS.SILENT \\Deleted")
+        await one.command(b"EXPUNGE")
+        assert b"EXPUNGE\r\n" not in await two.attempt(b"FETCH 1 RFC822.SIZE")
+        answer = await two.attempt(b"COPY 1 Sent")
+        assert answer.startswith(b"* 1 EXPUNGE\r\n")
+        assert b"c4 NO [EXPUNGEISSUED] " in answer
+
+    in_world(test)
+
+
+def test_a_command_that_is_done_is_ok_though_its_news_cannot_be_read(in_world: Any, monkeypatch: Any) -> None:
+    async def test(world: Any) -> None:
+        async def down(*_: object, **__: object) -> object:
+            raise StoreUnavailable("disk")
+
+        await world.fill()
+        one = await world.client(b"SELECT INBOX")
+        await world.deliver(world.plain)
+        with monkeypatch.context() as patched:
+            patched.setattr(type(world.store.reader), "changes_since", down)
+            assert await one.command(b"CREATE New") == b""
+        assert await one.command(b"NOOP") == b"* 4 EXISTS\r\n* 4 RECENT\r\n"
+
+    in_world(test)
+
+
+def test_the_selected_mailbox_is_deleted_by_another(in_world: Any) -> None:
+    """RFC 2180 3.3: IMAP4rev1 has no word for it but BYE; RFC 9051 3: CLOSED."""
+
+    async def test(world: Any) -> None:
+        await (await world.client()).command(b"CREATE Doomed")
+        old = await world.client(b"SELECT Doomed")
+        new = await world.client(b"ENABLE IMAP4rev2", b"SELECT Doomed")
+        idle = await world.client(b"ENABLE IMAP4rev2", b"SELECT Doomed")
+        assert await idle.send(b"i IDLE\r\n") == b"+ idling\r\n"
+        await (await world.client()).command(b"DELETE Doomed")
+        assert (await old.attempt(b"NOOP")).startswith(b"* BYE ")
+        assert old.connection.closed
+        assert (await new.command(b"NOOP")).startswith(b"* OK [CLOSED] ")
+        assert (await new.attempt(b"FETCH 1 FLAGS")).startswith(b"c5 BAD ")
+        assert b"* LIST" in await new.command(b"SELECT INBOX")
+        assert (await idle.news()).startswith(b"* OK [CLOSED] ")
+        assert await idle.send(b"DONE\r\n") == b"i OK Done\r\n"
+        assert (await idle.attempt(b"CHECK")).startswith(b"c4 BAD ")
 
     in_world(test)

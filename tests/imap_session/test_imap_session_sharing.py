@@ -139,7 +139,7 @@ def test_messages_move_between_accounts_in_one_step(in_world: Any) -> None:
         bob = await world.client(b"SELECT INBOX", b"STORE 1 +FLAGS (\\Flagged $Work)")
         told = await bob.command(b'MOVE 1:2 "Shared/sales@b.example/INBOX"')
         assert b"[COPYUID " in told
-        assert told.endswith(b"* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n")
+        assert told.endswith(b"* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n* 1 RECENT\r\n")
         await bob.command(b'MOVE 1 "Other Users/alice@b.example/INBOX/Team"')
         await bob.command(b'SELECT "Shared/sales@b.example/INBOX"')
         flags = await bob.command(b"FETCH 1:* FLAGS")

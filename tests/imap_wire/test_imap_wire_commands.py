@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postier.accounts.mailboxes import BadMailboxName, canonical_name
 from postier.imap.wire import acl, metadata, quota
 from postier.imap.wire.access import Unauthenticate
 from postier.imap.wire.commands import COMMANDS, parse_command
 from postier.imap.wire.listing import List, ListReturn, ListSelection, Lsub
+from postier.imap.wire.patterns import matcher
 from postier.imap.wire.values import (
     Authenticate,
     BadCommand,
@@ -360,9 +362,7 @@ BAD = [
     b"a SELECT x (FOO)",
     b"a SELECT x (QRESYNC (0 2))",
     b"a SELECT x (QRESYNC (1 2 1:*))",
-    b"a SELECT a&b",
     b"a SELECT gr\xc3\xbcn",
-    b"a SELECT &AGE-",
     b"a CREATE x (USE (Sent))",
     b"a STATUS x ()",
     b"a STATUS x (SHOES)",
@@ -419,7 +419,7 @@ def test_wrong_arguments_are_bad_and_keep_the_tag(line: bytes) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b" ", b"NOOP", b"+ NOOP", b'"a" NOOP', b"a", b"(a NOOP", b"\xff NOOP", b"a" * 256 + b" NOOP"],
+    [b"", b" ", b"+ NOOP", b'"a" NOOP', b"a+b NOOP", b"(a NOOP", b"\xff NOOP", b"a" * 256 + b" NOOP"],
 )
 def test_without_a_tag_the_answer_is_untagged(line: bytes) -> None:
     answer = parse_command(line, State.SELECTED)
@@ -441,6 +441,26 @@ def test_states(row: object) -> None:
         answer = parse_command(b"a " + row.name, state)
         refused = answer == BadCommand(b"a", "Command not allowed in this state", code="CLIENTBUG")
         assert refused is not bool(row.states & state)
+
+
+@pytest.mark.parametrize("line", [b"a", b"a "])
+def test_a_tag_alone_is_answered(line: bytes) -> None:
+    assert parse_command(line, State.SELECTED) == BadCommand(
+        b"a", f"Syntax: expected a name at position {len(line)}"
+    )
+
+
+@pytest.mark.parametrize("name", [b"a&b", b"&AGE-", b"&Jjo!", b'"&U,BTFw-&ZeVnLIqe-"', b"{2}\r\n\xc3\xa9"])
+def test_what_is_no_utf7_is_the_name_of_nothing(name: bytes) -> None:
+    """RFC 3501 5.1.3: it may be refused, but as a name, not as wrong syntax; patterns match nothing."""
+    command = parse(b"a SELECT " + name)
+    assert isinstance(command, Select)
+    with pytest.raises(BadMailboxName):
+        canonical_name(command.mailbox)
+    listed = parse(b'a LIST "" ' + name)
+    assert isinstance(listed, List)
+    assert not matcher(listed.patterns)("a&b")
+    assert isinstance(parse_command(b"a SELECT {1}\r\n\xff", State.SELECTED, utf8=True), Select)
 
 
 def test_quoted_utf8_after_utf8_accept() -> None:

@@ -481,3 +481,27 @@ def test_a_command_without_its_end_is_never_given() -> None:
     core.eof()
     assert core.next_event() is None
     assert one(server(), b"a STATUS x (MESSAGES)\r\n") == Status(b"a", "x", ("MESSAGES",))
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        (State.AUTHENTICATED, b"FROB {4}"),
+        (State.AUTHENTICATED, b"UID NOOP {4}"),
+        (State.NOT_AUTHENTICATED, b"CREATE {4}"),
+        (State.NOT_AUTHENTICATED, b"APPEND x {4}"),
+        (State.AUTHENTICATED, b"SEARCH TEXT {4}"),
+        (State.AUTHENTICATED, b"LOGIN {4}"),
+        (State.AUTHENTICATED, b"{4}"),
+    ],
+)
+def test_no_literal_is_asked_for_by_a_command_that_fails_anyhow(state: State, line: bytes) -> None:
+    core = server(state)
+    answer = one(core, b"a " + line + b"\r\n")
+    assert isinstance(answer, BadCommand)
+    assert answer.tag == b"a"
+    assert core.outgoing() == b""
+    unasked = line.replace(b"{4}", b"{4+}")
+    answer = one(core, b"a " + unasked + b"\r\nabcd\r\n")
+    assert isinstance(answer, BadCommand)
+    assert events(core, b"b NOOP\r\n") == [Noop(b"b")]

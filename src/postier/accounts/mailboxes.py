@@ -26,6 +26,8 @@ __all__ = [
     "HIERARCHY_SEPARATOR",
     "INBOX",
     "BadMailboxName",
+    "HasChildren",
+    "TooManyMailboxes",
     "canonical_name",
     "copy_grants",
     "create",
@@ -62,6 +64,14 @@ class BadMailboxName(ValueError):
     """A name no mailbox may have; the message says why, in words that may be shown."""
 
 
+class HasChildren(BadMailboxName):
+    """Only a name, which lasts as long as there are mailboxes below it."""
+
+
+class TooManyMailboxes(BadMailboxName):
+    """An account has as many as it can."""
+
+
 def canonical_name(name: str) -> str:
     """The one form of a mailbox name: NFC, INBOX in capitals. Raises BadMailboxName.
 
@@ -72,7 +82,7 @@ def canonical_name(name: str) -> str:
     if not all(levels):
         raise BadMailboxName("A level of the mailbox name is empty")
     if _FORBIDDEN.search(name):
-        raise BadMailboxName("The mailbox name has control characters")
+        raise BadMailboxName("The mailbox name has characters that no name can have")
     if "*" in name or "%" in name:
         raise BadMailboxName('A mailbox name cannot contain "*" or "%"')
     if name.startswith("#"):
@@ -188,7 +198,7 @@ async def delete_in(tx: Tx, account_id: AccountId, name: str) -> None:
     elif mailbox.selectable:
         await _make_unselectable(tx, account_id, mailbox)
     else:
-        raise BadMailboxName("The mailbox has children; delete them first")
+        raise HasChildren("The mailbox has children; delete them first")
 
 
 async def _make_unselectable(tx: Tx, account_id: AccountId, mailbox: Mailbox) -> None:
@@ -204,7 +214,7 @@ async def _create_parents(
     missing = [p for p in parents(name) if await tx.mailbox_named(account_id, p) is None]
     new = len(missing) + room_for
     if new and await tx.mailbox_count(account_id) + new > MAX_MAILBOXES:
-        raise BadMailboxName("There are too many mailboxes")
+        raise TooManyMailboxes("There are too many mailboxes")
     for parent in missing:
         await _create_one(tx, account_id, parent, root)
 

@@ -13,6 +13,7 @@ from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.wire import responses
 from postier.imap.wire.capabilities import Surroundings, render_capabilities, switched_off
 from postier.imap.wire.core import ImapServer
+from postier.imap.wire.values import State
 from postier.net.api import Connection
 from postier.sasl.mechanisms import offered
 from postier.store.api import Account, AccountId, NoSuchMailbox, Reader, Tx
@@ -198,7 +199,7 @@ class Context:
 
     async def tell_news(self, *, expunges: bool) -> None:
         """Say what happened in the selected mailbox, if it may still be read. Its deletion ends the session
-        (RFC 2180 3.3)."""
+        (RFC 2180 3.3); IMAP4rev2 has a word for it (RFC 9051 3: CLOSED), and the session goes on."""
         selected = self.mailbox
         try:
             await self.refresh_rights()
@@ -207,9 +208,16 @@ class Context:
                 return
             news = await selected.sync(self.reader, self.manner, expunges=expunges)
         except NoSuchMailbox:
-            news = b"* BYE The selected mailbox was deleted\r\n"
-            self.ending = True
+            news = self._lose_mailbox()
         self.say(news)
+
+    def _lose_mailbox(self) -> bytes:
+        if self.rev2:
+            self.forget_mailbox()
+            self.core.state = State.AUTHENTICATED
+            return b"* OK [CLOSED] The selected mailbox was deleted\r\n"
+        self.ending = True
+        return b"* BYE The selected mailbox was deleted\r\n"
 
     async def deselect(self) -> None:
         """Leave the mailbox; its messages that this session showed as \\Recent are so no more for others."""

@@ -7,7 +7,7 @@ as they are and are translated here. Texts are ours, or those of BadMailboxName,
 from __future__ import annotations
 
 from postier.accounts.acl import NoSuchIdentifier, TooManyGrants
-from postier.accounts.mailboxes import BadMailboxName
+from postier.accounts.mailboxes import BadMailboxName, HasChildren, TooManyMailboxes
 from postier.accounts.metadata import TooManyAnnotations
 from postier.accounts.quota import NoSuchRoot, UnknownResource
 from postier.accounts.rights import NoPermission
@@ -50,8 +50,11 @@ REFUSALS: dict[type[Exception], tuple[str, str]] = {
     UnknownResource: ("CANNOT", "That resource cannot be limited"),
     NoSuchIdentifier: ("CANNOT", "Nobody here has that identifier"),
     TooManyGrants: ("LIMIT", "The access control list is as long as it can be"),
-    BlobUnreadable: ("SERVERBUG", "A message cannot be read"),
+    BlobUnreadable: ("CORRUPTION", "A message cannot be read"),
 }
+
+NAME_CODES: dict[type[BadMailboxName], str] = {HasChildren: "HASCHILDREN", TooManyMailboxes: "LIMIT"}
+"""Codes of RFC 9051 and RFC 5530 for names that are refused; the others are CANNOT."""
 
 
 def refusal(error: Exception) -> bytes | None:
@@ -63,7 +66,7 @@ def refusal(error: Exception) -> bytes | None:
     if isinstance(error, No):
         return _line("NO", error.code, error.text)
     if isinstance(error, BadMailboxName):
-        return _line("NO", "CANNOT", str(error))
+        return _line("NO", NAME_CODES.get(type(error), "CANNOT"), str(error))
     for kind, (code, text) in REFUSALS.items():
         if isinstance(error, kind):
             return _line("NO", code, text)

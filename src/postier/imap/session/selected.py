@@ -273,13 +273,17 @@ class Selected:
         self._bus_seen = max(self._bus_seen, noted)
         return told
 
-    def told_expunges(self, manner: Manner) -> bytes:
-        """EXPUNGE (or VANISHED, RFC 7162 3.2.10) for what is gone and was not told yet."""
-        gone, self.gone = sorted(set(self.gone)), []
+    def told_expunges(self, manner: Manner, *, counts: bool = True) -> bytes:
+        """EXPUNGE (or VANISHED, RFC 7162 3.2.10) for what is gone and was not told yet; with `counts` also
+        how many are \\Recent after that, which a client of old cannot know (RFC 3501 7.3.2)."""
+        gone, self.gone, recent = sorted(set(self.gone)), [], self.recent
         numbers = self.view.remove(gone)
         if self.saved is not None:
             self.saved = array("I", sorted(set(self.saved).difference(gone)))
-        return manner.expunges(numbers, gone)
+        told = manner.expunges(numbers, gone)
+        if not counts or manner.vanished or self.recent == recent:
+            return told
+        return told + responses.recent(self.recent)
 
     def _apply(self, changes: Changes, gone: list[Uid], manner: Manner, *, expunges: bool) -> bytes:
         told: list[bytes] = []
@@ -291,7 +295,7 @@ class Selected:
         if self._view is not None:
             self.gone.extend(uid for uid in gone if self._view.place(uid) >= 0)
         if expunges and self.gone:
-            told.append(self.told_expunges(manner))
+            told.append(self.told_expunges(manner, counts=not arrived))
         if arrived:
             self._arrive(arrived)
             told.append(self.exists_lines())

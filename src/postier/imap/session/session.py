@@ -138,12 +138,15 @@ class ImapSession:
         context = self._context
         try:
             done = await answer()
-            if context.selected is not None:
-                await self._tell_news(handler, command)
         except (ConnectionLost, IdleTimeout, asyncio.CancelledError):
             raise
         except Exception as error:
             done = self._refuse(command, error)
+        if context.selected is not None:
+            try:
+                await self._tell_news(handler, command)
+            except StoreError as error:  # they are told with a later command
+                log.info("no news", session=context.connection.id, detail=str(error))
         if done:
             context.say(b"%b %b\r\n" % (command.tag, done))
 
@@ -159,7 +162,7 @@ class ImapSession:
             await context.tell_news(expunges=expunges)
         elif expunges and held:
             context.say(selected.told_expunges(context.manner))
-        if context.modseqs and (held or selected.gone):
+        if context.modseqs and context.selected is not None and (held or selected.gone):
             context.say(highest_modseq(selected.told_modseq))
 
     def _refuse(self, command: Command, error: Exception) -> bytes:

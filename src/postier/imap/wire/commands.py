@@ -39,7 +39,15 @@ from postier.imap.wire.values import (
     Unsubscribe,
 )
 
-__all__ = ["COMMANDS", "Row", "parse_command", "parse_streamed", "takes_stream", "too_long"]
+__all__ = [
+    "COMMANDS",
+    "Row",
+    "judge_start",
+    "parse_command",
+    "parse_streamed",
+    "takes_stream",
+    "too_long",
+]
 
 Parse = Callable[[Grammar, bytes], Command]
 ParseStreamed = Callable[[Grammar, bytes], Append | None]
@@ -224,11 +232,22 @@ def too_long(start: bytes, tag: bytes, *, off: frozenset[str] = frozenset()) -> 
     code = ""
     with contextlib.suppress(ParseError):
         g = Grammar(start)
-        _tag(g)
+        g.tag()
+        g.space()
         row, _ = _row(g)
         if row is not None and row.capability not in off:
             code = row.too_long
     return BadCommand(tag, "Too many or too long literals", code=code, status="NO" if code else "BAD")
+
+
+def judge_start(data: bytes, state: State, *, off: frozenset[str] = frozenset()) -> BadCommand | None:
+    """What is wrong already with a command of which `data` is the first line, before its literal is asked
+    for: its tag, its name, or that it is not allowed here."""
+    return _read(Grammar(data, off=off), state, _no_arguments_yet)
+
+
+def _no_arguments_yet(g: Grammar, tag: bytes, row: Row, by_uid: bool) -> BadCommand | None:
+    return _unknown(tag) if by_uid and row.parse_uid is None else None
 
 
 def _whole(g: Grammar, tag: bytes, row: Row, by_uid: bool) -> Command:
@@ -251,7 +270,10 @@ def _read(
     """tag SP ["UID" SP] command, then its `arguments`, if they are right and allowed."""
     tag = b"*"
     try:
-        tag = _tag(g)
+        first = g.tag()
+        if not g.at_end():
+            g.space()
+        tag = first
         row, by_uid = _row(g)
         if row is None or row.capability.upper() in g.off:
             return _unknown(tag)
@@ -260,12 +282,6 @@ def _read(
         return arguments(g, tag, row, by_uid)
     except ParseError as error:
         return BadCommand(tag, f"Syntax: {error}")
-
-
-def _tag(g: Grammar) -> bytes:
-    tag = g.tag()
-    g.space()
-    return tag
 
 
 def _row(g: Grammar) -> tuple[Row | None, bool]:

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from postier.base.cursor import ParseError
 from postier.imap.wire.access import decode_base64
 from postier.imap.wire.append import Append, AppendLine, LiteralChunk, LiteralEnd, Place, parse_following
-from postier.imap.wire.commands import parse_command, parse_streamed, takes_stream, too_long
+from postier.imap.wire.commands import judge_start, parse_command, parse_streamed, takes_stream, too_long
 from postier.imap.wire.framing import AFTER_LOGIN, BEFORE_LOGIN, InputBuffer, Limits, TooLong
 from postier.imap.wire.grammar import Grammar, Literal, announced_literal
 from postier.imap.wire.values import (
@@ -226,6 +226,10 @@ class ImapServer:
 
     def _announced(self, literal: Literal) -> _Step:
         """A line ends in a literal: a message to be streamed, or an argument to be collected."""
+        if self._arguments == 0:
+            verdict = judge_start(self._parts[0], self.state, off=self.off)
+            if verdict is not None:
+                return self._refuse(literal, verdict)
         if self._should_have_waited(literal):
             return self._refuse(literal, _too_big(self._known_tag()))
         if self._arguments <= 1 and takes_stream(self._parts[0]):

@@ -22,6 +22,8 @@ NUMBER_LIMIT = 2**32 - 1
 NUMBER64_LIMIT = 2**63 - 1
 FLAG_LIMIT = 255
 LITERAL_DIGITS = 19
+NO_NAME = "\ufffe"
+"""No character: what begins with it is never the name of a mailbox."""
 
 _ATOM = re.compile(rb"[!#$&'+,./0-9:;<=>?@A-Z\[^_`a-z|}~-]++")
 _ASTRING = re.compile(rb"[!#$&'+,./0-9:;<=>?@A-Z\[\]^_`a-z|}~-]++")
@@ -122,6 +124,8 @@ class Grammar(Cursor):
         found = (_QUOTED_UTF8 if self.utf8 else _QUOTED).match(self.data, self.position)
         if found is None:
             self.fail("a quoted string of 7-bit characters without line breaks")
+        if self.utf8:
+            self._utf8(found[1])  # RFC 9755 3: what is no UTF-8 is BAD
         self.position = found.end()
         return _ESCAPE.sub(rb"\1", found[1])
 
@@ -190,11 +194,15 @@ class Grammar(Cursor):
         return self.name_of(self.match(_LIST) or self._string_or("a mailbox pattern"))
 
     def name_of(self, octets: bytes) -> str:
-        """`octets` as they stood for a mailbox's name: modified UTF-7, or UTF-8 after UTF8=ACCEPT."""
+        """`octets` as they stood for a mailbox's name: modified UTF-7, or UTF-8 after UTF8=ACCEPT.
+
+        What is neither is no wrong syntax, but the name of nothing: NO_NAME and something behind it, which no
+        mailbox is called and no pattern matches.
+        """
         try:
             return octets.decode() if self.utf8 else utf7.decode(octets)
         except ValueError:
-            self.fail("a mailbox name in UTF-8" if self.utf8 else "a mailbox name in modified UTF-7")
+            return NO_NAME + octets.decode("latin-1")
 
     # ------------------------------------------------------------------ numbers
 
