@@ -102,6 +102,17 @@ def test_parents_are_made(tmp_path: Path) -> None:
     with_account(tmp_path, work)
 
 
+@pytest.mark.parametrize("name", ["Shared", "Other Users/alice@a.example/INBOX"])
+def test_names_that_are_kept_for_others_are_made_by_nobody(tmp_path: Path, name: str) -> None:
+    async def work(store: Store, account_id: AccountId) -> None:
+        with pytest.raises(BadMailboxName):
+            await mailboxes.create(store, account_id, name)
+        with pytest.raises(BadMailboxName):
+            await mailboxes.rename(store, account_id, "Archive", name)
+
+    with_account(tmp_path, work)
+
+
 def test_a_special_use_is_one_mailboxs_only(tmp_path: Path) -> None:
     async def work(store: Store, account_id: AccountId) -> None:
         await mailboxes.create(store, account_id, "Envoyés", special_use="\\Memos \\Sent")

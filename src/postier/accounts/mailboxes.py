@@ -25,6 +25,7 @@ __all__ = [
     "DEFAULT_MAILBOXES",
     "HIERARCHY_SEPARATOR",
     "INBOX",
+    "RESERVED",
     "BadMailboxName",
     "HasChildren",
     "TooManyMailboxes",
@@ -43,6 +44,8 @@ __all__ = [
 
 INBOX = "INBOX"
 HIERARCHY_SEPARATOR = "/"
+RESERVED = ("Other Users", "Shared")
+"""First levels below which others' mailboxes are seen (see namespaces.py): no account has such names."""
 MAX_NAME_OCTETS = 1000
 MAX_LEVELS = 100
 MAX_MAILBOXES = 10_000
@@ -210,8 +213,11 @@ async def _make_unselectable(tx: Tx, account_id: AccountId, mailbox: Mailbox) ->
 async def _create_parents(
     tx: Tx, account_id: AccountId, name: str, root: Mailbox | None, *, room_for: int
 ) -> None:
-    """Make those that `name` lacks. Raises BadMailboxName if they and `room_for` more would be too many."""
+    """Make those that `name` lacks. Raises BadMailboxName if they and `room_for` more would be too many, and
+    for names that are RESERVED."""
     missing = [p for p in parents(name) if await tx.mailbox_named(account_id, p) is None]
+    if name.partition(HIERARCHY_SEPARATOR)[0] in RESERVED:
+        raise BadMailboxName("That name is kept for the mailboxes of others")
     new = len(missing) + room_for
     if new and await tx.mailbox_count(account_id) + new > MAX_MAILBOXES:
         raise TooManyMailboxes("There are too many mailboxes")

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
 
-from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, BadMailboxName, canonical_name
+from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, RESERVED, BadMailboxName, canonical_name
 from postier.store.api import Account, AccountKind, NoSuchMailbox, Reader
 
 __all__ = [
@@ -14,15 +15,13 @@ __all__ = [
     "PREFIXES",
     "SHARED",
     "Whereabouts",
-    "is_foreign",
     "may_begin_foreign",
     "may_begin_own",
     "shown_name",
     "whereabouts",
 ]
 
-OTHER_USERS = "Other Users"
-SHARED = "Shared"
+OTHER_USERS, SHARED = RESERVED
 PREFIXES = {AccountKind.PERSON: OTHER_USERS, AccountKind.SHARED: SHARED}
 
 _BEGINNINGS = tuple(name + HIERARCHY_SEPARATOR for name in PREFIXES.values())
@@ -35,11 +34,6 @@ class Whereabouts(NamedTuple):
 
     owner: Account
     name: str
-
-
-def is_foreign(name: str) -> bool:
-    """The canonical `name` stands in a namespace of others (or is that namespace)."""
-    return name.partition(HIERARCHY_SEPARATOR)[0] in PREFIXES.values()
 
 
 def may_begin_foreign(prefix: str) -> bool:
@@ -55,10 +49,9 @@ def may_begin_own(prefix: str) -> bool:
 async def whereabouts(reader: Reader, viewer: Account, name: str) -> Whereabouts:
     """What `viewer` means by `name`. Raises BadMailboxName, and NoSuchMailbox for what is nobody's: the
     namespaces themselves, and accounts that are not there or are the viewer's own."""
-    canonical = canonical_name(name)
-    if not is_foreign(canonical):
-        return Whereabouts(viewer, canonical)
-    prefix, _, rest = canonical.partition(HIERARCHY_SEPARATOR)
+    prefix, _, rest = name.partition(HIERARCHY_SEPARATOR)
+    if prefix not in PREFIXES.values():
+        return Whereabouts(viewer, canonical_name(name))
     level, _, inside = rest.partition(HIERARCHY_SEPARATOR)
     owner = await reader.account_named(_address(level)) if inside else None
     if owner is None or PREFIXES[owner.kind] != prefix or owner.account_id == viewer.account_id:
@@ -82,4 +75,6 @@ def _level(address: str) -> str:
 
 
 def _address(level: str) -> str:
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), level)
+    """Addresses have no case (base.address: lookup_key)."""
+    plain = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), level)
+    return unicodedata.normalize("NFC", plain).casefold()

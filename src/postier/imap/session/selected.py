@@ -81,7 +81,7 @@ class Selected:
         self.mailbox_id: MailboxId = mailbox.mailbox_id
         self.name = place.name
         self.rights = place.rights
-        self.rights_noted = 0
+        self.rights_noted = -1  # the bus is heard later than the rights were read: look once more
         self.uidvalidity = mailbox.uidvalidity
         self.keywords = mailbox.keywords
         self.modseq: ModSeq = mailbox.modseq
