@@ -15,7 +15,8 @@ from array import array
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from postier.message.searched import MessageText, TextQuery
+from postier.message.searched import MessageText, TextQuery, Zone
+from postier.search.fuzzy import Term
 from postier.store.api import AccountId, BlobId, MailboxId, ModSeq, Uid
 
 __all__ = [
@@ -71,6 +72,11 @@ class TextIndex(Protocol):
 
     async def ask(self, segment: Segment, query: TextQuery) -> Answer | None:
         """None for a segment that is there no more: ask for the segments again."""
+        ...
+
+    async def alike(self, segment: Segment, zone: Zone, term: Term) -> dict[int, float] | None:
+        """Of each message of the segment that has something like the term in the zone: how much alike. None
+        as for `ask`."""
         ...
 
     async def texts(self, place: Place, uids: Sequence[int]) -> dict[int, MessageText]:

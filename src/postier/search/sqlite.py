@@ -18,10 +18,11 @@ from typing import Any
 
 import msgspec
 
-from postier.message.searched import MessageText, TextQuery, Zone
+from postier.message.searched import GAP, MessageText, TextQuery, Zone
 from postier.search.api import Answer, IndexUnavailable, Place, Segment
+from postier.search.fuzzy import Term
 from postier.search.segment import WORD_ZONES, places_with_value, unsqueeze
-from postier.search.words import Vocabulary, by_block, pieces_of, places_in
+from postier.search.words import Vocabulary, by_block, number_of, pieces_of, places_in
 from postier.store.api import Uid
 
 __all__ = ["Part", "SqliteTextIndex", "key_of", "pack_text", "unavailable", "unpack_text"]
@@ -141,6 +142,42 @@ class SqliteTextIndex:
         sure_uids = array("I", sorted(uids[place] for place in found))
         in_doubt.update(set(partial).difference(sure_uids))
         return Answer(sure_uids, array("I", sorted(in_doubt)))
+
+    async def alike(self, segment: Segment, zone: Zone, term: Term) -> dict[int, float] | None:
+        uids = self._numbers(segment, Part.UIDS)
+        if uids is None:
+            return None
+        if zone in WORD_ZONES:
+            places = await self._words_alike(segment, zone, term)
+        else:
+            column = self._data(segment, zone) or b""
+            places = {
+                place: max(map(term.likeness, values.decode().replace(GAP, " ").split()), default=0.0)
+                for place, values in enumerate(column.split(b"\n"))
+                if values
+            }
+        return {uids[place]: likeness for place, likeness in places.items() if likeness}
+
+    async def _words_alike(self, segment: Segment, zone: Zone, term: Term) -> dict[int, float]:
+        """{place: likeness} by the words of the segment."""
+        likeness: dict[int, float] = {}
+        seen = 0
+        for probe in term.probes:
+            for number, word in self._vocabulary(segment, zone).having(probe.encode()):
+                if number not in likeness and (found := term.likeness(word.decode())):
+                    likeness[number] = found
+                seen += 1
+                if seen % _AT_A_STRETCH == 0:
+                    await asyncio.sleep(0)
+        found_at: dict[int, float] = {}
+        for block, ordinals in by_block(sorted(likeness)).items():
+            data = self._data(segment, Part.BLOCKS + zone, block) or b"\0\0"
+            for ordinal, places in zip(ordinals, places_in(data, ordinals), strict=True):
+                value = likeness[number_of(block, ordinal)]
+                for place in places:
+                    if value > found_at.get(place, 0.0):
+                        found_at[place] = value
+        return found_at
 
     async def _in_words(
         self, segment: Segment, zone: Zone, query: TextQuery, messages: int

@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 
 from postier.base.log import Log
 from postier.blobs.api import Blobs
-from postier.message.searched import FIELD_ZONES, GAP, TextQuery, has_text, section_has_text
+from postier.message.searched import FIELD_ZONES, GAP, MessageText, TextQuery, has_text, section_has_text
 from postier.search.api import IndexUnavailable, Place, Segment, TextIndex
 from postier.search.message_text import StoredMessage, occurs
 from postier.store.api import Reader, Uid
@@ -42,8 +42,8 @@ class TextSearch:
     ) -> None:
         self._reader = reader
         self._blobs = blobs
-        self._index = index
-        self._place = place
+        self.index = index
+        self.place = place
         self._listed = listed
         self._answers: dict[tuple[int, TextQuery], _Answer] = {}
         self._held = 0
@@ -54,9 +54,9 @@ class TextSearch:
             return []
         found: list[int] = []
         unknown = uids
-        if self._index is not None:
+        if self.index is not None:
             try:
-                found, unsure, unknown = await self._ask(self._index, query, uids)
+                found, unsure, unknown = await self._ask(self.index, query, uids)
                 found += await self._in_stretches(self._in_texts, query, unsure)
             except IndexUnavailable as error:
                 _log.fault("searching without the index", why=error)
@@ -77,7 +77,7 @@ class TextSearch:
         unsure: list[int] = []
         place = 0
         unknown: list[int] = []
-        for segment in await index.segments(self._place, Uid(uids[0]), Uid(uids[-1])):
+        for segment in await index.segments(self.place, Uid(uids[0]), Uid(uids[-1])):
             start, end = bisect_left(uids, segment.first, place), bisect_right(uids, segment.last, place)
             unknown += uids[place:start]
             place = end
@@ -117,14 +117,21 @@ class TextSearch:
 
     async def _in_texts(self, query: TextQuery, uids: Sequence[int]) -> list[int]:
         """By the texts that the index keeps, and the messages of which it keeps none, or not all."""
-        texts = await self._index.texts(self._place, uids) if self._index is not None else {}
+        texts = await self.kept(uids)
         found = [uid for uid, text in texts.items() if has_text(text, query)]
         known = {uid for uid, text in texts.items() if text.whole}.union(found)
         return found + await self._in_messages(query, [uid for uid in uids if uid not in known])
 
+    async def kept(self, uids: Sequence[int]) -> dict[int, MessageText]:
+        """The texts of messages that the index keeps, as far as it can be asked."""
+        try:
+            return await self.index.texts(self.place, uids) if self.index is not None else {}
+        except IndexUnavailable:
+            return {}
+
     async def header(self, uid: int) -> bytes:
         """The header section of a message; b"" if it is gone."""
-        found = await self._messages((uid,))
+        found = await self.messages((uid,))
         return await found[uid].header() if uid in found else b""
 
     def _is_listed(self, query: TextQuery) -> bool:
@@ -138,13 +145,15 @@ class TextSearch:
         return found + await self._in_texts(query, [uid for uid, header in headers.items() if not header])
 
     async def _in_messages(self, query: TextQuery, uids: Sequence[int]) -> list[int]:
-        messages = await self._messages(uids) if uids else {}
+        messages = await self.messages(uids)
         return [uid for uid, message in messages.items() if await occurs(message, query)]
 
-    async def _messages(self, uids: Sequence[int]) -> dict[int, StoredMessage]:
+    async def messages(self, uids: Sequence[int]) -> dict[int, StoredMessage]:
         """Those that are still there, in the order of `uids`."""
+        if not uids:
+            return {}
         refs = await self._reader.blob_refs(
-            self._place.account_id, self._place.mailbox_id, [Uid(uid) for uid in uids]
+            self.place.account_id, self.place.mailbox_id, [Uid(uid) for uid in uids]
         )
         parts = await self._facts(uids, "parts")
         return {
@@ -154,7 +163,7 @@ class TextSearch:
         }
 
     async def _facts(self, uids: Sequence[int], column: str) -> dict[int, bytes]:
-        account_id, mailbox_id, _ = self._place
+        account_id, mailbox_id, _ = self.place
         rows = await self._reader.facts(account_id, mailbox_id, _ranges(uids), (column,))
         known = cast(dict[int, bytes], dict(cast(list[tuple[int, bytes]], rows)))
         return {uid: known[uid] for uid in uids if uid in known}

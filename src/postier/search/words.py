@@ -18,7 +18,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-__all__ = ["PackedWords", "Vocabulary", "by_block", "pack_words", "pieces_of", "places_in"]
+__all__ = ["PackedWords", "Vocabulary", "by_block", "number_of", "pack_words", "pieces_of", "places_in"]
 
 _BLOCK_WORDS = 256
 _END = b"\n"
@@ -90,7 +90,7 @@ class Vocabulary:
 
     def _number(self, start: int) -> int:
         block = bisect_right(self._starts, start) - 1
-        return block * _BLOCK_WORDS + self.words.count(_END, self._starts[block], start)
+        return number_of(block, self.words.count(_END, self._starts[block], start))
 
 
 def places_in(block: bytes, ordinals: Iterable[int]) -> Iterator[array[int]]:
@@ -109,6 +109,11 @@ def by_block(numbers: Iterable[int]) -> dict[int, list[int]]:
     for number in numbers:
         found.setdefault(number // _BLOCK_WORDS, []).append(number % _BLOCK_WORDS)
     return found
+
+
+def number_of(block: int, ordinal: int) -> int:
+    """The number of a word by its place in its block."""
+    return block * _BLOCK_WORDS + ordinal
 
 
 def pieces_of(text: bytes) -> list[bytes]:

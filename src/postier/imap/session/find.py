@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from array import array
+from collections.abc import Sequence
 
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.progress import Progress
 from postier.imap.session.scope import Scope
-from postier.imap.session.search_keys import count_keys, match, reads_texts
+from postier.imap.session.search_keys import count_keys, match, reads_texts, with_fuzzy_texts
 from postier.imap.session.search_leaf import Search
 from postier.imap.session.slices import Slice
-from postier.imap.session.view import batches
+from postier.imap.session.view import Span, batches
 from postier.imap.wire.values import SearchKey
 
-__all__ = ["SLICE", "find"]
+__all__ = ["SLICE", "find", "relevancy"]
 
 SLICE = 5000
 """Messages looked at before the other connections get their turn; fewer where texts are read."""
@@ -32,11 +33,28 @@ async def find(
     """The UIDs that match, ascending. Raises No where the key has too many keys inside."""
     if count_keys(key) > context.settings.max_search_keys:
         raise No("LIMIT", "Too many search keys")
-    view = scope.view
+    spans = [(0, len(scope.view))] if len(scope.view) else []
+    return await _find(Search(context, scope), with_fuzzy_texts(key), spans, progress)
+
+
+async def relevancy(context: Context, scope: Scope, key: SearchKey, uids: Sequence[int]) -> dict[int, int]:
+    """How relevant each of `uids` is that `find` found: from 1 to 100, which the best has (RFC 6203 4).
+
+    What no FUZZY key looked at is as good as the least; where none did at all, everything has 100.
+    """
     search = Search(context, scope)
+    await _find(search, with_fuzzy_texts(key), scope.view.spans_of(sorted(uids)), None)
+    best = max((search.scores.get(uid, 0.0) for uid in uids), default=0.0)
+    if not best:
+        return dict.fromkeys(uids, 100)
+    return {uid: max(1, round(100 * search.scores.get(uid, 0.0) / best)) for uid in uids}
+
+
+async def _find(
+    search: Search, key: SearchKey, spans: Sequence[Span], progress: Progress | None
+) -> array[int]:
     found = array("I")
-    spans = [(0, len(view))] if len(view) else []
-    for batch in batches(view, spans, TEXT_SLICE if reads_texts(key) else SLICE):
+    for batch in batches(search.scope.view, spans, TEXT_SLICE if reads_texts(key) else SLICE):
         slice_ = Slice.of(batch)
         found.extend(await match(search, slice_, key, slice_.uids))
         await asyncio.sleep(0)

@@ -26,12 +26,12 @@ from postier.imap.session.search_numbers import (
     recent,
     sent,
 )
-from postier.imap.session.search_text import text
+from postier.imap.session.search_text import QUERIES, fuzzy_text, text
 from postier.imap.session.slices import Slice, Uids
 from postier.imap.wire.values import SearchKey
 from postier.store.api import Flag
 
-__all__ = ["COMBINATIONS", "LEAVES", "cost", "count_keys", "match", "reads_texts"]
+__all__ = ["COMBINATIONS", "LEAVES", "cost", "count_keys", "match", "reads_texts", "with_fuzzy_texts"]
 
 Combination = Callable[[Search, Slice, SearchKey, Uids], Awaitable[Uids]]
 
@@ -78,12 +78,7 @@ def _without(uids: Uids, others: Uids) -> Uids:
     return [uid for uid in uids if uid not in gone]
 
 
-async def _fuzzy(search: Search, slice_: Slice, key: SearchKey, uids: Uids) -> Uids:
-    """RFC 6203 5 leaves it to the server what fuzzy means: here what matches exactly."""
-    return await match(search, slice_, _keys(key)[0], uids)
-
-
-COMBINATIONS: dict[str, Combination] = {"AND": _and, "OR": _or, "NOT": _not, "FUZZY": _fuzzy}
+COMBINATIONS: dict[str, Combination] = {"AND": _and, "OR": _or, "NOT": _not, "FUZZY": fuzzy_text}
 
 
 def cost(key: SearchKey) -> int:
@@ -93,6 +88,25 @@ def cost(key: SearchKey) -> int:
     if key.name == "HEADER" and text_of(key).lower() not in LISTING_FIELDS:
         return LEAVES["TEXT"].cost
     return LEAVES[key.name].cost
+
+
+def with_fuzzy_texts(key: SearchKey) -> SearchKey:
+    """FUZZY moved inwards to the keys about texts. For all others it means nothing, as RFC 6203 5 allows."""
+    if key.name == "FUZZY":
+        return _fuzzy(_keys(key)[0])
+    return _of_parts(key, with_fuzzy_texts)
+
+
+def _fuzzy(key: SearchKey) -> SearchKey:
+    if key.name in QUERIES:
+        return SearchKey("FUZZY", (key,))
+    return _fuzzy(_keys(key)[0]) if key.name == "FUZZY" else _of_parts(key, _fuzzy)
+
+
+def _of_parts(key: SearchKey, change: Callable[[SearchKey], SearchKey]) -> SearchKey:
+    if key.name not in COMBINATIONS:
+        return key
+    return SearchKey(key.name, tuple(map(change, _keys(key))))
 
 
 def count_keys(key: SearchKey) -> int:

@@ -13,15 +13,18 @@ from postier.imap.session.slices import Slice, Uids
 from postier.imap.wire.values import SearchKey, SequenceSet
 from postier.message.searched import TextQuery
 from postier.search.api import Place
+from postier.search.fuzzy import FuzzyQuery
+from postier.search.ranking import Ranking
 from postier.search.text_search import TextSearch
 
 __all__ = ["Leaf", "Search", "Test", "number_of", "text_of"]
 
 
 class Search:
-    """One search over one mailbox; `now` is the same for all its slices."""
+    """One search over one mailbox; `now` is the same for all its slices. `scores`: what messages got that
+    matched fuzzily. Keys are told apart by where they are: whoever searches holds them."""
 
-    __slots__ = ("_queries", "_ranges", "context", "now", "scope", "texts")
+    __slots__ = ("_fuzzy", "_queries", "_ranges", "context", "now", "ranking", "scope", "scores", "texts")
 
     def __init__(self, context: Context, scope: Scope) -> None:
         self.context = context
@@ -30,6 +33,9 @@ class Search:
         place = Place(scope.account_id, scope.mailbox_id, scope.uidvalidity)
         services = context.services
         self.texts = TextSearch(context.reader, services.blobs, services.index, place, LISTING_FIELDS)
+        self.ranking = Ranking(self.texts)
+        self.scores: dict[int, float] = {}
+        self._fuzzy: dict[int, FuzzyQuery] = {}
         self._ranges: dict[int, list[tuple[int, int]]] = {}
         self._queries: dict[int, TextQuery] = {}
 
@@ -38,6 +44,13 @@ class Search:
         known = self._queries.get(id(key))
         if known is None:
             known = self._queries[id(key)] = make(key)
+        return known
+
+    def fuzzy_query(self, key: SearchKey, make: Callable[[SearchKey], FuzzyQuery]) -> FuzzyQuery:
+        """The same for a key that matches fuzzily."""
+        known = self._fuzzy.get(id(key))
+        if known is None:
+            known = self._fuzzy[id(key)] = make(key)
         return known
 
     def ranges(self, key: SearchKey, *, by_uid: bool) -> list[tuple[int, int]]:

@@ -10,8 +10,9 @@ from postier.imap.session.search_leaf import Search, text_of
 from postier.imap.session.slices import Slice, Uids
 from postier.imap.wire.values import SearchKey
 from postier.message.searched import FIELD_ZONES, TextQuery, Zone
+from postier.search.fuzzy import FuzzyQuery
 
-__all__ = ["QUERIES", "text"]
+__all__ = ["QUERIES", "fuzzy_text", "text"]
 
 _ZONES = {zone.name: zone for zone in FIELD_ZONES}
 
@@ -37,3 +38,17 @@ QUERIES: dict[str, Callable[[SearchKey], TextQuery]] = {
 
 async def text(search: Search, slice_: Slice, key: SearchKey, uids: Uids) -> Uids:
     return await search.texts.matching(search.query(key, QUERIES[key.name]), uids)
+
+
+async def fuzzy_text(search: Search, slice_: Slice, key: SearchKey, uids: Uids) -> Uids:
+    """FUZZY with one key about texts inside (RFC 6203 3): what is like it, and its score."""
+    scores = await search.ranking.scores(search.fuzzy_query(key, _fuzzy_query), uids)
+    for uid, score in scores.items():
+        search.scores[uid] = search.scores.get(uid, 0.0) + score
+    return sorted(scores)
+
+
+def _fuzzy_query(key: SearchKey) -> FuzzyQuery:
+    inner = key.arguments[0]
+    assert isinstance(inner, SearchKey)
+    return FuzzyQuery.of(text_of(inner, -1), QUERIES[inner.name](inner))
