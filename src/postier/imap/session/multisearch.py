@@ -11,7 +11,7 @@ from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad
 from postier.imap.session.find import find
 from postier.imap.session.progress import Progress
-from postier.imap.session.results import esearch_of, highest_modseq, reported, save
+from postier.imap.session.results import esearch_of, highest_modseq, reported, save, scores_of
 from postier.imap.session.scope import Scope, StoredScope
 from postier.imap.wire.multisearch import Multisearch, Source, SourceKind
 from postier.imap.wire.returns import SearchReturn
@@ -52,7 +52,8 @@ async def _search(context: Context, command: Multisearch, place: Place, progress
         return
     modseq = await highest_modseq(context, scope, command.key, chosen)
     correlator = Correlator(command.tag, place.name, scope.uidvalidity, context.core.utf8)
-    context.say(esearch_of(correlator, command.returns, found, modseq, by_uid=True))
+    scores = await scores_of(context, scope, command.key, command.returns, found)
+    context.say(esearch_of(correlator, command.returns, found, modseq, by_uid=True, scores=scores))
     await context.write([])
 
 

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from postier.imap.session.context import Context
-from postier.imap.session.find import SLICE, find
+from postier.imap.session.find import SLICE, find, relevancy
 from postier.imap.session.progress import Progress
 from postier.imap.session.scope import Scope
 from postier.imap.session.selected import Selected
@@ -21,7 +21,17 @@ from postier.imap.wire.search_keys import has_key
 from postier.imap.wire.search_responses import Correlator, esearch
 from postier.imap.wire.values import SearchKey
 
-__all__ = ["Order", "Plain", "answer", "esearch_of", "find_and_order", "highest_modseq", "reported", "save"]
+__all__ = [
+    "Order",
+    "Plain",
+    "answer",
+    "esearch_of",
+    "find_and_order",
+    "highest_modseq",
+    "reported",
+    "save",
+    "scores_of",
+]
 
 Order = Callable[["array[int]", Progress], Awaitable[Sequence[int]]]
 """Puts UIDs, ascending, into the order of the answer."""
@@ -40,6 +50,7 @@ async def answer(context: Context, command: Searching, returns: Returns, order: 
         ordered = await find_and_order(context, command, order)
         chosen = reported(returns, ordered)
         modseq = await highest_modseq(context, selected, command.key, chosen)
+        scores = await scores_of(context, selected, command.key, returns, ordered)
     except BaseException:
         if SearchReturn.SAVE in returns:
             save(selected, ())  # RFC 5182 2.1: a failed search leaves nothing to refer to
@@ -50,7 +61,8 @@ async def answer(context: Context, command: Searching, returns: Returns, order: 
     if not returns.options:
         context.say(plain(numbers, modseq))
     else:
-        context.say(esearch_of(Correlator(command.tag), returns, numbers, modseq, by_uid=command.by_uid))
+        correlator = Correlator(command.tag)
+        context.say(esearch_of(correlator, returns, numbers, modseq, by_uid=command.by_uid, scores=scores))
     return b"OK Done"
 
 
@@ -58,6 +70,17 @@ async def find_and_order(context: Context, command: Searching, order: Order) -> 
     selected = context.mailbox
     progress = Progress(context, command.tag, len(selected.view))
     return await order(await find(context, selected, command.key, progress), progress)
+
+
+async def scores_of(
+    context: Context, scope: Scope, key: SearchKey, returns: Returns, ordered: Sequence[int]
+) -> Sequence[int] | None:
+    """RFC 6203 4: how relevant each message is that the answer lists, in its order."""
+    if SearchReturn.RELEVANCY not in returns:
+        return None
+    listed = ordered if returns.partial is None else ordered[returns.partial.of(len(ordered))]
+    known = await relevancy(context, scope, key, listed)
+    return [known[uid] for uid in listed]
 
 
 def save(selected: Selected, uids: Iterable[int]) -> None:
@@ -94,7 +117,13 @@ async def highest_modseq(
 
 
 def esearch_of(
-    correlator: Correlator, returns: Returns, numbers: Sequence[int], modseq: int | None, *, by_uid: bool
+    correlator: Correlator,
+    returns: Returns,
+    numbers: Sequence[int],
+    modseq: int | None,
+    *,
+    by_uid: bool,
+    scores: Sequence[int] | None = None,
 ) -> bytes:
     """The ESEARCH response with what RETURN asked for; none where that was SAVE alone (RFC 5182 2.1)."""
     if not returns.options & _TOLD:
@@ -110,4 +139,5 @@ def esearch_of(
         if returns.partial is None
         else (returns.partial, numbers[returns.partial.of(len(numbers))]),
         modseq=modseq,
+        relevancy=scores,
     )

@@ -15,8 +15,8 @@ Uids = list[int]
 
 
 class Slice(NamedTuple):
-    """UIDs from `first` to `last` that the session counts. If it `is_whole` no other message of the store lies
-    between."""
+    """UIDs from `first` to `last` that the session counts. If it `is_whole` no other message of the store
+    lies between."""
 
     first: Uid
     last: Uid

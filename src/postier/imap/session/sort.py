@@ -17,5 +17,5 @@ __all__ = ["sort"]
 async def sort(context: Context, command: Sort) -> bytes:
     if has_key(command.key, "MODSEQ"):
         context.become_modseq_aware()
-    order = partial(put_in_order, context, context.mailbox, command.criteria)
+    order = partial(put_in_order, context, context.mailbox, command.key, command.criteria)
     return await answer(context, command, command.returns, order, search_responses.sort)

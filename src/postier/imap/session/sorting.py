@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, cast
 
 from postier.imap.session.context import Context
+from postier.imap.session.find import relevancy
 from postier.imap.session.progress import Progress
 from postier.imap.session.scope import Scope
 from postier.imap.session.view import batches
 from postier.imap.wire.sort import SortCriterion
+from postier.imap.wire.values import SearchKey
 from postier.message.collation import unicode_casemap
 from postier.message.first_address import display_text, mailbox_text
 
@@ -64,21 +66,26 @@ SORTERS: dict[str, Sorter] = {
     "DISPLAYFROM": Sorter("envelope", _texts(display_text, "from"), ""),
     "DISPLAYTO": Sorter("envelope", _texts(display_text, "to"), ""),
 }
-"""Every sort key."""
+"""Every sort key that the store knows; RELEVANCY is the search's."""
 
 
 async def put_in_order(
     context: Context,
     scope: Scope,
+    key: SearchKey,
     criteria: Sequence[SortCriterion],
     uids: array[int],
     progress: Progress,
 ) -> Sequence[int]:
-    """`uids`, which ascend, in the order of `criteria`."""
+    """`uids`, which ascend and were found by `key`, in the order of `criteria`."""
     progress.expect(len(uids) * len(criteria))
     order: list[int] = list(range(len(uids)))
     for criterion in reversed(criteria):
-        keys = await _keys(context, scope, SORTERS[criterion.key], uids, progress)
+        if criterion.key == "RELEVANCY":  # RFC 6203 6: the highest comes first
+            scores = await relevancy(context, scope, key, uids)
+            keys: Keys = [-scores[uid] for uid in uids]
+        else:
+            keys = await _keys(context, scope, SORTERS[criterion.key], uids, progress)
         order = await _sorted(order, keys, reverse=criterion.reverse)
     return array("I", [uids[place] for place in order])
 

@@ -121,6 +121,8 @@ CAPABILITIES = (
     CapabilityRow("ESEARCH", "4731", _after_login),
     CapabilityRow("WITHIN", "5032", _after_login),
     CapabilityRow("SEARCHRES", "5182", _after_login, "ESEARCH"),
+    CapabilityRow("SEARCH=FUZZY", "6203", _after_login),
+    CapabilityRow("I18NLEVEL=1", "5255 4", _after_login),
     CapabilityRow("PARTIAL", "9394", _after_login),
     CapabilityRow("INPROGRESS", "9585", _after_login),
     CapabilityRow("SORT", "5256", _after_login),

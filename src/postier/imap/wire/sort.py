@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from postier.imap.wire.grammar import Grammar
 from postier.imap.wire.returns import PLAIN, SearchReturn, return_options
 from postier.imap.wire.search import BadCharset, Searching, charset_name, search_keys
+from postier.imap.wire.search_keys import has_key
 
 __all__ = ["SORT_KEYS", "Sort", "SortCriterion", "parse_sort"]
 
-SORT_KEYS = frozenset(("ARRIVAL", "CC", "DATE", "DISPLAYFROM", "DISPLAYTO", "FROM", "SIZE", "SUBJECT", "TO"))
-_CAPABILITY_OF = {"DISPLAYFROM": "SORT=DISPLAY", "DISPLAYTO": "SORT=DISPLAY"}
+SORT_KEYS = frozenset(
+    ("ARRIVAL", "CC", "DATE", "DISPLAYFROM", "DISPLAYTO", "FROM", "RELEVANCY", "SIZE", "SUBJECT", "TO")
+)
+_CAPABILITY_OF = {
+    "DISPLAYFROM": "SORT=DISPLAY",
+    "DISPLAYTO": "SORT=DISPLAY",
+    "RELEVANCY": "SEARCH=FUZZY",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ def parse_sort(g: Grammar, tag: bytes, *, by_uid: bool = False) -> Sort | BadCha
     if returns is PLAIN:
         returns = return_options(g, "ESORT")
     key = search_keys(g, charset, returns)
+    if any(criterion.key == "RELEVANCY" for criterion in criteria) and not has_key(key, "FUZZY"):
+        g.fail("FUZZY beside RELEVANCY")  # RFC 6203 6
     return Sort(tag, key, by_uid, returns, criteria)
 
 
