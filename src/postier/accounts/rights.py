@@ -95,6 +95,11 @@ class Place(NamedTuple):
         return self.mailbox.mailbox_id
 
     @property
+    def tells_uids(self) -> bool:
+        """Its UIDs are told to those who may select it, and to nobody else (RFC 4315 3)."""
+        return "r" in self.rights
+
+    @property
     def special_use(self) -> str:
         """Others' mailboxes are not for what their owner uses them for."""
         return self.mailbox.special_use if self.is_own else ""

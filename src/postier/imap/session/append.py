@@ -41,6 +41,8 @@ async def append(context: Context, command: Append) -> bytes:
     selected = context.selected
     if selected is not None and selected.is_at(target):
         await context.tell_news(expunges=True)
+    if not target.tells_uids:
+        return b"OK Appended"
     return b"OK [%b] Appended" % append_uid_code(target.mailbox.uidvalidity, uids)
 
 
@@ -66,7 +68,8 @@ async def replace(context: Context, command: Replace) -> bytes:
         raise _refusal(context, error) from None
     finally:
         intake.end()
-    context.say(b"* OK [%b] Replaced\r\n" % append_uid_code(target.mailbox.uidvalidity, uids))
+    if target.tells_uids:
+        context.say(b"* OK [%b] Replaced\r\n" % append_uid_code(target.mailbox.uidvalidity, uids))
     await context.tell_news(expunges=False)
     if not context.modseqs:
         return b"OK Done"

@@ -34,7 +34,9 @@ async def copy(context: Context, command: Copy) -> bytes:
         return _all_or_nothing(command, uids, pairs)
 
     pairs = await context.services.store.transact(work) if uids else []
-    return b"OK [%b] Copied" % _copied(target, pairs) if pairs else b"OK Nothing to copy"
+    if not pairs:
+        return b"OK Nothing to copy"
+    return b"OK [%b] Copied" % _copied(target, pairs) if target.tells_uids else b"OK Copied"
 
 
 async def move(context: Context, command: Move) -> bytes:
@@ -51,7 +53,8 @@ async def move(context: Context, command: Move) -> bytes:
     pairs, modseq = await context.services.store.transact(work) if uids else ([], ModSeq(0))
     if not pairs:
         return b"OK Nothing to move"
-    context.say(b"* OK [%b] Moved\r\n" % _copied(target, pairs))
+    if target.tells_uids:
+        context.say(b"* OK [%b] Moved\r\n" % _copied(target, pairs))
     return _removed(context, b"Moved", modseq)
 
 
