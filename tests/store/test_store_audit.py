@@ -40,6 +40,8 @@ async def _used_store(folder: Path) -> tuple[Path, LocalBlobs]:
         "UPDATE mailboxes SET size = 0 WHERE name = 'Other'",
         "UPDATE mailboxes SET uidnext = 2",
         "UPDATE accounts SET modseq = 1",
+        "INSERT INTO rights VALUES (1, 99, 0, 0, 'l')",
+        "INSERT INTO annotations VALUES (1, 99, 0, '/comment', '', 1)",
         "DELETE FROM facts WHERE uid = 4",
         "DELETE FROM messages WHERE uid = 4",
         "UPDATE facts SET email_id = 1",

@@ -31,6 +31,15 @@ _FAULTS = {
         " OR b.unseen <> TOTAL(m.uid IS NOT NULL AND NOT m.flags & :seen)"
         " OR b.deleted <> TOTAL(m.flags & :deleted <> 0)"
     ),
+    "an access control list without its mailbox": (
+        "SELECT r.account_id, r.mailbox_id FROM rights r LEFT JOIN mailboxes b"
+        " ON b.account_id = r.account_id AND b.mailbox_id = r.mailbox_id WHERE b.mailbox_id IS NULL"
+    ),
+    "an annotation without its mailbox": (
+        "SELECT n.account_id, n.mailbox_id FROM annotations n LEFT JOIN mailboxes b"
+        " ON b.account_id = n.account_id AND b.mailbox_id = n.mailbox_id"
+        " WHERE n.mailbox_id <> 0 AND b.mailbox_id IS NULL"
+    ),
     "bytes counted in a mailbox": (
         "SELECT b.account_id, b.mailbox_id, b.size, TOTAL(f.size) FROM mailboxes b"
         " LEFT JOIN facts f ON f.account_id = b.account_id AND f.mailbox_id = b.mailbox_id"

@@ -4,7 +4,7 @@ become (RFC 9051 6.3.2, 6.3.9.7)."""
 from __future__ import annotations
 
 from postier.accounts.mailboxes import HIERARCHY_SEPARATOR
-from postier.accounts.rights import Place
+from postier.accounts.rights import Place, visible
 from postier.imap.session.context import Context
 from postier.imap.wire.responses import list_line
 
@@ -17,13 +17,20 @@ async def announce(context: Context, place: Place, old: str | None = None) -> by
         return b""
     mailbox = place.mailbox
     attributes = [] if mailbox.selectable else [b"\\Noselect"]
-    has_children = await context.reader.has_mailboxes_inside(mailbox.account_id, mailbox.name)
+    has_children = await _has_children(context, place)
     attributes.append(b"\\HasChildren" if has_children else b"\\HasNoChildren")
     if place.name in await context.reader.subscriptions(context.account_id):
         attributes.append(b"\\Subscribed")
     if place.special_use:
         attributes.append(place.special_use.encode())
     return list_line(place.name, attributes, old_name=old, utf8=context.core.utf8)
+
+
+async def _has_children(context: Context, place: Place) -> bool:
+    """Of others' mailboxes only those count that the client may see (RFC 5258 4)."""
+    if place.is_own:
+        return await context.reader.has_mailboxes_inside(place.account_id, place.mailbox.name)
+    return bool(await visible(context.reader, context.viewer, place.name + HIERARCHY_SEPARATOR))
 
 
 def announce_deleted(context: Context, name: str, old: str | None) -> bytes:
