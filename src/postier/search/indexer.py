@@ -45,7 +45,7 @@ _TEXT_AT_ONCE = 4 * 1024 * 1024
 """Characters of text after which a transaction is long enough."""
 _WORTH_A_SEGMENT = 64, 512 * 1024
 """So many messages, or octets of text, that are in no segment yet make one."""
-_LARGEST_SEGMENT = 4096, 16 * 1024 * 1024
+_LARGEST_SEGMENT = 2048, 8 * 1024 * 1024
 _GROWTH = 3
 """A new segment takes in the last one while that is up to so many times as large: of n messages there are
 some log n segments, and each message is put into one as often."""

@@ -19,8 +19,9 @@ __all__ = ["SqliteTextIndexWriter"]
 _NEW_PLACE = "INSERT OR REPLACE INTO places (account_id, mailbox_id, uid, blob_id) VALUES (?, ?, ?, ?)"
 _NEW_TEXT = "INSERT OR REPLACE INTO texts (account_id, blob_id, octets, data) VALUES (?, ?, ?, ?)"
 _SAVE = (
-    "INSERT OR REPLACE INTO mailboxes (account_id, mailbox_id, uidvalidity, modseq, placed, segmented)"
-    " VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT INTO mailboxes (account_id, mailbox_id, uidvalidity, modseq, placed, segmented)"
+    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, mailbox_id) DO UPDATE"
+    " SET modseq = excluded.modseq, placed = excluded.placed"
 )
 _KNOWN = (
     "SELECT mailbox_id, uidvalidity, modseq, placed, segmented FROM mailboxes"
@@ -206,6 +207,7 @@ class SqliteTextIndexWriter(SqliteTextIndex):
 
 
 def _save(database: sqlite3.Connection, indexed: Indexed) -> None:
+    """How far segments go is `make_segment`'s business."""
     place, modseq, placed, segmented = indexed
     database.execute(_SAVE, (*place, modseq, placed, segmented))
 
