@@ -142,30 +142,33 @@ class Indexer:
         mailboxes = await self._reader.mailboxes(account_id)
         for mailbox_id in known.keys() - {mailbox.mailbox_id for mailbox in mailboxes}:
             await self._index.forget_mailbox(account_id, MailboxId(mailbox_id))
+        changed: list[tuple[Indexed, ModSeq]] = []
         for mailbox in mailboxes:
-            await self._mailbox(mailbox, known.get(mailbox.mailbox_id))
+            indexed = await self._current(mailbox, known.get(mailbox.mailbox_id))
+            if indexed.modseq != mailbox.modseq or mailbox.mailbox_id not in known or self._is_first:
+                changed.append((await self._place_new(indexed, Uid(mailbox.uidnext - 1)), mailbox.modseq))
+            if self.stopping.is_set():
+                return
+        for indexed, modseq in changed:  # after the texts of what moved to another mailbox were seen there
+            if indexed.modseq != modseq:
+                await self._forget_vanished(indexed, modseq)
+            await self._make_segments(indexed.place)
             if self.stopping.is_set():
                 return
 
-    async def _mailbox(self, mailbox: Mailbox, known: Indexed | None) -> None:
+    async def _current(self, mailbox: Mailbox, known: Indexed | None) -> Indexed:
+        """What is known of a mailbox, if that is still the same one."""
         place = Place(mailbox.account_id, mailbox.mailbox_id, mailbox.uidvalidity)
-        if known is not None and known.place != place:
-            await self._index.forget_mailbox(mailbox.account_id, mailbox.mailbox_id)
-            known = None
         if known is None:
-            known = Indexed(place, mailbox.modseq, Uid(0), Uid(0))
-        elif known.modseq != mailbox.modseq:
-            known = await self._forget_vanished(known, mailbox.modseq)
-        elif not self._is_first:
-            return
-        if known.placed < mailbox.uidnext - 1:
-            known = await self._place_new(known._replace(modseq=mailbox.modseq), Uid(mailbox.uidnext - 1))
-        if not self.stopping.is_set():
-            await self._make_segments(place)
+            return Indexed(place, mailbox.modseq, Uid(0), Uid(0))
+        if known.place == place:
+            return known
+        await self._index.forget_mailbox(mailbox.account_id, mailbox.mailbox_id)
+        return Indexed(place, ModSeq(0), Uid(0), Uid(0))
 
     # ------------------------------------------------------------------ messages
 
-    async def _forget_vanished(self, known: Indexed, modseq: ModSeq) -> Indexed:
+    async def _forget_vanished(self, known: Indexed, modseq: ModSeq) -> None:
         account_id, mailbox_id, _ = known.place
         gone = await self._reader.vanished_since(account_id, mailbox_id, known.modseq)
         if gone is None:
@@ -175,9 +178,7 @@ class Indexer:
         for start in range(0, len(gone), _AT_ONCE):
             await self._index.forget(known, gone[start : start + _AT_ONCE])
             await asyncio.sleep(0)
-        known = known._replace(modseq=modseq)
-        await self._index.forget(known, ())
-        return known
+        await self._index.forget(known._replace(modseq=modseq), ())
 
     async def _place_new(self, known: Indexed, end: Uid) -> Indexed:
         """All messages up to `end`; those that come meanwhile are the next round's."""
