@@ -28,6 +28,7 @@ from postier.imap.session import (
     sort,
     store,
     thread,
+    updates,
 )
 from postier.imap.session.context import Context
 from postier.imap.session.uidonly import uses_numbers
@@ -42,6 +43,7 @@ from postier.imap.wire.multisearch import Multisearch
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.sort import Sort
 from postier.imap.wire.thread import Thread
+from postier.imap.wire.updates import CancelUpdate
 from postier.imap.wire.values import Command
 
 __all__ = ["HANDLERS", "Handler", "News"]
@@ -132,6 +134,7 @@ HANDLERS: dict[type, Handler] = {
     Sort: Handler(sort.sort, _by_uid, counts=True),
     UidBatches: Handler(batches.uidbatches, _ALL, counts=True),
     Multisearch: Handler(multisearch.multisearch, _by_uid),
+    CancelUpdate: Handler(updates.cancel_update, _ALL),
     Thread: Handler(thread.thread, _by_uid, counts=True),
     BadCharset: Handler(search.bad_charset, _by_uid),
     values.Fetch: Handler(fetch.fetch, _by_uid, counts=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad
 from postier.imap.session.selected import Selected
+from postier.imap.session.updates import tell_updates
 from postier.imap.wire.values import Idle, IdleDone
 from postier.net.api import ConnectionLost, IdleTimeout, Wake
 
@@ -42,6 +43,7 @@ async def idle(context: Context, command: Idle) -> bytes:
 
 async def _tell_news(context: Context, selected: Selected) -> None:
     await context.tell_news(expunges=True)
+    await tell_updates(context)
     selected.unload()
 
 

@@ -13,6 +13,7 @@ from postier.imap.session.find import find
 from postier.imap.session.progress import Progress
 from postier.imap.session.results import esearch_of, highest_modseq, reported, save, scores_of
 from postier.imap.session.scope import Scope, StoredScope
+from postier.imap.session.updates import begin_update, refuse_tag_again
 from postier.imap.wire.multisearch import Multisearch, Source, SourceKind
 from postier.imap.wire.returns import SearchReturn
 from postier.imap.wire.search_keys import has_key
@@ -26,6 +27,7 @@ async def multisearch(context: Context, command: Multisearch) -> bytes:
     """What is selected stays so; mailboxes that may not be read are passed over as if they were not there."""
     if command.needs_selection and context.selected is None:
         raise Bad("No mailbox is selected", "CLIENTBUG")
+    refuse_tag_again(context, command)
     if has_key(command.key, "MODSEQ"):
         context.become_modseq_aware()
     if SearchReturn.SAVE in command.returns:
@@ -48,12 +50,13 @@ async def _search(context: Context, command: Multisearch, place: Place, progress
     chosen = reported(command.returns, found)
     if SearchReturn.SAVE in command.returns:
         save(context.mailbox, chosen)
-    if not found:
-        return
-    modseq = await highest_modseq(context, scope, command.key, chosen)
     correlator = Correlator(command.tag, place.name, scope.uidvalidity, context.core.utf8)
-    scores = await scores_of(context, scope, command.key, command.returns, found)
-    context.say(esearch_of(correlator, command.returns, found, modseq, by_uid=True, scores=scores))
+    if found:
+        modseq = await highest_modseq(context, scope, command.key, chosen)
+        scores = await scores_of(context, scope, command.key, command.returns, found)
+        context.say(esearch_of(correlator, command.returns, found, modseq, by_uid=True, scores=scores))
+    if SearchReturn.UPDATE in command.returns and scope is context.selected:
+        context.say(begin_update(context.mailbox, command, correlator, found))
     await context.write([])
 
 

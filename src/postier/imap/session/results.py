@@ -14,6 +14,7 @@ from postier.imap.session.find import SLICE, find, relevancy
 from postier.imap.session.progress import Progress
 from postier.imap.session.scope import Scope
 from postier.imap.session.selected import Selected
+from postier.imap.session.updates import begin_update, refuse_tag_again
 from postier.imap.session.view import batches
 from postier.imap.wire.returns import Returns, SearchReturn
 from postier.imap.wire.search import Searching
@@ -46,6 +47,7 @@ _TOLD = _ENDS | _WHOLE | SearchReturn.CONTEXT | SearchReturn.UPDATE | SearchRetu
 async def answer(context: Context, command: Searching, returns: Returns, order: Order, plain: Plain) -> bytes:
     """Find, put in order, save, tell. `returns`: what counts of the command's in this session."""
     selected = context.mailbox
+    refuse_tag_again(context, command)
     try:
         ordered = await find_and_order(context, command, order)
         chosen = reported(returns, ordered)
@@ -63,6 +65,8 @@ async def answer(context: Context, command: Searching, returns: Returns, order: 
     else:
         correlator = Correlator(command.tag)
         context.say(esearch_of(correlator, returns, numbers, modseq, by_uid=command.by_uid, scores=scores))
+        if SearchReturn.UPDATE in returns:
+            context.say(begin_update(selected, command, correlator, ordered))
     return b"OK Done"
 
 

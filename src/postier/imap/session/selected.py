@@ -18,6 +18,7 @@ from itertools import chain
 
 from postier.accounts.rights import Place, changeable_flags, is_changing
 from postier.bus.api import Bus, Subscription, account_topic
+from postier.imap.session.contexts import Updates
 from postier.imap.session.flags import flag_texts, flags_lines, known_flags
 from postier.imap.session.manner import Manner
 from postier.imap.session.view import View
@@ -72,6 +73,7 @@ class Selected:
         "rights_noted",
         "saved",
         "uidvalidity",
+        "updates",
     )
 
     def __init__(self, place: Place, *, read_only: bool, first_recent: Uid, recent: int) -> None:
@@ -94,6 +96,7 @@ class Selected:
         self.gone: list[int] = []
         self._held_at = ModSeq(0)
         self.saved: array[int] | None = None
+        self.updates: Updates | None = None
         self.on_news: Callable[[], None] | None = None
         self.noted = 0
         self._bus_seen = 0
@@ -277,10 +280,11 @@ class Selected:
         """EXPUNGE (or VANISHED, RFC 7162 3.2.10) for what is gone and was not told yet; with `counts` also
         how many are \\Recent after that, which a client of old cannot know (RFC 3501 7.3.2)."""
         gone, self.gone, recent = sorted(set(self.gone)), [], self.recent
+        removed = self.updates.expunged(self.view, gone) if self.updates is not None else b""
         numbers = self.view.remove(gone)
         if self.saved is not None:
             self.saved = array("I", sorted(set(self.saved).difference(gone)))
-        told = manner.expunges(numbers, gone)
+        told = removed + manner.expunges(numbers, gone)
         if not counts or manner.vanished or self.recent == recent:
             return told
         return told + responses.recent(self.recent)

@@ -19,6 +19,7 @@ from postier.imap.session.errors import refusal
 from postier.imap.session.handlers import HANDLERS, Answer, Handler, News
 from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.session.uidonly import refuse_numbers, uses_numbers
+from postier.imap.session.updates import tell_updates
 from postier.imap.wire.core import ImapServer
 from postier.imap.wire.responses import highest_modseq, tagged
 from postier.imap.wire.values import BadCommand, Command
@@ -145,7 +146,8 @@ class ImapSession:
         if context.selected is not None:
             try:
                 await self._tell_news(handler, command)
-            except StoreError as error:  # they are told with a later command
+                await tell_updates(context)
+            except (StoreError, BlobUnreadable) as error:  # they are told with a later command
                 log.info("no news", session=context.connection.id, detail=str(error))
         if done:
             context.say(b"%b %b\r\n" % (command.tag, done))

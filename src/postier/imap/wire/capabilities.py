@@ -131,6 +131,8 @@ CAPABILITIES = (
     CapabilityRow("THREAD=ORDEREDSUBJECT", "5256", _after_login),
     CapabilityRow("THREAD=REFERENCES", "5256", _after_login),
     CapabilityRow("THREAD=REFS", "5256", _after_login),
+    CapabilityRow("CONTEXT=SEARCH", "5267", _after_login, "ESEARCH"),
+    CapabilityRow("CONTEXT=SORT", "5267", _after_login, "SORT"),
     CapabilityRow("UIDBATCHES", "10022", _after_login),
     CapabilityRow("MULTISEARCH", "7377", _after_login, "ESEARCH"),
     CapabilityRow("MULTIAPPEND", "3502", _after_login),

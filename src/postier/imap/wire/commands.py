@@ -19,6 +19,7 @@ from postier.imap.wire.grammar import Grammar
 from postier.imap.wire.multisearch import parse_multisearch
 from postier.imap.wire.sort import parse_sort
 from postier.imap.wire.thread import parse_thread
+from postier.imap.wire.updates import parse_cancel_update
 from postier.imap.wire.values import (
     BadCommand,
     Capability,
@@ -161,6 +162,7 @@ COMMANDS = {
         Row(b"SORT", parse_sort, _SELECTED, "5256 3", "SORT", partial(parse_sort, by_uid=True)),
         Row(b"UIDBATCHES", parse_uid_batches, _SELECTED, "10022 3.1", "UIDBATCHES"),
         Row(b"ESEARCH", parse_multisearch, _AFTER, "7377 2", "MULTISEARCH", parse_multisearch),
+        Row(b"CANCELUPDATE", parse_cancel_update, _SELECTED, "5267 4.3.5", "CONTEXT"),
         Row(b"THREAD", parse_thread, _SELECTED, "5256 3", "THREAD", partial(parse_thread, by_uid=True)),
         Row(
             b"FETCH",

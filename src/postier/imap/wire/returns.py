@@ -31,8 +31,8 @@ _OPTIONS = {option.name.encode(): option for option in SearchReturn if option.na
 _CAPABILITY_OF = {
     SearchReturn.SAVE: "SEARCHRES",
     SearchReturn.PARTIAL: "PARTIAL",
-    SearchReturn.CONTEXT: "CONTEXT=SEARCH",
-    SearchReturn.UPDATE: "CONTEXT=SEARCH",
+    SearchReturn.CONTEXT: "CONTEXT",
+    SearchReturn.UPDATE: "CONTEXT",
     SearchReturn.RELEVANCY: "SEARCH=FUZZY",
 }
 _ALL_OR_PARTIAL = SearchReturn.ALL | SearchReturn.PARTIAL
