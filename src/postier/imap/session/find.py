@@ -20,7 +20,7 @@ from postier.imap.session.slices import Slice
 from postier.imap.session.view import Span, batches
 from postier.imap.wire.values import SearchKey
 
-__all__ = ["SLICE", "find", "relevancy"]
+__all__ = ["SLICE", "find", "find_among", "relevancy"]
 
 SLICE = 5000
 """Messages looked at before the other connections get their turn; fewer where texts are read."""
@@ -35,6 +35,11 @@ async def find(
         raise No("LIMIT", "Too many search keys")
     spans = [(0, len(scope.view))] if len(scope.view) else []
     return await _find(Search(context, scope), with_fuzzy_texts(key), spans, progress)
+
+
+async def find_among(context: Context, scope: Scope, key: SearchKey, uids: Sequence[int]) -> array[int]:
+    """The same among some messages, which ascend."""
+    return await _find(Search(context, scope), with_fuzzy_texts(key), scope.view.spans_of(uids), None)
 
 
 async def relevancy(context: Context, scope: Scope, key: SearchKey, uids: Sequence[int]) -> dict[int, int]:

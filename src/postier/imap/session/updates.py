@@ -14,13 +14,10 @@ from postier.imap.session.context import Context
 from postier.imap.session.contexts import LONGEST_SORTED, MOST_CONTEXTS, Kept, Updates
 from postier.imap.session.errors import Bad
 from postier.imap.session.fetch import resolve
+from postier.imap.session.find import find_among
 from postier.imap.session.progress import Progress
-from postier.imap.session.search_keys import match
-from postier.imap.session.search_leaf import Search
 from postier.imap.session.selected import Selected
-from postier.imap.session.slices import Slice
 from postier.imap.session.sorting import put_in_order
-from postier.imap.session.view import Batch
 from postier.imap.wire.returns import SearchReturn
 from postier.imap.wire.search import Searching
 from postier.imap.wire.search_responses import Correlator
@@ -104,7 +101,7 @@ async def tell_updates(context: Context) -> None:
 
 
 async def _change(context: Context, selected: Selected, kept: Kept, touched: list[int]) -> bytes:
-    matching = set(await _matching(context, selected, kept.key, touched))
+    matching = set(await find_among(context, selected, kept.key, touched))
     before = set(kept.found)
     removed = kept.take_out(selected.view, before.intersection(touched) - matching)
     new = sorted(matching - before)
@@ -113,17 +110,9 @@ async def _change(context: Context, selected: Selected, kept: Kept, touched: lis
         order: Sequence[int] = sorted((*kept.found, *new))
         if kept.criteria:
             progress = Progress(context, kept.correlator.tag, 0)
-            order = await put_in_order(context, selected, kept.criteria, array("I", order), progress)
+            everything = array("I", order)
+            order = await put_in_order(context, selected, kept.key, kept.criteria, everything, progress)
         added = kept.put_in(selected.view, new, order)
     if not (removed or added):
         return b""
     return context_change(kept.correlator, by_uid=kept.by_uid, removed=removed, added=added)
-
-
-async def _matching(context: Context, selected: Selected, key: SearchKey, uids: list[int]) -> list[int]:
-    search = Search(context, selected)
-    found: list[int] = []
-    for start, stop in selected.view.spans_of(uids):
-        slice_ = Slice.of(Batch(selected.view, [(start, stop)], stop - start))
-        found += await match(search, slice_, key, slice_.uids)
-    return found
