@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from postier.accounts import acl, metadata
+from postier.accounts import acl, annotations
 from postier.accounts.mailboxes import create, create_defaults
 from postier.imap.session import mailboxes
 from postier.net.api import Session
@@ -295,10 +295,12 @@ def test_notes_have_an_end(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> No
         assert b"NO [METADATA TOOMANY]" in await bob.attempt(b'SETMETADATA Junk (/shared/a "1")')
         assert b"NO [METADATA TOOMANY]" in await bob.attempt(b'SETMETADATA Junk (/private/a "1234")')
         await bob.command(b'SETMETADATA Junk (/private/a "123")')
+        await bob.command(b"RENAME INBOX Old")  # then nothing goes along
+        assert b"NIL" in await bob.command(b"GETMETADATA Old /private/a")
 
-    monkeypatch.setattr(metadata, "MAX_ENTRIES", 2)
-    monkeypatch.setattr(metadata, "MAX_ALL_ENTRIES", 3)
-    monkeypatch.setattr(metadata, "MAX_ALL_OCTETS", 6)
+    monkeypatch.setattr(annotations, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(annotations, "MAX_ALL_ENTRIES", 3)
+    monkeypatch.setattr(annotations, "MAX_ALL_OCTETS", 6)
     in_world(test)
 
 

@@ -24,7 +24,7 @@ __all__ = [
     "remove_rights",
 ]
 
-MAX_GRANTS = 1000
+MAX_GRANTS = 200
 """Of one mailbox."""
 
 

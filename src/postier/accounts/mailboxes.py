@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from postier.accounts.annotations import copy_annotations
 from postier.accounts.special_use import take_uses
 from postier.store.api import (
     AccountId,
@@ -252,7 +253,7 @@ def parents(name: str) -> list[str]:
 
 async def _empty_into(tx: Tx, account_id: AccountId, inbox: Mailbox, new_name: str) -> None:
     target = await create_in(tx, account_id, new_name)
-    await tx.copy_annotations(account_id, inbox.mailbox_id, target.mailbox_id)  # RFC 5464 4.1
+    await copy_annotations(tx, account_id, inbox.mailbox_id, target.mailbox_id)  # RFC 5464 4.1
     uids = [Uid(uid) for uid in await tx.uids(account_id, inbox.mailbox_id)]
     if uids:
         await tx.move(account_id, inbox.mailbox_id, uids, target.mailbox_id)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from postier.accounts.annotations import require_room
 from postier.accounts.mailboxes import INBOX
 from postier.accounts.rights import NoPermission, Place, find
 from postier.accounts.special_use import UnsuitableUse, canonical_uses, take_uses
@@ -28,13 +29,7 @@ from postier.store.api import (
     Tx,
 )
 
-__all__ = ["Change", "Key", "Notes", "TooManyAnnotations", "may_note", "notes", "place_notes", "set_notes"]
-
-MAX_ENTRIES = 100
-"""Shared ones of a mailbox, and private ones of each who sees it."""
-MAX_ALL_ENTRIES = 10_000
-MAX_ALL_OCTETS = 10 * 1024 * 1024
-"""Of an account's mailboxes the shared ones, and all that an account has noted for itself."""
+__all__ = ["Change", "Key", "Notes", "may_note", "notes", "place_notes", "set_notes"]
 
 ADMIN = "/admin"
 SPECIAL_USE = "/specialuse"
@@ -44,10 +39,6 @@ _ANY_OF = frozenset("rswip")
 
 Key = tuple[bool, str]
 """Private or shared, and the path in lower case."""
-
-
-class TooManyAnnotations(Exception):
-    """There is no room for more."""
 
 
 class Change(NamedTuple):
@@ -168,7 +159,4 @@ async def _store(
     for change in chosen:
         await tx.set_annotation(*where, owner, change.path, change.value)
     if any(change.value is not None for change in chosen):
-        entries = [note for note in await tx.annotations(*where, viewer.account_id) if note.viewer == owner]
-        totals = await tx.annotation_totals(where[0], owner)
-        if len(entries) > MAX_ENTRIES or totals.entries > MAX_ALL_ENTRIES or totals.octets > MAX_ALL_OCTETS:
-            raise TooManyAnnotations(f"{where[0]}/{where[1]}")
+        await require_room(tx, *where, owner)

@@ -761,7 +761,8 @@ class Tx(Reader, Protocol):
     async def copy_annotations(
         self, account_id: AccountId, mailbox_id: MailboxId, to_mailbox: MailboxId
     ) -> None:
-        """Everybody's, into a mailbox of the same account; what is noted there already stays."""
+        """The shared ones and the owner's, into a mailbox of the same account; what is noted there already
+        stays."""
         ...
 
     # messages

@@ -253,14 +253,16 @@ class SharingContract:
         bob, _ = await add_person(store, "bob@orchard.test")
         work = (await store.transact(lambda tx: tx.create_mailbox(alice, "Work"))).mailbox_id
         await store.transact(lambda tx: tx.set_annotation(alice, inbox, ANYONE, "/a", b"1"))
-        await store.transact(lambda tx: tx.set_annotation(alice, inbox, bob, "/a", b"2"))
+        await store.transact(lambda tx: tx.set_annotation(alice, inbox, alice, "/a", b"2"))
+        await store.transact(lambda tx: tx.set_annotation(alice, inbox, bob, "/a", b"3"))
         await store.transact(lambda tx: tx.copy_annotations(alice, inbox, work))
         await store.transact(lambda tx: tx.rename_mailbox(alice, work, "Play"))
-        noted = [Annotation(ANYONE, "/a", b"1"), Annotation(bob, "/a", b"2")]
-        assert await store.reader.annotations(alice, work, bob) == noted
-        assert await store.reader.annotations(alice, inbox, bob) == noted
+        shared = Annotation(ANYONE, "/a", b"1")
+        assert await store.reader.annotations(alice, work, alice) == [shared, Annotation(alice, "/a", b"2")]
+        assert await store.reader.annotations(alice, work, bob) == [shared]
+        assert await store.reader.annotations(alice, inbox, bob) == [shared, Annotation(bob, "/a", b"3")]
         await store.transact(lambda tx: tx.remove_account(bob))
-        assert await store.reader.annotations(alice, work, bob) == noted[:1]
+        assert await store.reader.annotations(alice, inbox, bob) == [shared]
         await store.transact(lambda tx: tx.delete_mailbox(alice, work))
         assert await store.reader.annotations(alice, work, alice) == []
         await store.transact(lambda tx: tx.remove_account(alice))

@@ -7,8 +7,8 @@ as they are and are translated here. Texts are ours, or those of BadMailboxName,
 from __future__ import annotations
 
 from postier.accounts.acl import NoSuchIdentifier, TooManyGrants
+from postier.accounts.annotations import TooManyAnnotations
 from postier.accounts.mailboxes import BadMailboxName, HasChildren, TooManyMailboxes
-from postier.accounts.metadata import TooManyAnnotations
 from postier.accounts.quota import NoSuchRoot, UnknownResource
 from postier.accounts.rights import NoPermission
 from postier.accounts.special_use import UnsuitableUse

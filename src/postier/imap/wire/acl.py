@@ -107,10 +107,12 @@ def of_identifier(command: Callable[[bytes, str, str], Command]) -> Callable[[Gr
 
 
 def _identifier(g: Grammar) -> str:
-    """An identifier, "-" before it for negative rights; never empty (RFC 4314 3)."""
+    """An identifier, "-" before it for negative rights; never empty, and nothing that SASLprep forbids
+    (RFC 4314 3)."""
     start = g.position
     identifier = g.text()
-    if not identifier.removeprefix("-") or len(identifier.encode()) > _IDENTIFIER_OCTETS:
+    is_long = len(identifier.encode()) > _IDENTIFIER_OCTETS
+    if not identifier.removeprefix("-") or is_long or not identifier.isprintable():
         g.position = start
         g.fail("an identifier")
     return identifier

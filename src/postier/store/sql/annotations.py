@@ -41,7 +41,8 @@ _SET = (
 _COPY = (
     "INSERT INTO annotations (account_id, mailbox_id, viewer, entry, value, modseq)"
     " SELECT account_id, ?, viewer, entry, value, ? FROM annotations"
-    " WHERE account_id = ? AND mailbox_id = ? AND value IS NOT NULL ON CONFLICT DO NOTHING"
+    " WHERE account_id = ? AND mailbox_id = ? AND viewer IN (?, account_id) AND value IS NOT NULL"
+    " ON CONFLICT DO NOTHING"
 )
 _REMOVED = (
     "SELECT entry FROM annotations WHERE account_id = ? AND mailbox_id = ? AND viewer = ? AND value IS NULL"
@@ -113,7 +114,7 @@ class AnnotationTx(AnnotationReader, Writes):
         self, account_id: AccountId, mailbox_id: MailboxId, to_mailbox: MailboxId
     ) -> None:
         modseq = await self._annotation_modseq(account_id)
-        await self._connection.execute(_COPY, (to_mailbox, modseq, account_id, mailbox_id))
+        await self._connection.execute(_COPY, (to_mailbox, modseq, account_id, mailbox_id, ANYONE))
 
     async def _annotation_modseq(self, account_id: AccountId) -> int:
         if account_id != SERVER:
