@@ -15,21 +15,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postier.imap.session.binary import Decoding
-from postier.imap.session.sections import LARGE
+from postier.blobs.api import BlobRef
+from postier.blobs.local import LocalBlobs
+from postier.imap.session.binary import Decoding, PartMemory, Stream
+from postier.imap.session.sections import LARGE, PIECE
 
 
-async def _cut(data: bytes, size: int) -> AsyncIterator[bytes]:
-    for start in range(0, len(data), size):
-        yield data[start : start + size]
+def _stream(data: bytes, size: int) -> Stream:
+    async def stream(offset: int) -> AsyncIterator[bytes]:
+        for start in range(offset, len(data), size):
+            yield data[start : start + size]
+
+    return stream
 
 
 async def _in_pieces(decoding: Decoding, data: bytes, size: int, partial: tuple[int, int] | None) -> Any:
-    measure = await decoding.measure(_cut(data, size), partial)
+    stream, memory = _stream(data, size), PartMemory()
+    measure = await decoding.measure(stream, partial, memory)
     first, length = partial or (0, measure.size)
-    last = min(first + length, measure.size)
-    pieces = [piece async for piece in decoding.pieces(_cut(data, size), measure, min(first, last), last)]
-    return measure, b"".join(pieces)
+    last, mends = min(first + length, measure.size), measure.mends_lines
+    found = decoding.pieces(stream, min(first, last), last, mends_lines=mends, memory=memory)
+    return measure, b"".join([piece async for piece in found])
 
 
 contents = st.lists(st.sampled_from([b"\n", b"\r", b"\r\n", b"a", b"\0", b"=", b"\xff", b" "])).map(b"".join)
@@ -55,6 +61,56 @@ def test_pieces_are_what_the_whole_is(
     assert measure.has_nul == (b"\0" in octets)
 
 
+@given(
+    contents,
+    st.sampled_from(["", "base64", "quoted-printable"]),
+    st.booleans(),
+    st.integers(1, 9),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20)), max_size=5),
+)
+def test_pieces_in_any_order_are_those_of_the_whole(
+    content: bytes, encoding: str, is_text: bool, size: int, partials: list[tuple[int, int]]
+) -> None:
+    data = base64.encodebytes(content) if encoding == "base64" else content
+    decoding = Decoding(0, len(data), encoding, is_text)
+    whole, memory, stream = decoding.whole(data), PartMemory(), _stream(data, size)
+
+    async def piece(first: int, length: int) -> bytes:
+        mends = (await decoding.measure(stream, None, memory)).mends_lines
+        found = decoding.pieces(stream, first, first + length, mends_lines=mends, memory=memory)
+        return b"".join([piece async for piece in found])
+
+    for first, length in partials:
+        assert asyncio.run(piece(first, length)) == whole[first : first + length]
+
+
+def test_pieces_in_order_cost_what_the_whole_does(
+    in_world: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = random.Random(3).randbytes(8 * LARGE)
+    read = 0
+    original = LocalBlobs.stream
+
+    async def counting(blobs: LocalBlobs, ref: BlobRef, start: int = 0, end: int | None = None) -> Any:
+        nonlocal read
+        async for chunk in original(blobs, ref, start, end):
+            read += len(chunk)
+            yield chunk
+
+    async def test(world: Any) -> None:
+        encoded = base64.encodebytes(content)
+        await world.deliver(_message(b"image/png", b"base64", encoded))
+        client = await world.client(b"SELECT INBOX")
+        monkeypatch.setattr(LocalBlobs, "stream", counting)
+        step = LARGE // 2
+        for start in range(0, len(content) + step, step):
+            answer = await client.command(b"FETCH 1 BINARY.PEEK[1]<%d.%d>" % (start, step))
+            assert _literal(answer)[1] == content[start : start + step]
+        assert read < 4 * len(encoded)
+
+    in_world(test)
+
+
 def test_text_with_nul_keeps_its_lines() -> None:
     assert Decoding(0, 0, "", True).whole(b"a\nb\r\n") == b"a\r\nb\r\n"
     assert Decoding(0, 0, "", True).whole(b"a\n\0b\r\n") == b"a\n\0b\r\n"
@@ -75,7 +131,7 @@ def _literal(answer: bytes) -> tuple[bytes, bytes]:
 
 @pytest.mark.parametrize("with_nul", [False, True])
 def test_large_parts_stream(in_world: Callable[..., None], with_nul: bool) -> None:
-    content = random.Random(7).randbytes(3 * LARGE).replace(b"\0", b"x") + (b"\0" if with_nul else b"y")
+    content = random.Random(7).randbytes(2 * PIECE).replace(b"\0", b"x") + (b"\0" if with_nul else b"y")
 
     async def test(world: Any) -> None:
         await world.deliver(_message(b"image/png", b"base64", base64.encodebytes(content)))
@@ -85,12 +141,12 @@ def test_large_parts_stream(in_world: Callable[..., None], with_nul: bool) -> No
         answer = await client.command(b"FETCH 1 BINARY.PEEK[1]")
         assert _literal(answer) == (b"~" if with_nul else b"", content)
         assert answer.endswith(content + b")\r\n")
-        start = len(content) - LARGE - 9  # the rest is large as well
-        answer = await client.command(b"FETCH 1 BINARY.PEEK[1]<%d.%d>" % (start, 2 * LARGE))
+        start = len(content) - PIECE - 9  # the rest is streamed as well
+        answer = await client.command(b"FETCH 1 BINARY.PEEK[1]<%d.%d>" % (start, 2 * PIECE))
         assert b"BINARY[1]<%d>" % start in answer
         assert _literal(answer) == (b"~" if with_nul else b"", content[start:])
-        answer = await client.command(b"FETCH 1 BINARY.PEEK[1]<%d.%d>" % (LARGE, LARGE + 1))
-        assert _literal(answer) == (b"", content[LARGE : 2 * LARGE + 1])
+        answer = await client.command(b"FETCH 1 BINARY.PEEK[1]<%d.%d>" % (LARGE, PIECE + 1))
+        assert _literal(answer) == (b"", content[LARGE : LARGE + PIECE + 1])
 
     in_world(test)
 

@@ -8,7 +8,8 @@ stand. The size tells exactly what will come; both are made by the one `Decoding
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+import copy
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 from postier.imap.wire.values import BodySection
@@ -16,7 +17,7 @@ from postier.message.parts import Part, PartIndex, section_range
 from postier.message.structure import Kind
 from postier.message.transfer import CanonicalLines, TransferDecoder, decode_transfer, is_known
 
-__all__ = ["Decoding", "Measure", "UnknownEncoding", "decoding_of", "partial_octets"]
+__all__ = ["Decoding", "Measure", "PartMemory", "Stream", "UnknownEncoding", "decoding_of", "partial_octets"]
 
 
 class UnknownEncoding(Exception):
@@ -32,6 +33,36 @@ class Measure(NamedTuple):
     mends_lines: bool
 
 
+class Progress(NamedTuple):
+    """How far a part was decoded: octets taken, octets made, and the decoders as they were then."""
+
+    taken: int
+    made: int
+    decoder: TransferDecoder
+    lines: CanonicalLines | None
+
+
+class PartMemory:
+    """What one session learnt of the part it reads, so that the next piece of it goes on where the last one
+    ended: clients on slow links fetch large parts piece by piece."""
+
+    __slots__ = ("_key", "measure", "progress")
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self.measure: Measure | None = None
+        self.progress: Progress | None = None
+
+    def turn_to(self, key: object) -> None:
+        """Forget everything unless it is the part of before."""
+        if key != self._key:
+            self._key, self.measure, self.progress = key, None, None
+
+
+Stream = Callable[[int], AsyncIterator[bytes]]
+"""The section's octets as they stand in the message, from that one on."""
+
+
 class Decoding(NamedTuple):
     """How a section is read: its range in the message, the encoding to be undone, and whether it is text."""
 
@@ -45,13 +76,16 @@ class Decoding(NamedTuple):
         decoded = decode_transfer(data, self.encoding)
         return CanonicalLines().feed(decoded) if self.is_text and b"\0" not in decoded else decoded
 
-    async def measure(self, chunks: AsyncIterable[bytes], partial: tuple[int, int] | None) -> Measure:
-        """Decode everything once, and keep nothing."""
+    async def measure(self, stream: Stream, partial: tuple[int, int] | None, memory: PartMemory) -> Measure:
+        """Decode everything once, and keep nothing but what is found of the whole."""
+        known = memory.measure
+        if known is not None and (partial is None or not known.has_nul):
+            return known
         first, length = partial or (0, 0)
         size = lone = 0
         has_nul = nul_wanted = False
         lines = CanonicalLines()
-        async for piece in self._decoded(chunks):
+        async for piece, _ in self._decoded(stream, self._start(mends_lines=False)):
             if b"\0" in piece:
                 has_nul = True
                 low, high = max(first - size, 0), first + length - size
@@ -60,29 +94,43 @@ class Decoding(NamedTuple):
                 lone += len(lines.feed(piece)) - len(piece)
             size += len(piece)
         mends = self.is_text and not has_nul
-        return Measure(size + lone if mends else size, nul_wanted, mends)
+        measure = memory.measure = Measure(size + lone if mends else size, has_nul, mends)
+        return measure._replace(has_nul=nul_wanted)
 
     async def pieces(
-        self, chunks: AsyncIterable[bytes], measure: Measure, first: int, last: int
+        self, stream: Stream, first: int, last: int, *, mends_lines: bool, memory: PartMemory
     ) -> AsyncIterator[bytes]:
-        """The decoded octets [first, last)."""
-        lines = CanonicalLines() if measure.mends_lines else None
-        position = 0
-        async for piece in self._decoded(chunks):
-            if lines is not None:
-                piece = lines.feed(piece)
+        """The decoded octets [first, last), or up to the end. Goes on from what `memory` knows."""
+        progress = memory.progress
+        if progress is None or progress.made > first:
+            progress = self._start(mends_lines=mends_lines)
+        position = progress.made
+        async for piece, before in self._decoded(stream, progress):
+            memory.progress = before
             start, position = position, position + len(piece)
             if position > first:
                 yield piece[max(first - start, 0) : last - start]
             if position >= last:
                 return
 
-    async def _decoded(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        decoder = TransferDecoder(self.encoding)
-        async for chunk in chunks:
-            yield decoder.feed(chunk)
+    def _start(self, *, mends_lines: bool) -> Progress:
+        return Progress(0, 0, TransferDecoder(self.encoding), CanonicalLines() if mends_lines else None)
+
+    async def _decoded(self, stream: Stream, progress: Progress) -> AsyncIterator[tuple[bytes, Progress]]:
+        """Each piece, and where it begins."""
+        taken, made, decoder, lines = progress
+        decoder, lines = copy.copy(decoder), copy.copy(lines)
+        async for chunk in stream(taken):
+            before = Progress(taken, made, copy.copy(decoder), copy.copy(lines))
+            piece = decoder.feed(chunk)
+            if lines is not None:
+                piece = lines.feed(piece)
+            yield piece, before
+            taken, made = taken + len(chunk), made + len(piece)
             await asyncio.sleep(0)  # the other connections' turn
-        yield decoder.finish()
+        before = Progress(taken, made, copy.copy(decoder), copy.copy(lines))
+        piece = decoder.finish()
+        yield piece if lines is None else lines.feed(piece), before
 
 
 def decoding_of(section: BodySection, parts: PartIndex | None, size: int) -> Decoding | None:

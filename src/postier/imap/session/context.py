@@ -6,6 +6,7 @@ from postier.accounts import rights
 from postier.accounts.rights import NoPermission, Place
 from postier.accounts.switches import Program, names_off, read_switches
 from postier.base.log import Log
+from postier.imap.session.binary import PartMemory
 from postier.imap.session.errors import No
 from postier.imap.session.manner import Manner
 from postier.imap.session.selected import Selected
@@ -39,6 +40,7 @@ class Context:
 
     __slots__ = (
         "account",
+        "binary_part",
         "compressed",
         "connection",
         "core",
@@ -59,6 +61,7 @@ class Context:
         self.services = services
         self.settings = settings
         self.account: Account | None = None
+        self.binary_part: PartMemory | None = None
         self.selected: Selected | None = None
         self.enabled: frozenset[str] = frozenset()
         self.login_failures = 0

@@ -14,7 +14,14 @@ from typing import NamedTuple, cast
 from postier.accounts.delivery import LISTING_FIELDS
 from postier.base.log import Log
 from postier.blobs.api import BlobRef, BlobUnreadable
-from postier.imap.session.binary import Decoding, UnknownEncoding, decoding_of, partial_octets
+from postier.imap.session.binary import (
+    Decoding,
+    PartMemory,
+    Stream,
+    UnknownEncoding,
+    decoding_of,
+    partial_octets,
+)
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.header_fields import chosen_fields
@@ -31,6 +38,8 @@ WRITE = 256 * 1024
 """Octets gathered before they are written."""
 LARGE = 256 * 1024
 """Sections past this size are streamed."""
+PIECE = 1024 * 1024
+"""A piece of a decoded section that is held, so that it need not be measured before it is announced."""
 
 log = Log("imap")
 
@@ -234,9 +243,17 @@ class SectionReader:
     async def _large_binary(
         self, section: BodySection, label: bytes, message: _Message, decoding: Decoding
     ) -> None:
-        """Once through it to learn its size, and once more to send it."""
-        start, end = decoding.start, decoding.end
-        measure = await decoding.measure(self._stream(message, start, end), section.partial)
+        """Once through it to learn its size, if that is not known, and once more to send it."""
+        memory = self._context.binary_part = self._context.binary_part or PartMemory()
+        memory.turn_to((message.ref, decoding))
+
+        def stream(offset: int) -> AsyncIterator[bytes]:
+            return self._stream(message, decoding.start + offset, decoding.end)
+
+        if section.partial is not None and section.partial[1] <= PIECE:
+            await self._piece_of_large_binary(section.partial, label, decoding, stream, memory)
+            return
+        measure = await decoding.measure(stream, section.partial, memory)
         if section.form is SectionForm.BINARY_SIZE:
             await self._put(label + b"%d" % measure.size)
             return
@@ -244,9 +261,28 @@ class SectionReader:
         await self._put(label + literal_header(last - first, binary=measure.has_nul))
         await self._flush()
         self._is_cut = True
-        chunks = self._stream(message, start, end)
-        async for piece in decoding.pieces(chunks, measure, first, last):
+        left, mends = last - first, measure.mends_lines
+        async for piece in decoding.pieces(stream, first, last, mends_lines=mends, memory=PartMemory()):
+            left -= len(piece)
             await self._context.write([piece])
+        if left:
+            raise BlobUnreadable(f"{left} octets fewer than were told")
+
+    async def _piece_of_large_binary(
+        self,
+        partial: tuple[int, int],
+        label: bytes,
+        decoding: Decoding,
+        stream: Stream,
+        memory: PartMemory,
+    ) -> None:
+        """What lies before it is passed over once for all the pieces of a part that are fetched in order."""
+        mends = decoding.is_text and (await decoding.measure(stream, None, memory)).mends_lines
+        first, length = partial
+        pieces = decoding.pieces(stream, first, first + length, mends_lines=mends, memory=memory)
+        data = b"".join([piece async for piece in pieces])
+        await self._put(label + literal_header(len(data), binary=b"\0" in data))
+        await self._put(data)
 
     def _stream(self, message: _Message, start: int, end: int) -> AsyncIterator[bytes]:
         return self._context.services.blobs.stream(message.ref, start, end)
