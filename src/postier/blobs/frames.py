@@ -21,6 +21,7 @@ __all__ = [
     "TABLE_END",
     "Frame",
     "compress",
+    "compress_long",
     "decompress",
     "pack_table",
     "pieces",
@@ -47,6 +48,12 @@ _letter_compressor = zstandard.ZstdCompressor(
 )
 """For the size most mail has: a table that need not be cleared of 128 KB first takes a fifth less time."""
 
+_raw_compressor = zstandard.ZstdCompressor(level=-20, write_checksum=True, write_content_size=True)
+"""Leaves nearly everything as it is: reading such a frame is copying it, ten times as fast."""
+_POOR = 0.7
+"""Past this share of its size compressing a frame is not worth the time of reading it: attachments in base64
+come to 0.76."""
+
 _decompressor = zstandard.ZstdDecompressor()
 
 
@@ -68,6 +75,12 @@ def pieces(content: bytes) -> list[bytes]:
 def compress(content: bytes) -> bytes:
     """One zstd frame. Only on the thread of the event loop: the context is shared."""
     return (_letter_compressor if len(content) <= _LETTER else _compressor).compress(content)
+
+
+def compress_long(content: bytes) -> bytes:
+    """A frame of a long message. Those are read for their bulk, so little gain is given away for speed."""
+    stored = compress(content)
+    return stored if len(stored) < _POOR * len(content) else _raw_compressor.compress(content)
 
 
 def decompress(stored: bytes, size: int) -> bytes:
