@@ -21,6 +21,9 @@ from postier.store.api import Account, AccountId, NoSuchMailbox, Reader, Tx
 
 __all__ = ["Context"]
 
+LITTLE = 32 * 1024
+"""Octets of responses that are worth waiting for the rest of their command."""
+
 log = Log("imap")
 
 
@@ -192,6 +195,14 @@ class Context:
     def say(self, data: bytes) -> None:
         """Queue a response; it leaves when the core needs input, or before the next `write`."""
         self.core.send(data)
+
+    async def offer(self, pieces: list[bytes]) -> None:
+        """As `write`, but little waits for what follows it: one packet for the client, not two."""
+        data = b"".join(pieces)
+        if self.core.held + len(data) <= LITTLE:
+            self.core.send(data)
+        else:
+            await self.write([data])
 
     async def write(self, pieces: list[bytes]) -> None:
         """Send what was said and then `pieces`, waiting while the client does not read."""

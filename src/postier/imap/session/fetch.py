@@ -135,9 +135,10 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     size = SECTION_BATCH if plan.sections is not None else BATCH if plan.facts else FLAGS_BATCH
     reader = SectionReader(context, selected, plan.sections) if plan.sections is not None else None
     missing = False
-    for batch in batches(selected.view, spans, size):
+    for number, batch in enumerate(batches(selected.view, spans, size)):
+        if number:
+            await asyncio.sleep(0)  # the other connections' turn
         missing |= not await _fetch_batch(context, selected, plan, batch, reader)
-        await asyncio.sleep(0)  # the other connections' turn
     if reader is not None:
         reader.raise_what_failed()
     if missing and not command.by_uid:
@@ -196,7 +197,7 @@ async def _fetch_batch(
     lines = zip(numbers, *[column(rows) for column in plan.columns], strict=True)
     if reader is None:
         template = plan.template
-        await context.write([template % line for line in lines])
+        await context.offer([template % line for line in lines])
     else:
         template = plan.template.removesuffix(b")\r\n")
         await reader.answer([template % line for line in lines], rows.uids)

@@ -46,7 +46,7 @@ async def fetch_flags(
     numbers = found.uids if uid_only else batch.number_each(found.uids)
     values = chain.from_iterable(zip(numbers, *[columns[name] for name in names], strict=True))
     lines = template.decode("ascii").replace("%b", "%s") * len(numbers) % tuple(values)
-    await context.write([lines.encode("ascii")])
+    await context.offer([lines.encode("ascii")])
     return len(numbers) == batch.size
 
 

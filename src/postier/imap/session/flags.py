@@ -51,7 +51,7 @@ def flags_lines(keywords: tuple[str, ...], *, changeable: int) -> bytes:
     permanent = [name for bit, name in enumerate(names) if changeable >> bit & 1]
     more = bool(changeable >> SYSTEM_FLAGS & 1) and len(keywords) < MAX_KEYWORDS
     code = responses.permanent_flags_code(permanent, more=more)
-    return responses.flags(names) + responses.untagged(b"OK", "Flags that stay", code)
+    return responses.flags(names) + responses.untagged(b"OK", "Ok", code)
 
 
 def parse_flags(names: Iterable[str]) -> tuple[int, tuple[str, ...]]:

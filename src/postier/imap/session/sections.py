@@ -307,7 +307,7 @@ class SectionReader:
     async def _flush(self) -> None:
         held, self._held, self._held_size = self._held, [], 0
         if held:
-            await self._context.write(held)
+            await self._context.offer(held)
 
 
 def without_nul(data: bytes) -> bytes:

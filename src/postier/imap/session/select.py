@@ -80,9 +80,9 @@ async def _description(context: Context, selected: Selected, mailbox: Mailbox) -
         (
             flags_lines(selected.keywords, changeable=selected.changeable),
             selected.exists_lines(),
-            b"* OK [UNSEEN %d] First unseen\r\n" % unseen if unseen else b"",
-            b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % mailbox.uidvalidity,
-            b"* OK [UIDNEXT %d] Next UID\r\n" % mailbox.uidnext,
+            b"* OK [UNSEEN %d] Ok\r\n" % unseen if unseen else b"",
+            b"* OK [UIDVALIDITY %d] Ok\r\n" % mailbox.uidvalidity,
+            b"* OK [UIDNEXT %d] Ok\r\n" % mailbox.uidnext,
             _id_line(mailbox) if context.offers("OBJECTID") else b"",
             responses.highest_modseq(mailbox.modseq),
         )

@@ -31,6 +31,9 @@ __all__ = ["ImapSession"]
 TOGETHER = 64
 """Commands of one kind that are worked on at once."""
 
+AT_A_STRETCH = 8
+"""Commands, or groups of them, after which the event loop has a turn."""
+
 log = Log("imap")
 
 
@@ -41,13 +44,14 @@ async def _fail(error: Exception) -> bytes:
 class ImapSession:
     """`await ImapSession(connection, core, services, settings).run()` serves one connection to its end."""
 
-    __slots__ = ("_context", "_waiting")
+    __slots__ = ("_answered", "_context", "_waiting")
 
     def __init__(
         self, connection: Connection, core: ImapServer, services: ImapServices, settings: ImapSettings
     ) -> None:
         self._context = Context(connection, core, services, settings)
         self._waiting: object = None  # an event that was read ahead
+        self._answered = 0
 
     async def run(self) -> None:
         """Raises ConnectionLost when the connection breaks; everything else ends in a goodbye."""
@@ -56,8 +60,7 @@ class ImapSession:
         context.say(b"* OK [CAPABILITY %b] Postier ready\r\n" % context.capabilities())
         try:
             while not context.ending:
-                event = self._waiting or await context.connection.event(context.core, self._timeout())
-                self._waiting = None
+                event = await self._next_event()
                 if event is None:
                     return
                 await self._answer(event)
@@ -72,6 +75,15 @@ class ImapSession:
             raise
         finally:
             await self._leave()
+
+    async def _next_event(self) -> object:
+        """After some commands that came together the other connections have their turn."""
+        context = self._context
+        self._answered += 1
+        if self._answered % AT_A_STRETCH == 0:
+            await asyncio.sleep(0)
+        event, self._waiting = self._waiting, None
+        return event or await context.connection.event(context.core, self._timeout())
 
     async def _prepare(self) -> None:
         try:

@@ -98,6 +98,7 @@ class ImapServer:
         "_tag",
         "_verdict",
         "_wanted",
+        "held",
         "off",
         "state",
         "utf8",
@@ -120,6 +121,8 @@ class ImapServer:
         self._tag = b"*"  # of the message being streamed; b"*" once that command is answered
         self._verdict: BadCommand | None = None  # to be told when the refused command has ended
         self._bad = 0
+        self.held = 0
+        """Octets that wait to be sent."""
 
     # ------------------------------------------------------------------ the driver's side
 
@@ -144,6 +147,7 @@ class ImapServer:
             return b""
         data = b"".join(self._out)
         self._out.clear()
+        self.held = 0
         return data
 
     def has_buffered_input(self) -> bool:
@@ -154,6 +158,7 @@ class ImapServer:
     def send(self, data: bytes) -> None:
         """Queue whole responses, each with its CRLF."""
         self._out.append(data)
+        self.held += len(data)
 
     def accept_literal(self) -> None:
         """Answer to Append, or to LiteralEnd, with a literal: its octets may come."""
