@@ -42,6 +42,12 @@ def test_short_sequences(sequence: list[Operation]) -> None:
     check(sequence)
 
 
+def test_short_sequences_where_the_uids_of_any_mailbox_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("postier.store.sql.uid_cache.LARGE", 1)
+    monkeypatch.setattr("postier.store.sql.uid_cache.ROOM", 5)
+    test_short_sequences()
+
+
 @pytest.mark.slow
 @settings(max_examples=150, **COMMON)  # type: ignore[arg-type]
 @given(operations(60))

@@ -560,6 +560,12 @@ class Reader(Protocol):
         """Every UID, ascending, type code "I" (4 bytes each)."""
         ...
 
+    async def deleted_uids(
+        self, account_id: AccountId, mailbox_id: MailboxId, ranges: Sequence[tuple[int, int]]
+    ) -> list[Uid]:
+        """Those in the ranges (as for `messages`) that are \\Deleted, ascending. Costs nothing for others."""
+        ...
+
     async def messages(
         self, account_id: AccountId, mailbox_id: MailboxId, ranges: Sequence[tuple[int, int]], limit: int = 0
     ) -> list[Message]:

@@ -153,6 +153,9 @@ class SqliteConnection:
         except sqlite3.Error as error:
             raise unavailable(error) from error
 
+    async def breathe(self) -> None:
+        await _breathe()
+
     def snapshot(self) -> _Snapshot:
         return _Snapshot(self._asked)
 

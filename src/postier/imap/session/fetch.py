@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
-from postier.imap.session.fetch_flags import PLAIN, fetch_flags
+from postier.imap.session.fetch_flags import PLAIN, fetch_flags, show
 from postier.imap.session.manner import Manner
 from postier.imap.session.objectid import email_ids, thread_ids
 from postier.imap.session.resync import tell_vanished
@@ -119,7 +119,9 @@ class Plan(NamedTuple):
     @property
     def is_plain(self) -> bool:
         """Nothing but what fetch_flags knows."""
-        return self.changed_since is None and self.sections is None and PLAIN.issuperset(self.names)
+        return (
+            self.narrow and self.changed_since is None and not self.sections and PLAIN.issuperset(self.names)
+        )
 
 
 async def fetch(context: Context, command: Fetch) -> bytes:
@@ -184,8 +186,8 @@ async def _fetch_batch(
     messages = await _narrow_rows(context, selected, plan, batch)
     if messages is not None:
         whole = len(messages) == batch.size
-        if context.modseqs and messages:
-            selected.show(max(map(_modseq, messages)))
+        if messages:
+            await show(context, selected, max(map(_modseq, messages)), max(map(_flags, messages)))
         if plan.changed_since is not None:
             messages = [message for message in messages if message.modseq > plan.changed_since]
             whole = True
@@ -206,6 +208,10 @@ async def _fetch_batch(
 
 def _modseq(message: Message) -> int:
     return message.modseq
+
+
+def _flags(message: Message) -> int:
+    return message.flags
 
 
 def _narrowed(selected: Selected, batch: Batch, messages: list[Message]) -> Batch:

@@ -15,7 +15,7 @@ from postier.imap.session.view import Batch
 from postier.imap.wire.responses import RECENT
 from postier.store.api import FlagColumns
 
-__all__ = ["PLAIN", "fetch_flags"]
+__all__ = ["PLAIN", "fetch_flags", "show"]
 
 PLAIN = {"UID", "FLAGS", "MODSEQ"}
 
@@ -36,8 +36,8 @@ async def fetch_flags(
     found = await context.reader.flag_columns(
         selected.account_id, selected.mailbox_id, span, with_modseqs=with_modseqs
     )
-    if found.modseqs:
-        selected.show(max(found.modseqs))
+    if found.uids:
+        await show(context, selected, max(found.modseqs, default=0), max(found.flags))
     columns: dict[str, Sequence[object]] = {
         "UID": found.uids,
         "MODSEQ": found.modseqs,
@@ -48,6 +48,15 @@ async def fetch_flags(
     lines = template.decode("ascii").replace("%b", "%s") * len(numbers) % tuple(values)
     await context.offer([lines.encode("ascii")])
     return len(numbers) == batch.size
+
+
+async def show(context: Context, selected: Selected, modseq: int, flags: int) -> None:
+    """Before a response shows these, the highest of its messages: a keyword may be new, and no modseq may
+    stand beside flags that lack it."""
+    if context.modseqs:
+        selected.show(modseq)
+    if not selected.knows(flags):
+        await context.tell_news(expunges=False)
 
 
 def _texts(selected: Selected, found: FlagColumns) -> list[str]:

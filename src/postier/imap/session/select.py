@@ -19,7 +19,7 @@ __all__ = ["check", "close", "examine", "expunge_deleted", "select", "unselect"]
 FIRST_UNSEEN_WITHIN = 200
 """UNSEEN is looked for among so many messages, else left out, as RFC 3501 7.1 allows."""
 
-SEEN, DELETED = int(Flag.SEEN), int(Flag.DELETED)
+SEEN = int(Flag.SEEN)
 
 
 async def select(context: Context, command: Select) -> bytes:
@@ -147,8 +147,8 @@ async def expunge_deleted(
 
     async def work(tx: Tx) -> ModSeq | None:
         account_id, mailbox_id = selected.account_id, selected.mailbox_id
-        messages = await tx.messages(account_id, mailbox_id, ranges)
-        gone = await tx.expunge(account_id, mailbox_id, [m.uid for m in messages if m.flags & DELETED])
+        going = await tx.deleted_uids(account_id, mailbox_id, ranges)
+        gone = await tx.expunge(account_id, mailbox_id, going)
         modseq, _ = await tx.standing(account_id, mailbox_id)
         return modseq if gone else None
 

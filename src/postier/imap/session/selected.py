@@ -25,6 +25,7 @@ from postier.imap.session.view import View
 from postier.imap.wire import responses
 from postier.imap.wire.responses import RECENT
 from postier.store.api import (
+    SYSTEM_FLAGS,
     AccountId,
     Changes,
     MailboxId,
@@ -217,6 +218,10 @@ class Selected:
             return [texts[flags] for _, flags, _ in messages]
         first = self.first_recent
         return [texts[flags | RECENT if uid >= first else flags] for uid, flags, _ in messages]
+
+    def knows(self, flags: int) -> bool:
+        """The session has heard of the highest keyword among the flags."""
+        return not flags >> (SYSTEM_FLAGS + len(self.keywords))
 
     def learn_keywords(self, keywords: tuple[str, ...]) -> bytes:
         """What to say of keywords that are new in the mailbox, before any FETCH shows them."""

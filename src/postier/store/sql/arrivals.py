@@ -151,7 +151,7 @@ class ArrivalTx(RemovalTx):
     ) -> list[tuple[Uid, Uid]]:
         source = await self._ledger.mailbox(account_id, mailbox_id)
         pairs: list[tuple[Uid, Uid]] = []
-        for piece in pieces(uids):
+        async for piece in pieces(self._connection, uids):
             coming = await self._going(account_id, mailbox_id, piece)
             pairs += await self._copy_piece(source, coming, to_account, to_mailbox, keep)
         return pairs
@@ -196,7 +196,7 @@ class ArrivalTx(RemovalTx):
         source = await self._ledger.mailbox(account_id, mailbox_id)
         await self._make_room(account_id, to_mailbox, 0, 0, ())
         pairs: list[tuple[Uid, Uid]] = []
-        for piece in pieces(uids):
+        async for piece in pieces(self._connection, uids):
             going = await self._going(account_id, mailbox_id, piece)
             if going:
                 pairs += await self._move_piece(source, going, to_mailbox, keep)

@@ -43,6 +43,10 @@ class Connection(Protocol):
         """The next number of a sequence of the whole store, from 1; gaps are fine, repeats are not."""
         ...
 
+    async def breathe(self) -> None:
+        """Within long work of a transaction: let the other tasks of the process have their turn."""
+        ...
+
     def snapshot(self) -> AbstractAsyncContextManager[None]:
         """Queries within see one moment. Inside a transaction that is already so."""
         ...

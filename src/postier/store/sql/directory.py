@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from postier.bus.api import SETTINGS_TOPIC
@@ -12,15 +11,16 @@ from postier.store.api import (
     AccountKind,
     AddressTarget,
     AlreadyExists,
-    BlobId,
     DirectoryAddress,
     Domain,
     LoginFailures,
+    MailboxId,
     ModSeq,
     NoSuchAccount,
 )
 from postier.store.sql.base import Reads, Writes
 from postier.store.sql.connection import Row
+from postier.store.sql.emptying import empty_mailbox
 
 __all__ = ["ACCOUNT_COLUMNS", "DirectoryReader", "DirectoryTx", "as_account"]
 
@@ -35,8 +35,6 @@ _TARGETS = (
 )
 _SHARED_WITH = " WHERE t.address IN (SELECT address FROM address_targets WHERE account_id = ?)"
 _OF_ACCOUNT = (
-    "DELETE FROM messages WHERE account_id = ?",
-    "DELETE FROM facts WHERE account_id = ?",
     "DELETE FROM tombstones WHERE account_id = ?",
     "DELETE FROM threads WHERE account_id = ?",
     "DELETE FROM rights WHERE account_id = ?",
@@ -215,10 +213,9 @@ class DirectoryTx(DirectoryReader, Writes):
         await self._settle()
         await self.account(account_id)
         await self._ledger.modseq(account_id)  # who shows this account is told that something happened
-        blobs = await self._connection.integers(
-            "SELECT blob_id FROM facts WHERE account_id = ?", (account_id,)
-        )
-        self._ledger.refs.subtract(Counter(map(BlobId, blobs)))
+        owned = "SELECT mailbox_id FROM mailboxes WHERE account_id = ?"
+        for mailbox_id in await self._connection.integers(owned, (account_id,)):
+            await empty_mailbox(self._connection, self._ledger, account_id, MailboxId(mailbox_id))
         for statement in _OF_ACCOUNT:
             await self._connection.execute(statement, (account_id,))
         self._ledger.forget_account(account_id)

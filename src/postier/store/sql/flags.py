@@ -51,7 +51,7 @@ class FlagTx(MessageReader, Writes):
         kept, put = _masks(change, int(flags), among)
         after: list[Message] = []
         refused: list[Uid] = []
-        for piece in pieces(uids):
+        async for piece in pieces(self._connection, uids):
             found = await self._present(account_id, mailbox_id, piece)
             if unchanged_since is not None:
                 refused += [message.uid for message in found if message.modseq > unchanged_since]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from postier.store.api import (
     AccountId,
     AlreadyExists,
-    BlobId,
     Mailbox,
     MailboxEventKind,
     MailboxId,
@@ -18,6 +15,7 @@ from postier.store.api import (
 )
 from postier.store.sql.base import Reads, Writes
 from postier.store.sql.connection import Row
+from postier.store.sql.emptying import empty_mailbox
 
 __all__ = ["MAILBOX_COLUMNS", "MailboxReader", "MailboxTx", "as_mailbox"]
 
@@ -31,8 +29,6 @@ _BEGINNING = _MAILBOX + " AND m.name >= ? AND m.name <= ?"
 _LAST = "\U0010ffff" * 250
 """Behind every name of up to so many characters."""
 _OF_MAILBOX = (
-    "DELETE FROM messages WHERE account_id = ? AND mailbox_id = ?",
-    "DELETE FROM facts WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM tombstones WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM rights WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM annotations WHERE account_id = ? AND mailbox_id = ?",
@@ -194,10 +190,7 @@ class MailboxTx(MailboxReader, Writes):
         account.messages -= mailbox.messages
         account.used -= mailbox.size
         account.dirty = True
-        blobs = await self._connection.integers(
-            "SELECT blob_id FROM facts WHERE account_id = ? AND mailbox_id = ?", (account_id, mailbox_id)
-        )
-        self._ledger.refs.subtract(Counter(map(BlobId, blobs)))
+        await empty_mailbox(self._connection, self._ledger, account_id, mailbox_id)
         for statement in _OF_MAILBOX:
             await self._connection.execute(statement, (account_id, mailbox_id))
         self._ledger.forget_mailbox(account_id, mailbox_id)

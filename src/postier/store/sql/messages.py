@@ -32,6 +32,10 @@ _NO_LIMIT = 2**62
 _RANGE = " WHERE account_id = ? AND mailbox_id = ? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT ?"
 _MESSAGES = "".join(("SELECT uid, flags, modseq FROM messages", _RANGE))
 _UIDS = "SELECT uid FROM messages WHERE account_id = ? AND mailbox_id = ? ORDER BY uid"
+_DELETED = (
+    "SELECT uid FROM messages WHERE account_id = ? AND mailbox_id = ? AND uid BETWEEN ? AND ?"
+    " AND flags & 8 <> 0 ORDER BY uid"
+)
 _BLOB_REFS = (
     "SELECT f.uid, b.pack, b.position, b.length, b.size FROM facts f JOIN blobs b ON b.blob_id = f.blob_id"
     " WHERE f.account_id = ? AND f.mailbox_id = ? AND f.uid BETWEEN ? AND ?"
@@ -57,6 +61,14 @@ def _facts_query(columns: tuple[str, ...]) -> str:
 class MessageReader(MailboxReader):
     async def uids(self, account_id: AccountId, mailbox_id: MailboxId) -> array[int]:
         return array("I", await self._connection.integers(_UIDS, (account_id, mailbox_id)))
+
+    async def deleted_uids(
+        self, account_id: AccountId, mailbox_id: MailboxId, ranges: Sequence[tuple[int, int]]
+    ) -> list[Uid]:
+        found: list[Uid] = []
+        for span in ranges:
+            found += map(Uid, await self._connection.integers(_DELETED, (account_id, mailbox_id, *span)))
+        return found
 
     async def messages(
         self, account_id: AccountId, mailbox_id: MailboxId, ranges: Sequence[tuple[int, int]], limit: int = 0

@@ -41,7 +41,7 @@ class Going(NamedTuple):
 class RemovalTx(FlagTx):
     async def expunge(self, account_id: AccountId, mailbox_id: MailboxId, uids: Sequence[Uid]) -> list[Uid]:
         gone: list[Uid] = []
-        for piece in pieces(uids):
+        async for piece in pieces(self._connection, uids):
             going = await self._going(account_id, mailbox_id, piece)
             if going:
                 await self._expunge_piece(account_id, mailbox_id, going)

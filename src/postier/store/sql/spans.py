@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TypeVar
+
+from postier.store.sql.connection import Connection
 
 __all__ = ["PIECE", "pieces", "runs", "spans"]
 
@@ -47,9 +49,11 @@ def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
-def pieces(uids: Sequence[_Number]) -> Iterator[Sequence[_Number]]:
-    """The UIDs, ascending and each once, some at a time."""
+async def pieces(connection: Connection, uids: Sequence[_Number]) -> AsyncIterator[Sequence[_Number]]:
+    """The UIDs, ascending and each once, some at a time; between them others have their turn."""
     if len(uids) > 1:
         uids = sorted(set(uids))
     for start in range(0, len(uids), PIECE):
+        if start:
+            await connection.breathe()
         yield uids[start : start + PIECE]

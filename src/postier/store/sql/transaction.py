@@ -8,18 +8,18 @@ from postier.store.sql.blobs import BlobReader, BlobTx
 from postier.store.sql.directory import DirectoryReader, DirectoryTx
 from postier.store.sql.journal import JournalReader, JournalTx
 from postier.store.sql.mailboxes import MailboxTx
-from postier.store.sql.messages import MessageReader
 from postier.store.sql.meta import MetaReader, MetaTx
 from postier.store.sql.queue import QueueReader, QueueTx
 from postier.store.sql.rights import RightsReader, RightsTx
 from postier.store.sql.search import SearchReader
+from postier.store.sql.uid_cache import UidReader
 
 __all__ = ["SqlReader", "SqlTx"]
 
 
 class SqlReader(
     DirectoryReader,
-    MessageReader,
+    UidReader,
     SearchReader,
     RightsReader,
     AnnotationReader,
