@@ -166,3 +166,21 @@ def test_what_an_idle_session_holds(in_world: Any) -> None:
         assert each < 20_000, f"{each:.0f} octets for each idle session"
 
     in_world(test)
+
+
+def test_a_client_that_never_reads_is_dropped_and_held_up_nobody(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.deliver(LARGE)
+        deaf, other = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        deaf.connection.stall()
+        deaf.connection.feed(b"f FETCH 1 BODY[]\r\n")
+        await deaf.connection.quiet()
+        assert b"\\Flagged" in await other.command(b"STORE 1 +FLAGS \\Flagged")
+        await other.command(b"STORE 1 +FLAGS.SILENT \\Deleted")
+        assert b"* 1 EXPUNGE" in await other.command(b"EXPUNGE")
+        assert not deaf.connection.closed
+        await deaf.connection.elapse(61)
+        assert deaf.connection.closed
+        await other.command(b"APPEND INBOX {1+}\r\nx")
+
+    in_world(test)

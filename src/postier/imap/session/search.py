@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 
 from postier.imap.session.context import Context
+from postier.imap.session.errors import Bad
 from postier.imap.session.progress import Progress
 from postier.imap.session.results import answer, save
 from postier.imap.wire import search_responses
@@ -26,6 +27,8 @@ async def bad_charset(context: Context, command: BadCharset) -> bytes:
 
 async def search(context: Context, command: Search) -> bytes:
     """IMAP4rev2 knows no SEARCH response: there a command without RETURN asks for ALL (RFC 9051 6.4.4)."""
+    if command.names_charset and "UTF8=ACCEPT" in context.enabled:  # RFC 9755 3
+        raise Bad("All text is UTF-8 once UTF8=ACCEPT is enabled: no CHARSET", "CLIENTBUG")
     if has_key(command.key, "MODSEQ"):
         context.become_modseq_aware()
     returns = command.returns

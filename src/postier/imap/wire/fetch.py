@@ -150,10 +150,10 @@ def parse_section(spec: bytes, partial: tuple[int, int] | None) -> BodySection:
 
 def _partial(g: Grammar, form: SectionForm) -> tuple[int, int]:
     """number "." nz-number ">"; of BINARY the first number alone is taken as well, as elsewhere."""
-    first, length = g.number(), _TO_THE_END
+    first, length = g.number64(), _TO_THE_END
     if form is SectionForm.BODY or g.peek() == 0x2E:  # "."
         g.expect(b".")
-        length = g.nz_number()
+        length = g.nz_number64()
     g.expect(b">")
     return first, length
 

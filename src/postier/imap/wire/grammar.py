@@ -222,6 +222,13 @@ class Grammar(Cursor):
         """mod-sequence-value and its kin (RFC 7162): 63 bits."""
         return self.number(NUMBER64_LIMIT)
 
+    def nz_number64(self) -> int:
+        """RFC 9051: nz-number64."""
+        value = self.number64()
+        if value == 0:
+            self.fail("a number from 1")
+        return value
+
     def sequence_set(self) -> SequenceSet:
         """RFC 3501 sequence-set, or "$" for the saved result (RFC 5182)."""
         if self.take(b"$"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from postier.imap.wire.grammar import Grammar
 from postier.imap.wire.returns import PLAIN, Returns, SearchReturn, return_options
@@ -36,6 +36,9 @@ class Searching(Command):
 
 @dataclass(frozen=True, slots=True)
 class Search(Searching):
+    """`names_charset`: whatever it was, it is applied."""
+
+    names_charset: bool = field(default=False, compare=False)
     name = "SEARCH"
 
 
@@ -47,11 +50,12 @@ def parse_search(g: Grammar, tag: bytes, *, by_uid: bool = False) -> Search | Ba
     g.space()
     returns = return_options(g)
     charset: str | None = "utf-8"
-    if g.take_nocase(b"CHARSET "):
+    names_charset = g.take_nocase(b"CHARSET ")
+    if names_charset:
         charset = charset_name(g)
     if charset is None:
         return BadCharset(tag, SearchReturn.SAVE in returns)
-    return Search(tag, search_keys(g, charset, returns), by_uid, returns)
+    return Search(tag, search_keys(g, charset, returns), by_uid, returns, names_charset)
 
 
 def charset_name(g: Grammar) -> str | None:
