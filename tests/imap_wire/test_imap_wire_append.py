@@ -174,6 +174,7 @@ def test_as_many_urls_as_there_may_be() -> None:
 @pytest.mark.parametrize(
     ("capability", "command"),
     [
+        ("BINARY", b"a APPEND x ~{1+}\r\n1"),
         ("CATENATE", b"a APPEND x CATENATE (URL /1)"),
         ("UTF8=ACCEPT", b"a APPEND x UTF8 (~{1+}\r\n1)"),
         ("MULTIAPPEND", b"a APPEND x CATENATE (URL /1) CATENATE (URL /1)"),
@@ -247,6 +248,7 @@ def test_mailboxes_of_urls(url: bytes, mailbox: str) -> None:
         b"/x/;UID=4294967296",
         b"/x/;UID=1:2",
         b"/x;UIDVALIDITY=/;UID=1",
+        b"/x;UIDVALIDITY=0/;UID=1",
         b"/x;UIDVALIDITY=4294967296/;UID=1",
         b"/x/;UID=1/;SECTION=",
         b"/x/;UID=1/;SECTION=FOO",

@@ -171,6 +171,8 @@ def _line(g: Grammar, place: Place, *, is_first: bool, only_one: bool) -> Append
         literal = g.announced()
         if literal is None:
             g.fail("a literal")
+        if literal.binary and use is not LiteralUse.UTF8:
+            g.needs("BINARY")
         return AppendLine(tuple(items), AppendLiteral(literal.size, use, literal.binary), place)
 
 

@@ -49,7 +49,9 @@ def parse_url(url: bytes) -> MessageUrl | None:
     if _DOT_SEGMENT.search(mailbox):
         return None
     uidvalidity, uid, length = (_number(found[name]) for name in ("uidvalidity", "uid", "length"))
-    if uid == 0 or -1 in (uidvalidity, uid, length) or (found["length"] and not length):
+    if min(uidvalidity, uid, length) < 0 or 0 in (uid, uidvalidity if found["uidvalidity"] else 1):
+        return None
+    if found["length"] and not length:
         return None
     partial = None
     if found["first"] is not None:
