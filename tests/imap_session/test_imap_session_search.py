@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -102,5 +103,44 @@ def test_a_long_search_tells_how_far_it_is(in_world: Any, hurried: Any) -> None:
         answer = await client.command(b"SEARCH ALL")
         reports = [b'* OK [INPROGRESS ("c4" %d 6)] Still working\r\n' % done for done in (2, 4)]
         assert answer == b"".join(reports) + b"* SEARCH 1 2 3 4 5 6\r\n"
+
+    in_world(test)
+
+
+def test_what_was_saved_has_lost_what_others_expunged(in_world: Any) -> None:
+    """RFC 5182 2.1: also before this client may be told."""
+
+    async def test(world: Any) -> None:
+        await world.fill()
+        client = await world.client(b"SELECT INBOX", b"SEARCH RETURN (SAVE) ALL")
+        other = await world.client(b"SELECT INBOX", b"STORE 1 +FLAGS.SILENT (\\Deleted)", b"EXPUNGE")
+        answer = await client.command(b"FETCH $ RFC822.SIZE")
+        assert [line.split()[1] for line in answer.splitlines()] == [b"2", b"3"]
+        assert b"* 1 FETCH" not in await client.command(b"STORE $ +FLAGS (\\Flagged)")
+        assert b"* 1 EXPUNGE\r\n" in await client.command(b"COPY $ Sent")
+        await client.command(b"SELECT Sent")
+        assert await client.command(b"SEARCH ALL") == b"* SEARCH 1 2\r\n"
+        await other.command(b"NOOP")
+
+    in_world(test)
+
+
+def test_sets_of_64_kib_and_many_keys_take_bounded_time(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        client = await world.client(b"SELECT INBOX")
+        odd = b",".join(b"%d" % n for n in range(1, 24_000, 2))[: 60 * 1024].rpartition(b",")[0]
+        back = b",".join(b"%d:%d" % (n + 1, n) for n in range(9_000, 0, -3))
+        ors = b"OR 2 " * 400 + b"2"
+        start = time.process_time()
+        for verb in (b"SEARCH ", b"SORT (DATE) UTF-8 ", b"THREAD REFS UTF-8 ", b"UID SEARCH RETURN (COUNT) "):
+            for key in (odd, back, b"UID " + odd, b"NOT " + back, ors, b"NOT " * 900 + b"2"):
+                await client.command(verb + key)
+            refused = await client.attempt(verb + b"OR 2 " * 9_000 + b"2")
+            assert b" NO [LIMIT] " in refused
+            assert b" BAD " in await client.attempt(verb + b"OR 2 " * 10_000 + b"2")
+            assert b" BAD " in await client.attempt(verb + b"(" * 20_000 + b"2" + b")" * 20_000)
+        assert time.process_time() - start < 30
+        assert await client.command(b"SEARCH " + odd) == b"* SEARCH 1 3\r\n"
 
     in_world(test)

@@ -34,9 +34,10 @@ _LONGEST = 200
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 _COMMENT = re.compile(rb"\([^()]*+\)")
+_COLON = rb"(?:[ \t]*+:[ \t]*+|\.)"  # obs-hour and obs-minute stand between white space
 _DATE_TIME = re.compile(
     rb"(?<!\d)(\d{1,2})[ \t-]*+([A-Za-z]{3})[A-Za-z]*+[., \t-]*+(\d{2,5})(?!\d)"
-    rb"(?:[ \t,]*+(\d{1,2})[:.](\d{1,2})(?:[:.](\d{1,2}))?)?(?:\.\d*+)?"
+    rb"(?:[ \t,]*+(\d{1,2})" + _COLON + rb"(\d{1,2})(?:" + _COLON + rb"(\d{1,2}))?)?(?:\.\d*+)?"
     rb"[ \t]*+([+-]\d{4}|[A-Za-z]{1,5}(?![A-Za-z]))?"
 )
 _CTIME = re.compile(

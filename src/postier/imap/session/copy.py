@@ -89,8 +89,9 @@ async def existing_target(context: Context, name: str) -> Place:
 
 
 def _all_or_nothing(command: Copy | Move, uids: list[Uid], pairs: Pairs) -> Pairs:
-    """Sequence numbers must name what is there; raising undoes the transaction (RFC 3501 6.4.7)."""
-    if len(pairs) < len(uids) and not command.by_uid:
+    """Sequence numbers must name what is there; raising undoes the transaction (RFC 3501 6.4.7). "$" has
+    lost what is gone (RFC 5182 2.1)."""
+    if len(pairs) < len(uids) and not (command.by_uid or command.sequence.saved):
         raise No("EXPUNGEISSUED", "Some of the messages no longer exist")
     return pairs
 

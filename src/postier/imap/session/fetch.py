@@ -143,7 +143,7 @@ async def fetch(context: Context, command: Fetch) -> bytes:
         missing |= not await _fetch_batch(context, selected, plan, batch, reader)
     if reader is not None:
         reader.raise_what_failed()
-    if missing and not command.by_uid:
+    if missing and not (command.by_uid or command.sequence.saved):
         raise No("EXPUNGEISSUED", "Some of the messages no longer exist")
     return b"OK Done"
 

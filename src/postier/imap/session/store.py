@@ -183,6 +183,6 @@ def _verdict(selected: Selected, command: Store, change: _Changed) -> bytes:
         uids = [message.uid for message in change.modified]
         numbers = uids if command.by_uid else selected.view.numbers_of(uids)
         code = modified_code(numbers).decode()
-    if missing and not command.by_uid:
+    if missing and not (command.by_uid or command.sequence.saved):
         raise No(code, "Some of the messages no longer exist")
     return b"OK [%b] Some were changed meanwhile" % code.encode() if change.modified else b"OK Done"
