@@ -196,6 +196,24 @@ def test_an_index_of_another_store_is_thrown_away(in_house: Any) -> None:
     in_house(test)
 
 
+def test_an_index_that_was_thrown_away_meanwhile_is_made_anew(in_house: Any, tmp_path: Path) -> None:
+    """As `postier search rebuild` does beside a running server."""
+
+    async def test(house: Any) -> None:
+        await adopt(house.store, house.index)
+        await house.add(letter("a needle"))
+        await house.indexer.round()
+        other = SqliteTextIndexWriter(tmp_path / "search.db")
+        await other.reset("")
+        assert not await house.index.accounts()
+        assert await house.search(WORD, index=house.index) == [1]
+        assert await house.indexer.round()
+        assert await other.accounts() == [house.account_id]
+        other.close()
+
+    in_house(test)
+
+
 def test_another_format_and_a_damaged_file_are_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ VERBS = {
     "alias": "Add, list and remove addresses that stand for others.",
     "share": "Let people into the mailboxes of others, and add shared accounts.",
     "imap": "Switch IMAP capabilities off for clients that break on them.",
+    "search": "Make the index of texts anew.",
     "queue": "Look at outgoing mail and move it.",
     "route": "Send a domain's mail to one place.",
     "dns": "Print and check the DNS records a domain needs.",

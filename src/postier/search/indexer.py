@@ -116,6 +116,10 @@ class Indexer:
         """Take up what changed since the last one; False where nothing did. Raises IndexUnavailable and
         StoreError, after which the next one looks at everything."""
         seen, self._seen = self._seen, None
+        owner = await self._reader.meta(_OWNER) or ""
+        if await self._index.owner() != owner:  # somebody threw it away
+            await self._index.reset(owner)
+            seen = None
         self._is_first = seen is None
         modseqs = await self._reader.account_modseqs()
         for account_id in await self._index.accounts() if seen is None else seen.keys() - modseqs.keys():

@@ -31,6 +31,8 @@ _CACHED = 8 * 1024 * 1024
 """Octets of vocabularies kept unpacked."""
 _PIECES = 8
 """Of a text with white space the longest pieces are looked for: what has them is looked at anyway."""
+_FEW = 16
+"""So few messages are sooner looked at than narrowed down."""
 _AT_A_STRETCH = 2000
 
 _SEGMENTS = (
@@ -195,7 +197,7 @@ class SqliteTextIndex:
         for piece in sorted(pieces, key=len, reverse=True)[:_PIECES]:
             places = await self._having(segment, zone, piece)
             found = places if found is None else found & places
-            if not found:
+            if len(found) <= _FEW:
                 break
         return False, found or ()
 
