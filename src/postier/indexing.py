@@ -38,7 +38,7 @@ async def prepare_index(settings: Settings, database: str) -> None:
     index = SqliteTextIndexWriter(settings.data / SEARCH_DATABASE)
     try:
         await adopt(store, index)
-    except IndexUnavailable as error:
+    except (IndexUnavailable, OSError) as error:
         log.fault("searches read messages: the index cannot be opened", why=error)
     finally:
         index.close()

@@ -70,6 +70,7 @@ TEXT = MessageText(
     [
         (Zone.SUBJECT, "a LONG subject, GRÜSS all"),
         (Zone.FROM, 'old "q" name'),
+        (Zone.FROM, 'old "q" name <old@name.example>'),
         (Zone.FROM, "old@name.example"),
         (Zone.FROM, "(a comment)"),
         (Zone.TO, "rene <RENE@"),
@@ -126,8 +127,11 @@ def test_fields_by_name(field: str, text: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("zone", FIELD_ZONES)
-@pytest.mark.parametrize("text", ["", "old", "rene", "Q", "grüss", "a@b", "none of it"])
-@pytest.mark.parametrize("section", [SECTION, b"From: old\n <q@b.example>\nSubject: r\rene\n", b""])
+@pytest.mark.parametrize("text", ["", "old", "old <q@", '"old', "rene", "Q", "grüss", "a@b", "none of it"])
+@pytest.mark.parametrize(
+    "section",
+    [SECTION, b"From: old\n <q@b.example>\nSubject: r\rene\n", b'From: "Old" <q@b.example>\r\n', b""],
+)
 def test_a_header_section_alone_gives_the_same_answer(zone: Zone, text: str, section: bytes) -> None:
     head = head_text(section)
     query = TextQuery.of(text, zone)

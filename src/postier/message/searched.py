@@ -131,8 +131,9 @@ def section_has_text(section: bytes, query: TextQuery) -> bool:
     """Whether a header section that has all fields of these names has it: for queries that look at named
     fields only."""
     if section.isascii() and b"=?" not in section and not _ODD_ADDRESS.search(section):
-        octets = section.replace(b"\r\n", b"").replace(b"\n", b"")
-        if b"\r" not in octets and query.text.encode() not in octets.lower():
+        octets = section.replace(b"\r\n", b"").replace(b"\n", b"").lower()
+        text = query.text.encode()
+        if b"\r" not in octets and text not in octets and text not in octets.replace(b'"', b""):
             return False  # nothing needs decoding, and it stands nowhere in the section
     fields = HeaderFields(section)
     if query.field:
@@ -160,7 +161,7 @@ def _field_text(fields: HeaderFields, zone: Zone) -> str:
         return ""
     texts = [_value(raw) for raw in values]
     if zone is not Zone.SUBJECT:
-        texts += [_normal_addresses(raw) for raw in values if _ODD_ADDRESS.search(raw)]
+        texts += [_normal_addresses(raw) for raw in values if b'"' in raw or _ODD_ADDRESS.search(raw)]
     return fold("".join(GAP + text for text in texts))
 
 

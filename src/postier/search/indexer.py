@@ -106,7 +106,7 @@ class Indexer:
                 if clock.monotonic() - tidied > _TIDY:
                     tidied = clock.monotonic()
                     await self.tidy()
-            except (IndexUnavailable, StoreError) as error:
+            except (IndexUnavailable, StoreError, OSError) as error:
                 _log.fault("indexing rests", why=error)
                 pause = _AFTER_FAULT
             with contextlib.suppress(TimeoutError):

@@ -76,6 +76,9 @@ class View:
 
     def numbers_of(self, uids: Sequence[int]) -> list[int]:
         """The sequence numbers of UIDs that are all here, in their order."""
+        if self.uids and self.uids[-1] - self.uids[0] == len(self.uids) - 1:  # no UID is missing between them
+            before = self.uids[0] - 1
+            return [uid - before for uid in uids]
         if len(uids) * 8 < len(self.uids):
             return [bisect_left(self.uids, uid) + 1 for uid in uids]
         known = dict(zip(self.uids, range(1, len(self.uids) + 1), strict=True))
