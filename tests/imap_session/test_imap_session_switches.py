@@ -102,6 +102,7 @@ def test_a_store_that_is_not_available_is_greeted_for_and_told_at_login(
             answer = await client.attempt(b"LOGIN bob@b.example secret")
             assert answer.startswith(b"c1 NO [UNAVAILABLE] ")
             assert (await client.attempt(b"SELECT INBOX")).startswith(b"c2 BAD ")
+            assert (await client.command(b"ID NIL")).startswith(b"* ID ")
         await client.command(b"LOGIN bob@b.example secret")
 
     in_world(test)

@@ -7,6 +7,7 @@ from postier.base.log import Log
 from postier.imap.session.context import Context
 from postier.imap.wire.responses import id_response
 from postier.imap.wire.values import Capability, Id, Logout, Noop
+from postier.store.api import StoreError
 
 __all__ = ["capability", "identify", "logout", "noop"]
 
@@ -42,6 +43,9 @@ async def identify(context: Context, command: Id) -> bytes:
         log.info("client", session=context.connection.id, **known)
         context.program = Program(known.get("name", ""), known.get("version", ""))
     context.say(id_response(context.settings.server_id))
-    if await context.obey_switches(context.account):
-        context.say(b"* CAPABILITY %b\r\n" % context.capabilities())
+    try:
+        if await context.obey_switches(context.account):
+            context.say(b"* CAPABILITY %b\r\n" % context.capabilities())
+    except StoreError as error:  # RFC 2971 3.1 knows no NO
+        log.info("switches unknown", session=context.connection.id, detail=str(error))
     return b"OK Done"
