@@ -262,6 +262,32 @@ _ESEARCH: dict[str, Callable[[Words], Any]] = {
 }
 
 
+def _thread(w: Words) -> tuple[int, ...]:
+    """RFC 5256 5: lists within lists; the numbers in them, each once."""
+    numbers: list[int] = []
+    if not w.take(b" "):
+        return ()
+    while True:
+        _thread_list(w, numbers)
+        if w.peek() != 0x28:
+            return tuple(numbers) if len(set(numbers)) == len(numbers) else w.fail("each number once")
+
+
+def _thread_list(w: Words, numbers: list[int]) -> None:
+    """thread-members, or two lists or more within one."""
+    depth = 0
+    while True:
+        while w.take(b"("):
+            depth += 1
+        numbers.append(w.nz_number())
+        while w.take(b")"):
+            depth -= 1
+            if not depth:
+                return
+        if w.peek() != 0x28:
+            w.space()
+
+
 def _vanished(w: Words) -> tuple[bool, list[int]]:
     """Whether (EARLIER), and the UIDs."""
     earlier = w.take(b" (EARLIER)")
@@ -281,7 +307,7 @@ _UNTAGGED: dict[str, Callable[[Words], Any]] = {
     "SEARCH": _search,
     "SORT": _search,
     "ESEARCH": _esearch,
-    "THREAD": _maybe_values,
+    "THREAD": _thread,
     "VANISHED": _vanished,
     "QUOTA": _values,
     "QUOTAROOT": _values,

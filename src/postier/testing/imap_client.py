@@ -24,7 +24,9 @@ _NUMBERED = re.compile(rb"(?:FETCH|STORE|SEARCH|SORT|THREAD) ")
 """Commands that count in sequence numbers, so that none may change meanwhile (RFC 3501 7.4.1)."""
 
 _NUMBERS_IN_KEYS = re.compile(rb"[ (](?:\d[\d:,*]*|\*)(?=[ )]|$)")
-_KEYS_WITH_NUMBERS = re.compile(rb"(?:UID|LARGER|SMALLER|MODSEQ|OLDER|YOUNGER) [\d:,*$]+", re.IGNORECASE)
+_KEYS_WITH_NUMBERS = re.compile(
+    rb"(?:UID|LARGER|SMALLER|MODSEQ|OLDER|YOUNGER|PARTIAL|TEXT|BODY|SUBJECT|FROM) [\d:,*$-]+", re.IGNORECASE
+)
 _QUOTED = re.compile(rb'"[^"]*"')
 
 _ALWAYS = {
@@ -84,6 +86,7 @@ class StrictClient:
         self._command = b""
         self._buffer = b""
         self._greeted = False
+        self._read_only = False
         self._closed = False  # the mailbox that was selected is, by the CLOSED code
 
     # ------------------------------------------------------------------ commands
@@ -142,7 +145,7 @@ class StrictClient:
             return
         if self.is_done and answer.name not in ("EXISTS", "RECENT", "FETCH", "FLAGS", "OK", "BYE"):
             raise ViewError(f"{answer.raw!r} while no command is in progress")
-        if answer.name not in _ALWAYS | _DURING.get(self._verb, set()):
+        if answer.name not in _ALWAYS | _DURING.get(self.verb, set()):
             raise ViewError(f"{answer.raw!r} during {self._command!r}")
         self.answers.append(answer)
         if answer.name == "ENABLED":
@@ -169,7 +172,7 @@ class StrictClient:
         self.view.finish()
         if self._is_select:
             self._end_select(answer)
-        elif self._verb in (b"CLOSE", b"UNSELECT") and answer.name == "OK":
+        elif self.verb in (b"CLOSE", b"UNSELECT") and answer.name == "OK":
             self.selected = b""
             self.view.reset()
 
@@ -181,6 +184,7 @@ class StrictClient:
         if not self.selected:
             self.view.reset()
             return
+        self._read_only = self.code == "READ-ONLY"
         told = {answer.name for answer in self.answers}
         told |= {answer.code.name for answer in self.answers if answer.code}
         wanted = {"FLAGS", "EXISTS", "PERMANENTFLAGS", "UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ"}
@@ -190,13 +194,22 @@ class StrictClient:
     # ------------------------------------------------------------------ the command in progress
 
     @property
-    def _verb(self) -> bytes:
+    def text(self) -> bytes:
+        """The command given last."""
+        return self._command
+
+    @property
+    def writable(self) -> bool:
+        return bool(self.selected) and not self._read_only
+
+    @property
+    def verb(self) -> bytes:
         words = self._command.upper().split(b" ", 2)
         return words[1] if words[0] == b"UID" else words[0]
 
     @property
     def _is_select(self) -> bool:
-        return self._verb in (b"SELECT", b"EXAMINE")
+        return self.verb in (b"SELECT", b"EXAMINE")
 
     @property
     def _may_expunge(self) -> bool:
@@ -207,7 +220,7 @@ class StrictClient:
         command = self._command.upper()
         if not command.startswith(b"UID "):
             return _NUMBERED.match(command) is None
-        if self._verb in (b"SEARCH", b"SORT", b"THREAD"):
+        if self.verb in (b"SEARCH", b"SORT", b"THREAD"):
             keys = _KEYS_WITH_NUMBERS.sub(b"", _QUOTED.sub(b"", command))
             return _NUMBERS_IN_KEYS.search(keys) is None
         return True

@@ -80,32 +80,33 @@ class View:
             case "EXISTS":
                 self._hear_exists(answer)
             case "EXPUNGE":
-                self._demand(expunges and not self.quick and 0 < answer.number <= len(self.uids), answer)
+                self._demand(expunges and not self.quick, answer, "not now")
+                self._demand(0 < answer.number <= len(self.uids), answer, "of no message")
                 self._forget(self.uids.pop(answer.number - 1))
             case "VANISHED":
                 self._hear_vanished(answer, expunges=expunges, earlier=earlier)
             case "FETCH":
                 self._hear_fetch(answer)
             case "FLAGS":
-                self._demand(self.keywords <= answer.value, answer)
+                self._demand(self.keywords <= answer.value, answer, "flags that were known are missing")
                 self.keywords = answer.value
             case "OK":
                 self._hear_code(answer)
             case _:
                 pass  # not about this mailbox
 
-    def _demand(self, holds: bool, answer: Answer) -> None:
+    def _demand(self, holds: bool, answer: Answer, why: str) -> None:
         if not holds:
-            raise ViewError(f"{answer.raw!r} may not come here ({len(self.uids)} messages)")
+            raise ViewError(f"{answer.raw!r}: {why} ({len(self.uids)} messages)")
 
     def _hear_exists(self, answer: Answer) -> None:
-        self._demand(answer.number >= len(self.uids), answer)
+        self._demand(answer.number >= len(self.uids), answer, "fewer than before")
         self.exists = True
         self.uids += [None] * (answer.number - len(self.uids))
 
     def _hear_vanished(self, answer: Answer, *, expunges: bool, earlier: bool) -> None:
         is_earlier, uids = answer.value
-        self._demand(self.quick and (earlier if is_earlier else expunges), answer)
+        self._demand(self.quick and (earlier if is_earlier else expunges), answer, "not now")
         if is_earlier:
             self.earlier += uids
             return
@@ -113,7 +114,7 @@ class View:
             if uid in self.uids:
                 self.uids.remove(uid)
             else:
-                self._demand(self._unknown_between(uid) is not None, answer)
+                self._demand(self._unknown_between(uid) is not None, answer, f"{uid} is not here")
                 del self.uids[self._unknown_between(uid) or 0]
             self._forget(uid)
 
@@ -134,10 +135,10 @@ class View:
 
     def _hear_fetch(self, answer: Answer) -> None:
         items = answer.value
-        self._demand(0 < answer.number <= len(self.uids), answer)
+        self._demand(0 < answer.number <= len(self.uids), answer, "of no message")
         uid = items.get("UID")
         if uid is not None:
-            self._demand(self._fits(answer.number - 1, uid), answer)
+            self._demand(self._fits(answer.number - 1, uid), answer, "another UID stands there")
             self.uids[answer.number - 1] = uid
         self._told_modseq = max(self._told_modseq, items.get("MODSEQ", 0))
         known = self.uids[answer.number - 1]
@@ -155,13 +156,13 @@ class View:
     def _hear_flags(self, answer: Answer, uid: int) -> None:
         flags, modseq = answer.value.get("FLAGS"), answer.value.get("MODSEQ")
         if modseq is not None:
-            self._demand(modseq >= self.modseqs.get(uid, 0), answer)
+            self._demand(modseq >= self.modseqs.get(uid, 0), answer, f"was {self.modseqs.get(uid)}")
         if flags is not None:
             named = frozenset(flag for flag in flags if not flag.startswith(b"\\"))
-            self._demand(named <= self.keywords, answer)
+            self._demand(named <= self.keywords, answer, "a keyword that FLAGS did not tell")
             kept = flags - {RECENT}
             if modseq is not None and modseq == self._flags_at.get(uid):
-                self._demand(kept == self.flags[uid], answer)
+                self._demand(kept == self.flags[uid], answer, f"was {set(self.flags[uid])} at that MODSEQ")
             self.flags[uid] = kept
             self._flags_at[uid] = modseq or 0
         if modseq is not None:
@@ -176,7 +177,7 @@ class View:
         elif code.name == "UIDVALIDITY":
             self.uidvalidity = code.value
         elif code.name == "UIDNEXT":
-            self._demand(code.value >= self.uidnext, answer)
+            self._demand(code.value >= self.uidnext, answer, f"was {self.uidnext}")
             self.uidnext = code.value
 
     # ------------------------------------------------------------------ between commands
