@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from postier.imap.session import store
 from postier.store.api import StoreUnavailable
 
 
@@ -66,8 +67,8 @@ def test_what_a_session_did_itself_is_not_told_twice(in_world: Any) -> None:
         assert await one.command(b"NOOP") == b""
         told = await two.command(b"STORE 3 +FLAGS \\Answered")
         assert told.splitlines() == [
-            b"* 2 FETCH (UID 2 FLAGS (\\Answered))",
             b"* 3 FETCH (UID 3 FLAGS (\\Answered))",
+            b"* 2 FETCH (UID 2 FLAGS (\\Answered))",
         ]
         assert await two.command(b"NOOP") == b""
 
@@ -327,8 +328,8 @@ def test_conditional_store_on_messages_of_which_some_are_gone(in_world: Any) -> 
         await two.command(b"EXPUNGE")
         answer = await one.attempt(b"STORE 1:3 (UNCHANGEDSINCE 5) +FLAGS \\Flagged")
         assert answer.splitlines() == [
-            b"* 2 FETCH (UID 2 MODSEQ (6) FLAGS (\\Answered \\Recent))",
             b"* 1 FETCH (UID 1 MODSEQ (9) FLAGS (\\Seen \\Flagged \\Recent))",
+            b"* 2 FETCH (UID 2 MODSEQ (6) FLAGS (\\Answered \\Recent))",
             b"* OK [HIGHESTMODSEQ 5] Highest",
             b"c3 NO [MODIFIED 2] Some of the messages no longer exist",
         ]
@@ -398,5 +399,31 @@ def test_the_selected_mailbox_is_deleted_by_another(in_world: Any) -> None:
         assert (await idle.news()).startswith(b"* OK [CLOSED] ")
         assert await idle.send(b"DONE\r\n") == b"i OK Done\r\n"
         assert (await idle.attempt(b"CHECK")).startswith(b"c4 BAD ")
+
+    in_world(test)
+
+
+def test_an_older_state_is_not_told_behind_a_newer_one(in_world: Any, monkeypatch: Any) -> None:
+    """Another session changes the flags between this one's STORE and its answer."""
+
+    async def test(world: Any) -> None:
+        await world.fill()
+        one = await world.client(b"ENABLE CONDSTORE", b"SELECT INBOX")
+        two = await world.client(b"SELECT INBOX")
+        await two.command(b"STORE 2 +FLAGS \\Seen")
+        change = store._change
+
+        async def overtaken(*arguments: Any) -> Any:
+            monkeypatch.setattr(store, "_change", change)
+            outcome = await change(*arguments)
+            await two.command(b"STORE 1,3 +FLAGS \\Flagged")
+            return outcome
+
+        monkeypatch.setattr(store, "_change", overtaken)
+        told = await one.command(b"STORE 1,3 -FLAGS (\\Flagged)")
+        for start in (b"* 1 FETCH ", b"* 3 FETCH "):
+            of_one = [line for line in told.splitlines() if line.startswith(start)]
+            assert b"\\Flagged" in of_one[-1]
+            assert of_one == sorted(of_one, key=lambda line: int(line.split(b"MODSEQ (")[1].split(b")")[0]))
 
     in_world(test)

@@ -40,7 +40,8 @@ class _Asked(NamedTuple):
 
 class _Changed(NamedTuple):
     """`before`: the mailbox's modseq; `keywords`: those it has after; `messages`: those it was done to;
-    `modified`: those left alone. `news`: UIDs of which others changed flags, unheard of until now."""
+    `modified`: those left alone. `news`: UIDs of which others changed flags, unheard of until now. `end`: the
+    mailbox's modseq when all that was asked for together was done."""
 
     asked: _Asked
     before: ModSeq
@@ -48,6 +49,7 @@ class _Changed(NamedTuple):
     messages: list[Message]
     modified: list[Message]
     news: frozenset[int]
+    end: ModSeq = ModSeq(0)
 
 
 async def store(context: Context, command: Store) -> bytes:
@@ -90,10 +92,12 @@ async def _change(context: Context, ready: list[_Asked | Exception]) -> list[_Ch
 
     async def work(tx: Tx) -> list[_Changed | Exception]:
         begin, _ = await tx.standing(selected.account_id, selected.mailbox_id)
-        return [
+        done = [
             asked if isinstance(asked, Exception) else await _change_one(tx, selected, asked, begin)
             for asked in ready
         ]
+        end, _ = await tx.standing(selected.account_id, selected.mailbox_id)
+        return [one if isinstance(one, Exception) else one._replace(end=end) for one in done]
 
     return await context.services.store.transact(work, durable=False)
 
@@ -142,12 +146,21 @@ async def _answer(context: Context, changed: _Changed | Exception) -> bytes:
     is_alone = changed.before == selected.modseq
     own = [message for message in changed.messages if message.uid not in changed.news]
     selected.note_own(changed.before, own)
+    left = [message for message in changed.modified if message.uid not in changed.news]
+    if selected.modseq > changed.end:  # an answer before this one told news already: nothing older may follow
+        own, left = await _as_now(context, selected, own), await _as_now(context, selected, left)
+    _tell_result(context, selected, command, own)
+    _tell_flags(context, selected, left)
     if not is_alone:
         await context.tell_news(expunges=command.by_uid)
-    _tell_result(context, selected, command, own)
-    left = [message for message in changed.modified if message.uid not in changed.news]
-    _tell_flags(context, selected, left)
     return _verdict(selected, command, changed)
+
+
+async def _as_now(context: Context, selected: Selected, messages: list[Message]) -> list[Message]:
+    if not messages:
+        return []
+    ranges = ranges_of([message.uid for message in messages])
+    return await context.reader.messages(selected.account_id, selected.mailbox_id, ranges)
 
 
 def _tell_result(context: Context, selected: Selected, command: Store, messages: list[Message]) -> None:
