@@ -140,7 +140,7 @@ def _single(w: Words, extended: bool) -> BodyPart:
 
 def _word(w: Words) -> str:
     """A string that names something: never empty, in lower case."""
-    return w.string().decode().lower() or w.fail("a name that is not empty")
+    return w.string().decode("latin-1").lower() or w.fail("a name that is not empty")
 
 
 def _extension(w: Words, extended: bool) -> bool:

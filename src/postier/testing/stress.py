@@ -110,7 +110,9 @@ class StressClient:
             error.add_note("\n".join(f"{octets[:300]!r}" for octets in self._last))
             raise
         finally:
-            self.writer.close()
+            self.writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await self.writer.wait_closed()
 
     async def _begin(self) -> None:
         if self.dice.random() < 0.3:
