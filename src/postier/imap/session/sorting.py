@@ -75,10 +75,12 @@ async def put_in_order(
     key: SearchKey,
     criteria: Sequence[SortCriterion],
     uids: array[int],
-    progress: Progress,
+    progress: Progress | None = None,
 ) -> Sequence[int]:
-    """`uids`, which ascend and were found by `key`, in the order of `criteria`."""
-    progress.expect(len(uids) * len(criteria))
+    """`uids`, which ascend and were found by `key`, in the order of `criteria`. `progress`: of the command
+    that asks for it."""
+    if progress is not None:
+        progress.expect(len(uids) * len(criteria))
     order: list[int] = list(range(len(uids)))
     for criterion in reversed(criteria):
         if criterion.key == "RELEVANCY":  # RFC 6203 6: the highest comes first
@@ -90,7 +92,9 @@ async def put_in_order(
     return array("I", [uids[place] for place in order])
 
 
-async def _keys(context: Context, scope: Scope, sorter: Sorter, uids: array[int], progress: Progress) -> Keys:
+async def _keys(
+    context: Context, scope: Scope, sorter: Sorter, uids: array[int], progress: Progress | None
+) -> Keys:
     """The key of each, in their order. Equal texts are kept once: threads share a subject."""
     keys: Keys = []
     once: dict[Key, Key] = {}
@@ -104,7 +108,8 @@ async def _keys(context: Context, scope: Scope, sorter: Sorter, uids: array[int]
             found = [known.get(uid, sorter.missing) for uid in batch.uids()]
         keys += found
         await asyncio.sleep(0)
-        await progress.advance(batch.size)
+        if progress is not None:
+            await progress.advance(batch.size)
     return keys
 
 

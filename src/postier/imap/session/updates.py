@@ -15,7 +15,6 @@ from postier.imap.session.contexts import LONGEST_SORTED, MOST_CONTEXTS, Kept, U
 from postier.imap.session.errors import Bad
 from postier.imap.session.fetch import resolve
 from postier.imap.session.find import find_among
-from postier.imap.session.progress import Progress
 from postier.imap.session.selected import Selected
 from postier.imap.session.sorting import put_in_order
 from postier.imap.wire.returns import SearchReturn
@@ -109,9 +108,8 @@ async def _change(context: Context, selected: Selected, kept: Kept, touched: lis
     if new:
         order: Sequence[int] = sorted((*kept.found, *new))
         if kept.criteria:
-            progress = Progress(context, kept.correlator.tag, 0)
             everything = array("I", order)
-            order = await put_in_order(context, selected, kept.key, kept.criteria, everything, progress)
+            order = await put_in_order(context, selected, kept.key, kept.criteria, everything)
         added = kept.put_in(selected.view, new, order)
     if not (removed or added):
         return b""
