@@ -20,6 +20,7 @@ from postier.blobs.api import SPOOL_MEMORY
 from postier.blobs.local import LocalBlobs
 from postier.store.api import BlobId, FlagChange, StoreUnavailable, Tx, Uid
 from postier.store.migrations import SchemaTooNew, latest_version, steps
+from postier.store.sql.messages import _DELETED
 from postier.testing.store_contract import ALL, deliver
 from postier.testing.store_helpers import Opened, OpenStore, add_person, letter, on_store
 
@@ -349,5 +350,15 @@ def test_a_transaction_that_waits_is_taken_back(
             await first
             await deliver(opened.store, alice, inbox)
             assert len(await opened.store.reader.uids(alice, inbox)) == 2
+
+    asyncio.run(run())
+
+
+def test_what_is_deleted_is_found_by_its_index(open_store: OpenStore) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            database: sqlite3.Connection = opened.store._reading  # type: ignore[attr-defined]
+            plan = database.execute("EXPLAIN QUERY PLAN " + _DELETED, (1, 1, 1, 100)).fetchall()
+            assert "messages_deleted" in str(plan)
 
     asyncio.run(run())
