@@ -6,6 +6,7 @@ a window of a longer part.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from postier.blobs.api import BlobRef, Blobs
@@ -54,6 +55,7 @@ class StoredMessage:
     async def read(self, start: int, end: int) -> bytes:
         if self._whole is not None:
             return self._whole[start:end]
+        await asyncio.sleep(0)  # ten thousand parts of a long message take their time
         return await self._blobs.read(self._ref, start, end)
 
     async def header(self) -> bytes:
@@ -61,13 +63,15 @@ class StoredMessage:
         return await self.read(self.parts[0].header_start, self.parts[0].body_start)
 
     async def windows(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """The same pieces each time, however the bytes are stored."""
+        """The same pieces each time, however the bytes are stored; other connections have their turn between
+        them."""
         held = b""
         async for piece in self._blobs.stream(self._ref, start, end):
             held += piece
             while len(held) >= WINDOW:
                 yield held[:WINDOW]
                 held = held[WINDOW:]
+                await asyncio.sleep(0)
         yield held
 
 
