@@ -4,11 +4,12 @@ NAMESPACE and STATUS (RFC 3501 6.3, RFC 2342). LIST and LSUB are in listing.py."
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from postier.accounts import folders, namespaces
-from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, INBOX, canonical_name
+from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, INBOX, BadMailboxName, canonical_name
 from postier.accounts.rights import Place
 from postier.imap.session.announce import announce, announce_deleted, old_name
 from postier.imap.session.context import Context
@@ -77,7 +78,9 @@ async def subscribe(context: Context, command: Subscribe) -> bytes:
 
 
 async def unsubscribe(context: Context, command: Unsubscribe) -> bytes:
-    await _set_subscribed(context, canonical_name(command.mailbox), False)
+    """Also of what was not subscribed, even where nothing can be called so (RFC 9051 6.3.8)."""
+    with contextlib.suppress(BadMailboxName):
+        await _set_subscribed(context, canonical_name(command.mailbox), False)
     return b"OK Unsubscribed"
 
 
