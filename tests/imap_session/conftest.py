@@ -151,6 +151,9 @@ class World:
             await client.command(command)
         return client
 
+    async def add_person(self, name: str) -> AccountId:
+        return await self.store.transact(lambda tx: _person(tx, name))
+
     async def deliver(self, data: bytes, *, mailbox: str = "INBOX", flags: int = 0, date: int = NOW) -> Uid:
         async def work(tx: Tx) -> Uid:
             blob_id, _ = await tx.add_blob(b"", data)
@@ -221,7 +224,11 @@ async def open_world(settings: ImapSettings = SETTINGS) -> AsyncIterator[World]:
 
 async def _bob(tx: Tx) -> AccountId:
     await tx.add_domain(Domain("b.example", None))
-    account_id = await tx.add_account("bob@b.example", AccountKind.PERSON, "")
+    return await _person(tx, "bob@b.example")
+
+
+async def _person(tx: Tx, name: str) -> AccountId:
+    account_id = await tx.add_account(name, AccountKind.PERSON, "")
     await create_defaults(tx, account_id)
     return account_id
 

@@ -331,7 +331,7 @@ def test_example(line: bytes, value: Command) -> None:
 
 def test_every_command_has_an_example() -> None:
     elsewhere = {
-        *("APPEND", "REPLACE"),  # test_imap_wire_framing, test_imap_wire_append
+        *("APPEND", "NOTIFY", "REPLACE"),  # test_imap_wire_framing, _notify, _append
         *("SEARCH", "SORT", "THREAD", "UIDBATCHES", "ESEARCH"),
         "CANCELUPDATE",  # test_imap_wire_search, test_imap_wire_sort
     }

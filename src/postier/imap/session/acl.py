@@ -31,7 +31,7 @@ CHANGES: dict[RightsChange, Callable[[str, str], str]] = {
 async def set_acl(context: Context, command: SetAcl) -> bytes:
     change = CHANGES[command.change]
     await acl.change_rights(
-        context.services.store,
+        context.store,
         context.viewer,
         command.mailbox,
         command.identifier,
@@ -41,7 +41,7 @@ async def set_acl(context: Context, command: SetAcl) -> bytes:
 
 
 async def delete_acl(context: Context, command: DeleteAcl) -> bytes:
-    await acl.remove_rights(context.services.store, context.viewer, command.mailbox, command.identifier)
+    await acl.remove_rights(context.store, context.viewer, command.mailbox, command.identifier)
     return b"OK Rights removed"
 
 

@@ -1,5 +1,5 @@
-"""LIST responses that no LIST asked for, to clients of IMAP4rev2: what was selected, and what a name has
-become (RFC 9051 6.3.2, 6.3.9.7)."""
+"""LIST responses that no LIST asked for: to clients of IMAP4rev2 what was selected and what a name has become
+(RFC 9051 6.3.2, 6.3.9.7), to those of NOTIFY what happened to a mailbox (RFC 5465 5.4)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from postier.accounts.rights import Place, visible
 from postier.imap.session.context import Context
 from postier.imap.wire.responses import list_line
 
-__all__ = ["announce", "announce_deleted", "old_name"]
+__all__ = ["announce", "announce_deleted", "listed", "listed_as_gone", "old_name"]
 
 
 async def announce(context: Context, place: Place, old: str | None = None) -> bytes:
+    """`listed`, to clients of IMAP4rev2."""
+    return await listed(context, place, old) if context.rev2 else b""
+
+
+async def listed(context: Context, place: Place, old: str | None = None) -> bytes:
     """The LIST response of one mailbox. `old`: the name that the client knows it by."""
-    if not context.rev2:
-        return b""
     mailbox = place.mailbox
     attributes = [] if mailbox.selectable else [b"\\Noselect"]
     has_children = await _has_children(context, place)
@@ -31,6 +34,14 @@ async def _has_children(context: Context, place: Place) -> bool:
     if place.is_own:
         return await context.reader.has_mailboxes_inside(place.account_id, place.mailbox.name)
     return bool(await visible(context.reader, context.viewer, place.name + HIERARCHY_SEPARATOR))
+
+
+async def listed_as_gone(context: Context, name: str) -> bytes:
+    """The LIST response of a name that is no mailbox, or none that the client sees."""
+    attributes = [b"\\NonExistent"]
+    if name in await context.reader.subscriptions(context.account_id):
+        attributes.append(b"\\Subscribed")
+    return list_line(name, attributes, utf8=context.core.utf8)
 
 
 def announce_deleted(context: Context, name: str, old: str | None) -> bytes:

@@ -33,7 +33,7 @@ async def append(context: Context, command: Append) -> bytes:
         async def work(tx: Tx) -> list[Uid]:
             return await _append(context, tx, target, arrivals)
 
-        uids = await context.services.store.transact(work)
+        uids = await context.store.transact(work)
     except (NoSuchMailbox, OSError) as error:
         raise _refusal(context, error) from None
     finally:
@@ -63,7 +63,7 @@ async def replace(context: Context, command: Replace) -> bytes:
             modseq, _ = await tx.standing(selected.account_id, selected.mailbox_id)
             return uids, modseq
 
-        uids, modseq = await context.services.store.transact(work)
+        uids, modseq = await context.store.transact(work)
     except (NoSuchMailbox, OSError) as error:
         raise _refusal(context, error) from None
     finally:

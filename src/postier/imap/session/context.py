@@ -11,13 +11,16 @@ from postier.imap.session.errors import No
 from postier.imap.session.manner import Manner
 from postier.imap.session.selected import Selected
 from postier.imap.session.services import ImapServices, ImapSettings
+from postier.imap.session.watch import NotingStore, Watch
+from postier.imap.session.wishes import BY_COMMANDS, Hearing
 from postier.imap.wire import responses
 from postier.imap.wire.capabilities import Surroundings, render_capabilities, switched_off
 from postier.imap.wire.core import ImapServer
+from postier.imap.wire.notify import Event
 from postier.imap.wire.values import State
 from postier.net.api import Connection
 from postier.sasl.mechanisms import offered
-from postier.store.api import Account, AccountId, NoSuchMailbox, Reader, Tx
+from postier.store.api import Account, AccountId, Message, ModSeq, NoSuchMailbox, Reader, Store, Tx, Uid
 
 __all__ = ["Context"]
 
@@ -38,11 +41,13 @@ class Context:
     """The state of one session between its commands.
 
     `enabled`: CONDSTORE, QRESYNC and the like that the client made known (RFC 5161), in capitals. `program`:
-    what the client calls itself (RFC 2971). `ending`: no further command is read.
+    what the client calls itself (RFC 2971). `ending`: no further command is read. `watch`: of a client that
+    gave NOTIFY; `arrived`: messages of which it wants to be told more.
     """
 
     __slots__ = (
         "account",
+        "arrived",
         "binary_part",
         "compressed",
         "connection",
@@ -54,6 +59,7 @@ class Context:
         "selected",
         "services",
         "settings",
+        "watch",
     )
 
     def __init__(
@@ -71,12 +77,20 @@ class Context:
         self.program: Program | None = None
         self.compressed = False
         self.ending = False
+        self.watch: Watch | None = None
+        self.arrived: list[Uid] = []
 
     # ------------------------------------------------------------------ short words
 
     @property
     def reader(self) -> Reader:
         return self.services.store.reader
+
+    @property
+    def store(self) -> Store:
+        """To change something: NOTIFY tells nobody of what he did himself."""
+        store = self.services.store
+        return store if self.watch is None else NotingStore(store, self.watch)
 
     @property
     def viewer(self) -> Account:
@@ -114,6 +128,11 @@ class Context:
     def manner(self) -> Manner:
         """How this client wants to be told of messages."""
         return Manner.of(self.enabled)
+
+    @property
+    def hearing(self) -> Hearing:
+        """What this client is told of the selected mailbox without asking."""
+        return BY_COMMANDS if self.watch is None else self.watch.wishes.hearing
 
     @property
     def rev2(self) -> bool:
@@ -175,6 +194,7 @@ class Context:
     async def end_login(self) -> None:
         """Nothing of whoever was logged in stays, of whatever extension (RFC 8437 4): what is not
         OF_THE_CONNECTION is as in a new session. Also called when the connection ends."""
+        self.stop_watching()
         await self.deselect()
         fresh = Context(self.connection, self.core, self.services, self.settings)
         for name in self.__slots__:
@@ -211,19 +231,56 @@ class Context:
 
     # ------------------------------------------------------------------ the selected mailbox
 
-    async def tell_news(self, *, expunges: bool) -> None:
-        """Say what happened in the selected mailbox, if it may still be read. Its deletion ends the session
-        (RFC 2180 3.3); IMAP4rev2 has a word for it (RFC 9051 3: CLOSED), and the session goes on."""
-        selected = self.mailbox
+    async def tell_news(self, *, expunges: bool, own: bool = False) -> None:
+        """Say what happened in the selected mailbox, if it may still be read and the client wants to hear.
+        `own`: the client itself expunged something. Its deletion ends the session (RFC 2180 3.3); IMAP4rev2
+        has a word for it (RFC 9051 3: CLOSED), and the session goes on."""
+        selected, hearing = self.mailbox, self.hearing
+        hears = hearing.events | Event.MESSAGE_EXPUNGE if own else hearing.events
+        news, arrived = b"", list[Message]()
         try:
             await self.refresh_rights()
             if "r" not in selected.rights:
                 await self.reader.mailbox(selected.account_id, selected.mailbox_id)
                 return
-            news = await selected.sync(self.reader, self.manner, expunges=expunges)
+            if not hears:
+                return
+            news, arrived = await selected.sync(self.reader, self.manner, expunges=expunges, hears=hears)
         except NoSuchMailbox:
             news = self._lose_mailbox()
         self.say(news)
+        if self.watch is not None and Event.MESSAGE_NEW in hears:
+            ours = self.watch.own_in_selected
+            if hearing.items:
+                self.arrived += [message.uid for message in arrived if message.modseq not in ours]
+            ours.clear()
+
+    def note_own(self, before: ModSeq, changed: list[Message]) -> None:
+        """See Selected.note_own; who does not hear of flags needs no list of its own changes."""
+        if before == self.mailbox.modseq or Event.FLAG_CHANGE in self.hearing.events:
+            self.mailbox.note_own(before, changed)
+
+    # ------------------------------------------------------------------ NOTIFY
+
+    def start_watching(self, watch: Watch) -> None:
+        """NOTIFY was given: what an earlier one asked for is no longer told."""
+        self.stop_watching()
+        self.watch = watch
+        self.listen()
+
+    def stop_watching(self) -> None:
+        watch, self.watch = self.watch, None
+        if watch is not None:
+            watch.close()
+        self.listen()
+
+    def listen(self) -> None:
+        """Wake for news of the selected mailbox while the client wants to hear of it at any time."""
+        if self.selected is not None:
+            hears = self.watch is not None and bool(self.hearing.events)
+            self.selected.on_news = self.connection.wake if hears else None
+            if self.watch is not None:
+                self.watch.selected = self.selected.account_id
 
     def _lose_mailbox(self) -> bytes:
         if self.rev2:
@@ -244,8 +301,11 @@ class Context:
     def forget_mailbox(self) -> Selected | None:
         """No news of it from now on; what was selected."""
         selected, self.selected = self.selected, None
+        self.arrived = []
         if selected is not None:
             selected.close()
+            if self.watch is not None:
+                self.watch.left(selected.account_id, selected.mailbox_id, selected.mark())
         return selected
 
     async def _claim_recent(self, selected: Selected) -> None:

@@ -33,7 +33,7 @@ async def copy(context: Context, command: Copy) -> bytes:
         )
         return _all_or_nothing(command, uids, pairs)
 
-    pairs = await context.services.store.transact(work) if uids else []
+    pairs = await context.store.transact(work) if uids else []
     if not pairs:
         return b"OK Nothing to copy"
     return b"OK [%b] Copied" % _copied(target, pairs) if target.tells_uids else b"OK Copied"
@@ -50,7 +50,7 @@ async def move(context: Context, command: Move) -> bytes:
         modseq, _ = await tx.standing(selected.account_id, selected.mailbox_id)
         return _all_or_nothing(command, uids, pairs), modseq
 
-    pairs, modseq = await context.services.store.transact(work) if uids else ([], ModSeq(0))
+    pairs, modseq = await context.store.transact(work) if uids else ([], ModSeq(0))
     if not pairs:
         return b"OK Nothing to move"
     if target.tells_uids:

@@ -27,7 +27,7 @@ from postier.imap.wire.values import BodySection, Fetch, PartialRange, SequenceS
 from postier.message.body_structure import body_from_body_structure
 from postier.store.api import AccountId, Flag, FlagChange, Message, ModSeq, Tx, Uid
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "tell_arrived"]
 
 BATCH = 500
 """Messages of one listing batch: some 300 KiB of ENVELOPE and BODYSTRUCTURE."""
@@ -148,6 +148,23 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     return b"OK Done"
 
 
+async def tell_arrived(context: Context) -> None:
+    """FETCH of what NOTIFY wants to hear of each new message of the selected mailbox (RFC 5465 5.2). Nothing
+    becomes \\Seen by it."""
+    selected, uids = context.selected, context.arrived
+    context.arrived = []
+    if selected is None or not uids:
+        return
+    await selected.load(context.reader)
+    command = Fetch(b"*", SequenceSet(()), context.hearing.items, by_uid=not context.manner.uid_only)
+    plan = make_plan(command, context.manner, marks=False)
+    reader = SectionReader(context, selected, plan.sections) if plan.sections is not None else None
+    size = BATCH if reader is None else SECTION_BATCH
+    for batch in batches(selected.view, selected.view.spans_of(uids), size):
+        await _fetch_batch(context, selected, plan, batch, reader)
+        await asyncio.sleep(0)
+
+
 def make_plan(command: Fetch, manner: Manner, *, marks: bool) -> Plan:
     """Choose columns. UID comes first where it is owed: with UID FETCH (RFC 3501 6.4.8), and where \\Seen is
     set once the client knows CONDSTORE (RFC 7162 3.2.4); not where the line begins with it (RFC 9586 3.3).
@@ -240,9 +257,9 @@ async def _narrow_rows(
         changed, _ = await tx.change_flags(account_id, mailbox_id, unseen, FlagChange.ADD, Flag.SEEN)
         return before, changed
 
-    before, changed = await context.services.store.transact(work, durable=False)
+    before, changed = await context.store.transact(work, durable=False)
     is_alone = before == selected.modseq
-    selected.note_own(before, changed)
+    context.note_own(before, changed)
     if not is_alone:  # a keyword may be new: it is announced before a FETCH shows it
         await context.tell_news(expunges=False)
     fresh = {message.uid: message for message in changed}

@@ -22,6 +22,7 @@ from postier.imap.session import (
     mailboxes,
     metadata,
     multisearch,
+    notify,
     quota,
     search,
     select,
@@ -40,6 +41,7 @@ from postier.imap.wire import quota as quota_values
 from postier.imap.wire.append import Append, Replace
 from postier.imap.wire.batches import UidBatches
 from postier.imap.wire.multisearch import Multisearch
+from postier.imap.wire.notify import Notify
 from postier.imap.wire.search import BadCharset, Search
 from postier.imap.wire.sort import Sort
 from postier.imap.wire.thread import Thread
@@ -56,13 +58,15 @@ class News(enum.Enum):
     """What is told of the selected mailbox between the answer and the tagged response.
 
     NONE: nothing. NO_EXPUNGE: all but EXPUNGE, since the command counts in sequence numbers (RFC 3501 7.4.1).
-    ALL: everything, where the bus said that there is something. FRESH: everything, the store is asked.
+    ALL: everything, where the bus said that there is something. FRESH: everything, the store is asked. OWN:
+    the same, and what the command expunged, although the client does not want to hear of expunges (NOTIFY).
     """
 
     NONE = enum.auto()
     NO_EXPUNGE = enum.auto()
     ALL = enum.auto()
     FRESH = enum.auto()
+    OWN = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,8 @@ def _by_uid(command: Command) -> News:
     return News.NO_EXPUNGE if uses_numbers(command) else News.ALL
 
 
-_NONE, _ALL, _FRESH = _always(News.NONE), _always(News.ALL), _always(News.FRESH)
+_NONE, _ALL = _always(News.NONE), _always(News.ALL)
+_FRESH, _OWN = _always(News.FRESH), _always(News.OWN)
 
 HANDLERS: dict[type, Handler] = {
     values.Capability: Handler(any_state.capability, _ALL),
@@ -124,12 +129,13 @@ HANDLERS: dict[type, Handler] = {
     metadata_values.SetMetadata: Handler(metadata.set_metadata, _ALL),
     values.Status: Handler(mailboxes.status, _ALL),
     Append: Handler(append.append, _ALL),
-    Replace: Handler(append.replace, _FRESH, counts=True),
+    Replace: Handler(append.replace, _OWN, counts=True),
+    Notify: Handler(notify.notify, _FRESH),
     values.Idle: Handler(idle.idle, _NONE),
     values.Check: Handler(select.check, _FRESH),
     values.Close: Handler(select.close, _NONE),
     values.Unselect: Handler(select.unselect, _NONE),
-    values.Expunge: Handler(copy.expunge, _FRESH, counts=True),
+    values.Expunge: Handler(copy.expunge, _OWN, counts=True),
     Search: Handler(search.search, _by_uid, counts=True),
     Sort: Handler(sort.sort, _by_uid, counts=True),
     UidBatches: Handler(batches.uidbatches, _ALL, counts=True),
@@ -140,5 +146,5 @@ HANDLERS: dict[type, Handler] = {
     values.Fetch: Handler(fetch.fetch, _by_uid, counts=True),
     values.Store: Handler(store.store, _by_uid, counts=True, together=store.store_together),
     values.Copy: Handler(copy.copy, _ALL, counts=True),
-    values.Move: Handler(copy.move, _FRESH, counts=True),
+    values.Move: Handler(copy.move, _OWN, counts=True),
 }

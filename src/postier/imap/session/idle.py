@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad
+from postier.imap.session.fetch import tell_arrived
+from postier.imap.session.others import tell_others
 from postier.imap.session.selected import Selected
 from postier.imap.session.updates import tell_updates
 from postier.imap.wire.values import Idle, IdleDone
@@ -18,17 +20,18 @@ KEEP_ALIVE = 120.0
 async def idle(context: Context, command: Idle) -> bytes:
     """Ends with DONE. Without a line for the whole idle time-out the session ends, as it does elsewhere:
     clients start anew every 29 minutes (RFC 2177 3)."""
-    selected = context.selected
     context.core.continue_idle()
-    if selected is not None:
-        selected.on_news = context.connection.wake
-        await _tell_news(context, selected)
+    if context.selected is not None:
+        context.selected.on_news = context.connection.wake
+        await _tell_news(context, context.selected)
+    await tell_others(context)
     try:
         while not context.ending:
             event = await _next_event(context)
             if isinstance(event, Wake):
-                if selected is not None and selected.is_stale:
-                    await _tell_news(context, selected)
+                if context.selected is not None and context.selected.is_stale:
+                    await _tell_news(context, context.selected)
+                await tell_others(context)
                 continue
             if event is None:
                 raise ConnectionLost("closed during IDLE")
@@ -37,13 +40,13 @@ async def idle(context: Context, command: Idle) -> bytes:
             raise Bad("IDLE ends with DONE")
         return b""
     finally:
-        if selected is not None:
-            selected.on_news = None
+        context.listen()
 
 
 async def _tell_news(context: Context, selected: Selected) -> None:
     await context.tell_news(expunges=True)
     await tell_updates(context)
+    await tell_arrived(context)
     selected.unload()
 
 

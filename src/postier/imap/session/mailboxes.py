@@ -40,9 +40,7 @@ DELETED_BATCH = 2000
 
 async def create(context: Context, command: Create) -> bytes:
     """RFC 3501 6.3.3 with the USE parameter of RFC 6154 3. RFC 8474 4.1: the id is told."""
-    place = await folders.create(
-        context.services.store, context.viewer, command.mailbox, uses=command.special_use
-    )
+    place = await folders.create(context.store, context.viewer, command.mailbox, uses=command.special_use)
     old = old_name(command.mailbox, place.name)
     if old is not None:
         context.say(await announce(context, place, old))
@@ -54,7 +52,7 @@ async def create(context: Context, command: Create) -> bytes:
 async def delete(context: Context, command: Delete) -> bytes:
     """A client that deletes what it has selected is back in the authenticated state."""
     selected = context.selected
-    place = await folders.delete(context.services.store, context.viewer, command.mailbox)
+    place = await folders.delete(context.store, context.viewer, command.mailbox)
     context.say(announce_deleted(context, place.name, old_name(command.mailbox, place.name)))
     if selected is not None and selected.is_at(place):
         await leave(context)
@@ -64,7 +62,7 @@ async def delete(context: Context, command: Delete) -> bytes:
 
 async def rename(context: Context, command: Rename) -> bytes:
     """What it is called now is told to IMAP4rev2, but not of INBOX, which stays (RFC 9051 6.3.6)."""
-    place = await folders.rename(context.services.store, context.viewer, command.old, command.new)
+    place = await folders.rename(context.store, context.viewer, command.old, command.new)
     if command.old != INBOX:
         context.say(await announce(context, place, command.old))
     return b"OK Renamed"
@@ -90,7 +88,7 @@ async def _set_subscribed(context: Context, name: str, subscribed: bool) -> None
             raise No("LIMIT", "There are as many subscriptions as there can be")
         await tx.set_subscribed(context.account_id, name, subscribed)
 
-    await context.services.store.transact(work)
+    await context.store.transact(work)
 
 
 async def namespace(context: Context, command: Namespace) -> bytes:

@@ -56,7 +56,7 @@ async def set_metadata(context: Context, command: SetMetadata) -> bytes:
     if any(value is not None and len(value) > MAX_VALUE for _, value in command.values):
         raise No(TOO_LONG, "A value is too large")
     changes = [Change(entry.private, entry.path, value) for entry, value in command.values]
-    moved = await metadata.set_notes(context.services.store, context.viewer, command.mailbox, changes)
+    moved = await metadata.set_notes(context.store, context.viewer, command.mailbox, changes)
     for mailbox in moved:
         use = mailbox.special_use.encode() or None
         context.say(metadata_line(mailbox.name, [("/private/specialuse", use)], utf8=context.core.utf8))

@@ -24,6 +24,6 @@ async def get_quota_root(context: Context, command: GetQuotaRoot) -> bytes:
 
 async def set_quota(context: Context, command: SetQuota) -> bytes:
     limits = dict(command.limits)
-    root = await quota.change_root(context.services.store, context.viewer, command.root, limits)
+    root = await quota.change_root(context.store, context.viewer, command.root, limits)
     context.say(quota_line(*root))
     return b"OK Done"

@@ -51,6 +51,7 @@ async def _select(context: Context, command: Select, *, read_only: bool) -> byte
         await resync(context, selected, command)
     selected.subscribe(context.services.bus)
     context.selected = selected
+    context.listen()
     context.core.state = State.SELECTED
     return b"OK [READ-WRITE] Selected" if selected.is_writable else b"OK [READ-ONLY] Selected"
 
@@ -71,7 +72,7 @@ async def _first_recent(context: Context, mailbox: Mailbox, *, takes: bool) -> U
     async def work(tx: Tx) -> Uid:
         return await tx.claim_recent(mailbox.account_id, mailbox.mailbox_id)
 
-    return await context.services.store.transact(work, durable=False)
+    return await context.store.transact(work, durable=False)
 
 
 async def _description(context: Context, selected: Selected, mailbox: Mailbox) -> bytes:
@@ -158,6 +159,6 @@ async def expunge_deleted(
         await selected.load(context.reader)
         view = selected.view
         ranges = view.ranges([(0, len(view))] if among is None and len(view) else among or [])
-        return await context.services.store.transact(work) if ranges else None
+        return await context.store.transact(work) if ranges else None
     except NoSuchMailbox:
         return None  # deleted by somebody else: nothing is left to expunge

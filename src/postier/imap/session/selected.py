@@ -15,14 +15,17 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from itertools import chain
+from typing import NamedTuple
 
 from postier.accounts.rights import Place, changeable_flags, is_changing
 from postier.bus.api import Bus, Subscription, account_topic
 from postier.imap.session.contexts import Updates
 from postier.imap.session.flags import flag_texts, flags_lines, known_flags
 from postier.imap.session.manner import Manner
+from postier.imap.session.marks import UNKNOWN, Mark
 from postier.imap.session.view import View
 from postier.imap.wire import responses
+from postier.imap.wire.notify import MESSAGE_EVENTS, Event
 from postier.imap.wire.responses import RECENT
 from postier.store.api import (
     SYSTEM_FLAGS,
@@ -37,13 +40,20 @@ from postier.store.api import (
     Uid,
 )
 
-__all__ = ["Selected"]
+__all__ = ["News", "Selected"]
 
 NEVER = Uid(2**32)
 """No UID is as high: as `first_recent` it means that nothing is \\Recent."""
 
 SMALL = 1000
 """UIDs that are kept even while the client waits in IDLE: four kilobytes."""
+
+
+class News(NamedTuple):
+    """Untagged responses, and the messages that EXISTS counts from now on."""
+
+    told: bytes
+    arrived: list[Message]
 
 
 class Selected:
@@ -54,7 +64,9 @@ class Selected:
     __slots__ = (
         "_bus_seen",
         "_count",
+        "_flags_told",
         "_held_at",
+        "_is_ahead",
         "_own",
         "_recent",
         "_subscription",
@@ -96,6 +108,8 @@ class Selected:
         self._recent = recent
         self.gone: list[int] = []
         self._held_at = ModSeq(0)
+        self._flags_told: ModSeq | None = None  # where changes of flags that nobody wanted to hear begin
+        self._is_ahead = False  # more was told than what `modseq` stands for
         self.saved: array[int] | None = None
         self.updates: Updates | None = None
         self.on_news: Callable[[], None] | None = None
@@ -151,7 +165,7 @@ class Selected:
 
     def unload(self) -> None:
         """Keep the number of a large mailbox's UIDs only, unless something waits to be told."""
-        if self._view is not None and not self.gone and len(self._view) > SMALL:
+        if self._view is not None and not self.gone and not self._is_ahead and len(self._view) > SMALL:
             self._count, self._recent, self._view = len(self._view), self.recent, None
 
     # ------------------------------------------------------------------ news
@@ -204,6 +218,10 @@ class Selected:
             self.has_seen(own)
         else:
             self._own.update((message.uid, message.modseq) for message in changed)
+
+    def mark(self) -> Mark:
+        """Where the client was told the mailbox is."""
+        return Mark(self.highest + 1, self.count, UNKNOWN, self.told_modseq)
 
     # ------------------------------------------------------------------ what flags look like
 
@@ -264,11 +282,17 @@ class Selected:
             return False
         return mailbox.modseq <= self.modseq
 
-    async def sync(self, reader: Reader, manner: Manner, *, expunges: bool) -> bytes:
+    async def sync(
+        self, reader: Reader, manner: Manner, *, expunges: bool, hears: Event = MESSAGE_EVENTS
+    ) -> News:
         """Untagged responses for everything that happened since the last time. `expunges`: they may be told
-        now. Raises NoSuchMailbox if it was deleted."""
+        now. `hears`: what the client wants to hear of at all; the rest waits until it does (RFC 5465 3.1).
+        Raises NoSuchMailbox if it was deleted."""
         noted = self.noted
-        changes = await reader.changes_since(self.account_id, self.mailbox_id, self.modseq)
+        since = self.modseq
+        if self._flags_told is not None and Event.FLAG_CHANGE in hears:
+            since, self._flags_told = self._flags_told, None
+        changes = await reader.changes_since(self.account_id, self.mailbox_id, since)
         if any(uid <= self.highest for uid in chain(changes.vanished, (m.uid for m in changes.changed))):
             await self.load(reader)
         gone = changes.vanished
@@ -276,10 +300,16 @@ class Selected:
             await self.load(reader)
             present = await reader.uids(self.account_id, self.mailbox_id)
             gone = [Uid(uid) for uid in sorted(set(self.view.uids).difference(present))]
-        told = self._apply(changes, gone, manner, expunges=expunges)
-        self.has_seen(changes.mailbox.modseq)
-        self._bus_seen = max(self._bus_seen, noted)
-        return told
+        if Event.MESSAGE_EXPUNGE not in hears:
+            gone = []
+        news = self._apply(changes, gone, manner, hears, expunges=expunges)
+        if self._flags_told is None and Event.FLAG_CHANGE not in hears:
+            self._flags_told = since
+        self._is_ahead = Event.MESSAGE_NEW not in hears
+        if not self._is_ahead:
+            self.has_seen(changes.mailbox.modseq)
+            self._bus_seen = max(self._bus_seen, noted)
+        return news
 
     def told_expunges(self, manner: Manner, *, counts: bool = True) -> bytes:
         """EXPUNGE (or VANISHED, RFC 7162 3.2.10) for what is gone and was not told yet; with `counts` also
@@ -294,10 +324,13 @@ class Selected:
             return told
         return told + responses.recent(self.recent)
 
-    def _apply(self, changes: Changes, gone: list[Uid], manner: Manner, *, expunges: bool) -> bytes:
+    def _apply(
+        self, changes: Changes, gone: list[Uid], manner: Manner, hears: Event, *, expunges: bool
+    ) -> News:
         told: list[bytes] = []
         told.append(self.learn_keywords(changes.mailbox.keywords))
-        arrived = [message.uid for message in changes.changed if message.uid > self.highest]
+        counts = Event.MESSAGE_NEW in hears
+        arrived = [message for message in changes.changed if counts and message.uid > self.highest]
         changed = [message for message in changes.changed if message.uid <= self.highest]
         if not self.gone:
             self._held_at = self.modseq
@@ -306,11 +339,15 @@ class Selected:
         if expunges and self.gone:
             told.append(self.told_expunges(manner, counts=not arrived))
         if arrived:
-            self._arrive(arrived)
+            self._arrive([message.uid for message in arrived])
             told.append(self.exists_lines())
-        self.highest = max(self.highest, changes.mailbox.uidnext - 1)
-        told.extend(self._flag_news(changed, manner))
-        return b"".join(told)
+        if counts:
+            self.highest = max(self.highest, changes.mailbox.uidnext - 1)
+        if Event.FLAG_CHANGE in hears:
+            told.extend(self._flag_news(changed, manner))
+        else:
+            self._own.clear()
+        return News(b"".join(told), arrived)
 
     def _arrive(self, uids: list[Uid]) -> None:
         if self._view is not None:

@@ -16,10 +16,13 @@ from postier.base.log import Log
 from postier.blobs.api import BlobUnreadable
 from postier.imap.session.context import Context
 from postier.imap.session.errors import refusal
+from postier.imap.session.fetch import tell_arrived
 from postier.imap.session.handlers import HANDLERS, Answer, Handler, News
+from postier.imap.session.others import tell_others
 from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.session.uidonly import refuse_numbers, uses_numbers
 from postier.imap.session.updates import tell_updates
+from postier.imap.session.watch import Watch
 from postier.imap.wire.core import ImapServer
 from postier.imap.wire.responses import highest_modseq, tagged
 from postier.imap.wire.values import BadCommand, Command
@@ -64,6 +67,8 @@ class ImapSession:
                 if event is None:
                     return
                 await self._answer(event)
+                if context.watch is not None and self._waiting is None and not context.ending:
+                    await self._tell_unasked(context.watch)
                 if context.connection.is_retiring:  # a busy client must not hold the server up
                     context.say(b"* BYE [UNAVAILABLE] Server closing\r\n")
                     context.ending = True
@@ -71,6 +76,7 @@ class ImapSession:
         except IdleTimeout:
             await context.write([b"* BYE Nothing came for too long\r\n"])
         except asyncio.CancelledError:  # the server stops: nothing is asked of the store any more
+            context.stop_watching()
             context.forget_mailbox()
             raise
         finally:
@@ -159,10 +165,29 @@ class ImapSession:
             try:
                 await self._tell_news(handler, command)
                 await tell_updates(context)
+                await tell_arrived(context)
             except (StoreError, BlobUnreadable) as error:  # they are told with a later command
                 log.info("no news", session=context.connection.id, detail=str(error))
         if done:
             context.say(b"%b %b\r\n" % (command.tag, done))
+
+    async def _tell_unasked(self, watch: Watch) -> None:
+        """Between commands a client of NOTIFY hears what it asked for (RFC 5465 3.1)."""
+        context, selected, hearing = self._context, self._context.selected, self._context.hearing
+        try:
+            if selected is not None and (selected.is_stale or (selected.gone and not hearing.delayed)):
+                await context.tell_news(expunges=not hearing.delayed)
+                await tell_updates(context)
+                await tell_arrived(context)
+                if context.modseqs and selected.gone:
+                    context.say(highest_modseq(selected.told_modseq))
+                selected.unload()
+            if selected is None or not selected.is_stale:
+                watch.own_in_selected.clear()
+            if watch is context.watch:
+                await tell_others(context)
+        except (StoreError, BlobUnreadable) as error:  # told with the next that happens
+            log.info("notifying failed", session=context.connection.id, detail=str(error))
 
     async def _tell_news(self, handler: Handler, command: Command) -> None:
         """Before the tagged response: what others did. While expunges wait, the client hears up to which
@@ -172,8 +197,9 @@ class ImapSession:
         if news is News.NONE:
             return
         expunges, held = news is not News.NO_EXPUNGE, bool(selected.gone)
-        if selected.is_stale or (news is News.FRESH and not await selected.is_current(context.reader)):
-            await context.tell_news(expunges=expunges)
+        asks = news in (News.FRESH, News.OWN)
+        if selected.is_stale or (asks and not await selected.is_current(context.reader)):
+            await context.tell_news(expunges=expunges, own=news is News.OWN)
         elif expunges and held:
             context.say(selected.told_expunges(context.manner))
         if context.modseqs and context.selected is not None and (held or selected.gone):

@@ -12,6 +12,7 @@ from postier.imap.session.errors import No
 from postier.imap.session.fetch import resolve, uids_at
 from postier.imap.session.flags import parse_flags
 from postier.imap.session.selected import Selected
+from postier.imap.wire.notify import Event
 from postier.imap.wire.numbers import ranges_of
 from postier.imap.wire.responses import modified_code
 from postier.imap.wire.values import Store, StoreOperation
@@ -99,7 +100,7 @@ async def _change(context: Context, ready: list[_Asked | Exception]) -> list[_Ch
         end, _ = await tx.standing(selected.account_id, selected.mailbox_id)
         return [one if isinstance(one, Exception) else one._replace(end=end) for one in done]
 
-    return await context.services.store.transact(work, durable=False)
+    return await context.store.transact(work, durable=False)
 
 
 def _nothing(asked: _Asked) -> _Changed:
@@ -144,9 +145,10 @@ async def _answer(context: Context, changed: _Changed | Exception) -> bytes:
         return b"OK Done"
     context.say(selected.learn_keywords(changed.keywords))
     is_alone = changed.before == selected.modseq
-    own = [message for message in changed.messages if message.uid not in changed.news]
-    selected.note_own(changed.before, own)
-    left = [message for message in changed.modified if message.uid not in changed.news]
+    news = changed.news if Event.FLAG_CHANGE in context.hearing.events else frozenset()
+    own = [message for message in changed.messages if message.uid not in news]
+    context.note_own(changed.before, own)
+    left = [message for message in changed.modified if message.uid not in news]
     if selected.modseq > changed.end:  # an answer before this one told news already: nothing older may follow
         own, left = await _as_now(context, selected, own), await _as_now(context, selected, left)
     _tell_result(context, selected, command, own)

@@ -144,6 +144,7 @@ CAPABILITIES = (
     CapabilityRow("QRESYNC", "7162", _after_login, "CONDSTORE"),
     CapabilityRow("UTF8=ACCEPT", "9755", _after_login, "ENABLE"),
     CapabilityRow("UIDONLY", "9586", _after_login, "ENABLE"),
+    CapabilityRow("NOTIFY", "5465", _after_login),
     CapabilityRow("OBJECTID", "8474", _after_login),
     CapabilityRow("SAVEDATE", "8514", _after_login),
     CapabilityRow("PREVIEW", "8970", _after_login),

@@ -12,7 +12,18 @@ from functools import partial
 from typing import TypeVar
 
 from postier.base.cursor import ParseError
-from postier.imap.wire import access, acl, fetch, listing, mailboxes, messages, metadata, quota, search
+from postier.imap.wire import (
+    access,
+    acl,
+    fetch,
+    listing,
+    mailboxes,
+    messages,
+    metadata,
+    notify,
+    quota,
+    search,
+)
 from postier.imap.wire.append import Append, parse_append, parse_replace
 from postier.imap.wire.batches import parse_uid_batches
 from postier.imap.wire.grammar import Grammar
@@ -145,6 +156,7 @@ COMMANDS = {
         ),
         Row(b"STATUS", mailboxes.parse_status, _AFTER, "3501 6.3.10"),
         Row(b"APPEND", _ended(parse_append), _AFTER, "3501 6.3.11", parse_streamed=parse_append),
+        Row(b"NOTIFY", notify.parse_notify, _AFTER, "5465 3.1", "NOTIFY"),
         Row(b"IDLE", access.no_arguments(Idle), _AFTER, "2177 3", "IDLE"),
         Row(b"CHECK", access.no_arguments(Check), _SELECTED, "3501 6.4.1"),
         Row(b"CLOSE", access.no_arguments(Close), _SELECTED, "3501 6.4.2"),

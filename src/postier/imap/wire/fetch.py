@@ -13,7 +13,7 @@ from postier.imap.wire.grammar import NUMBER64_LIMIT, Grammar
 from postier.imap.wire.returns import partial_range
 from postier.imap.wire.values import BodySection, Fetch, FetchItem, PartialRange, SectionForm
 
-__all__ = ["parse_fetch", "parse_section"]
+__all__ = ["fetch_attributes", "parse_fetch", "parse_section"]
 
 ITEM_LIMIT = 500
 PART_LIMIT = 100
@@ -89,6 +89,11 @@ def _items(g: Grammar) -> tuple[FetchItem, ...]:
             return macro
         g.position = start
         return (_item(g),)
+    return fetch_attributes(g)
+
+
+def fetch_attributes(g: Grammar) -> tuple[FetchItem, ...]:
+    """fetch-att *(SP fetch-att) ")", without duplicates."""
     items = [_item(g)]
     while g.take(b" "):
         items.append(_item(g))
