@@ -131,3 +131,14 @@ def test_every_verb_is_shown_somewhere() -> None:
 def test_every_page_is_reached_from_the_readme() -> None:
     linked = {(ROOT / target.partition("#")[0]).resolve() for target in LINK.findall(_prose(PAGES[0]))}
     assert {page for page in PAGES[1:] if page not in linked} == set()
+
+
+def test_the_tests_that_the_table_of_traps_names_exist() -> None:
+    """Each name belongs to the file before it in its row."""
+    rows = [line for line in (ROOT / "docs" / "testing.md").read_text().splitlines() if " test_" in line]
+    assert len(rows) >= 20
+    for row in rows:
+        for path, names in re.findall(r"`(tests/[^`]+\.py)`((?: test_\w+[,;]?)+)", row):
+            text = (ROOT / path).read_text(encoding="utf-8")
+            missing = [name for name in re.findall(r"test_\w+", names) if f"def {name}(" not in text]
+            assert not missing, (path, missing)
