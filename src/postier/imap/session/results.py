@@ -82,8 +82,8 @@ async def scores_of(
     """RFC 6203 4: how relevant each message is that the answer lists, in its order."""
     if SearchReturn.RELEVANCY not in returns:
         return None
+    known = await relevancy(context, scope, key, ordered)
     listed = ordered if returns.partial is None else ordered[returns.partial.of(len(ordered))]
-    known = await relevancy(context, scope, key, listed)
     return [known[uid] for uid in listed]
 
 
