@@ -232,6 +232,32 @@ class ImapMachine(RuleBasedStateMachine):
 
         self.do(work())
 
+    @rule(by=who, pick=picks, into=boxes, flags=flag_sets, by_uid=yes)
+    def replace(self, by: int, pick: list[int], into: bytes, flags: frozenset[bytes], by_uid: bool) -> None:
+        """A message takes the place of another, in its mailbox or elsewhere (RFC 8508)."""
+
+        async def work() -> None:
+            peer = await self._peer(by)
+            where, uids = await peer.pick(pick[:1], by_uid=by_uid)
+            if not uids:
+                return
+            box, text = self.boxes[peer.client.selected], next(self.texts)
+            verb = b"UID REPLACE" if by_uid else b"REPLACE"
+            listed = b" ".join(sorted(flags))
+            client = await peer.give(
+                b"%b %b %b (%b) {%d+}\r\n%b" % (verb, where, into, listed, len(text), text)
+            )
+            if peer.read_only or not box.present(uids):
+                assert client.said == "NO", client.tagged
+                return
+            assert client.said == "OK", client.tagged
+            box.remove(uids)
+            uid = self.boxes[into].add(Held(text, flags))
+            codes = [answer.code for answer in [*client.answers, client.tagged] if answer and answer.code]
+            assert [code.value[1] for code in codes if code.name == "APPENDUID"] == [[uid]]
+
+        self.do(work())
+
     # ------------------------------------------------------------------ looking
 
     @rule(by=who, flag=st.sampled_from(FLAGS), by_uid=yes, extended=yes, numbered=yes)

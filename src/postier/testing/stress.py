@@ -246,7 +246,7 @@ class StressClient:
             )
         elif verb == b"THREAD ":
             returns = self.dice.choice((b"REFERENCES ", b"ORDEREDSUBJECT ", b"REFS ")) + b"UTF-8 "
-        if verb != b"SEARCH ":
+        if verb != b"SEARCH " or "UTF8=ACCEPT" in self.client.enabled:  # RFC 9755 3: no CHARSET then
             key = key.removeprefix(b"CHARSET UTF-8 ")
         prefix = self.dice.choice((b"", b"UID "))
         await self._give(prefix + verb + returns + key)
