@@ -43,6 +43,10 @@ _ALWAYS = {
     "FLAGS",
     "+",
 }
+_BETWEEN = {"EXISTS", "RECENT", "FETCH", "FLAGS", "OK", "BYE"}
+_NOTIFIED = {"STATUS", "LIST", "METADATA"}
+"""What NOTIFY brings of other mailboxes, at any time (RFC 5465 5)."""
+
 _DURING = {
     b"LIST": {"LIST", "STATUS", "METADATA", "MYRIGHTS"},
     b"LSUB": {"LSUB", "LIST"},
@@ -61,6 +65,7 @@ _DURING = {
     b"LISTRIGHTS": {"LISTRIGHTS"},
     b"MYRIGHTS": {"MYRIGHTS"},
     b"GETMETADATA": {"METADATA"},
+    b"NOTIFY": {"STATUS"},
     b"GETJMAPACCESS": {"JMAPACCESS"},
     b"UIDBATCHES": {"UIDBATCHES"},
     b"SELECT": {"LIST"},  # RFC 9051 6.3.2: the name as the server writes it
@@ -85,6 +90,7 @@ class StrictClient:
         self._tag = b""
         self._command = b""
         self._buffer = b""
+        self.notified = False  # by NOTIFY SET
         self._greeted = False
         self._read_only = False
         self._closed = False  # the mailbox that was selected is, by the CLOSED code
@@ -143,9 +149,10 @@ class StrictClient:
         if answer.is_tagged:
             self._end(answer)
             return
-        if self.is_done and answer.name not in ("EXISTS", "RECENT", "FETCH", "FLAGS", "OK", "BYE"):
+        unasked = _NOTIFIED if self.notified else set()
+        if self.is_done and answer.name not in _BETWEEN | unasked:
             raise ViewError(f"{answer.raw!r} while no command is in progress")
-        if answer.name not in _ALWAYS | _DURING.get(self.verb, set()):
+        if answer.name not in _ALWAYS | unasked | _DURING.get(self.verb, set()):
             raise ViewError(f"{answer.raw!r} during {self._command!r}")
         self.answers.append(answer)
         if answer.name == "ENABLED":
@@ -170,6 +177,8 @@ class StrictClient:
             raise ViewError(f"{answer.raw!r} ends no command")
         self.tagged = answer
         self.view.finish()
+        if self.verb == b"NOTIFY" and answer.name == "OK":
+            self.notified = b" NONE" not in self._command.upper()
         if self._is_select:
             self._end_select(answer)
         elif self.verb in (b"CLOSE", b"UNSELECT") and answer.name == "OK":

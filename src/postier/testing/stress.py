@@ -316,6 +316,13 @@ class StressClient:
     async def idle(self) -> None:
         await self._give(b"IDLE", then=b"DONE\r\n")
 
+    async def notify(self) -> None:
+        """What happens in the selected mailbox waits for a command, as numbers are in use here."""
+        groups = b"(selected-delayed (MessageNew (UID FLAGS) MessageExpunge FlagChange))"
+        status = self.dice.choice((b"", b"STATUS "))
+        others = b"(subtree Stress (MessageNew MessageExpunge)) (personal (MailboxName SubscriptionChange))"
+        await self._must(self.dice.choice((b"NOTIFY NONE", b"NOTIFY SET %b%b %b" % (status, groups, others))))
+
     async def folders(self) -> None:
         mine, other = b"Own%d" % self.number, b"Own%d/x" % self.number
         verb = self.dice.choice((b"CREATE ", b"DELETE ", b"RENAME ", b"SUBSCRIBE ", b"UNSUBSCRIBE "))
@@ -349,6 +356,7 @@ STEPS = (
     (2, StressClient.replace),
     (4, StressClient.select),
     (3, StressClient.idle),
+    (1, StressClient.notify),
     (2, StressClient.folders),
     (9, StressClient.look),
 )
