@@ -15,6 +15,7 @@ LAYERS = (
     {"message", "dns.api", "sasl", "sieve"},
     {"smtp.wire", "imap.wire", "pop3.wire", "mailauth"},
     {"blobs.api", "bus.api", "queue.api"},
+    {"store.values"},
     {"store.api"},
     {"store", "blobs", "bus", "dns", "accounts", "search"},
     {"queue", "filter", "reports", "backup"},
