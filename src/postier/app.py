@@ -417,6 +417,8 @@ def _sessions(backend: Backend, verifier: PasswordVerifier) -> dict[str, Session
             allow_plaintext=trusted,
             idle_timeout=settings.imap.idle_timeout,
             max_message_size=settings.smtp.max_message_size,
+            message_limit=settings.imap.message_limit,
+            save_limit=settings.imap.save_limit,
         ),
     )
     pop3 = pop3_session(

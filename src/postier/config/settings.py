@@ -128,6 +128,18 @@ SETTINGS = (
         "Silence after which a client is disconnected; 30 min is the least.",
     ),
     Setting(
+        "imap.message_limit",
+        COUNT,
+        1_000_000,
+        "Messages that one IMAP command works on, the newest of those it names; 0 for no limit.",
+    ),
+    Setting(
+        "imap.save_limit",
+        COUNT,
+        1_000_000,
+        "Messages that one IMAP command copies or appends; 0 for no limit.",
+    ),
+    Setting(
         "pop3.idle_timeout",
         DURATION,
         "10m",
@@ -220,6 +232,8 @@ class QueueSettings:
 @dataclass(frozen=True, slots=True)
 class ImapSettings:
     idle_timeout: int
+    message_limit: int
+    save_limit: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ class Context:
 
     `enabled`: CONDSTORE, QRESYNC and the like that the client made known (RFC 5161), in capitals. `program`:
     what the client calls itself (RFC 2971). `ending`: no further command is read. `watch`: of a client that
-    gave NOTIFY; `arrived`: messages of which it wants to be told more.
+    gave NOTIFY; `arrived`: messages of which it wants to be told more. `lowest_done`: the lowest UID that the
+    command worked on where it did so with some of its messages only.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class Context:
         "enabled",
         "ending",
         "login_failures",
+        "lowest_done",
         "program",
         "selected",
         "services",
@@ -74,6 +76,7 @@ class Context:
         self.selected: Selected | None = None
         self.enabled: frozenset[str] = frozenset()
         self.login_failures = 0
+        self.lowest_done = 0
         self.program: Program | None = None
         self.compressed = False
         self.ending = False
@@ -187,6 +190,8 @@ class Context:
             compressed=self.compressed,
             mechanisms=offered(confidential=confidential),
             append_limit=settings.max_message_size,
+            message_limit=settings.message_limit,
+            save_limit=settings.save_limit,
             off=self.core.off,
         )
         return render_capabilities(self.core.state, around)

@@ -7,8 +7,10 @@ from postier.accounts.rights import Place, changeable_flags
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.fetch import resolve, uids_at
+from postier.imap.session.limits import newest, refuse_more
 from postier.imap.session.select import expunge_deleted
 from postier.imap.session.selected import Selected
+from postier.imap.session.view import Span
 from postier.imap.wire.responses import copy_uid_code, highest_modseq_code
 from postier.imap.wire.values import Copy, Expunge, Move
 from postier.store.api import ModSeq, NoSuchMailbox, Tx, Uid
@@ -20,7 +22,9 @@ Pairs = list[tuple[Uid, Uid]]
 
 async def copy(context: Context, command: Copy) -> bytes:
     selected = context.mailbox
-    target, uids = await _what_and_where(context, selected, command)
+    spans = resolve(selected, command.sequence, by_uid=command.by_uid)
+    _refuse_too_many(context, selected, spans)
+    uids, target = uids_at(selected, spans), await existing_target(context, command.mailbox)
 
     async def work(tx: Tx) -> Pairs:
         pairs = await tx.copy(
@@ -43,7 +47,9 @@ async def move(context: Context, command: Move) -> bytes:
     """COPYUID comes in an untagged OK before the EXPUNGEs (RFC 6851 4.3). Moved to where they are, messages
     get new UIDs: the command is a COPY and an EXPUNGE. It needs the rights of both (RFC 6851 4.2)."""
     selected = context.writable_mailbox("te")
-    target, uids = await _what_and_where(context, selected, command)
+    spans = resolve(selected, command.sequence, by_uid=command.by_uid)
+    spans, lowest = newest(context, selected.view, spans)
+    uids, target = uids_at(selected, spans), await existing_target(context, command.mailbox)
 
     async def work(tx: Tx) -> tuple[Pairs, ModSeq]:
         pairs = await _move(tx, selected, uids, target)
@@ -53,6 +59,7 @@ async def move(context: Context, command: Move) -> bytes:
     pairs, modseq = await context.store.transact(work) if uids else ([], ModSeq(0))
     if not pairs:
         return b"OK Nothing to move"
+    context.lowest_done = lowest
     if target.tells_uids:
         context.say(b"* OK [%b] Moved\r\n" % _copied(target, pairs))
     return _removed(context, b"Moved", modseq)
@@ -68,16 +75,17 @@ async def _move(tx: Tx, selected: Selected, uids: list[Uid], target: Place) -> P
     return pairs
 
 
-async def _what_and_where(
-    context: Context, selected: Selected, command: Copy | Move
-) -> tuple[Place, list[Uid]]:
-    """The target and the UIDs. Raises No [TRYCREATE] where the target could be made (RFC 3501 6.4.7)."""
-    uids = uids_at(selected, resolve(selected, command.sequence, by_uid=command.by_uid))
-    return await existing_target(context, command.mailbox), uids
+def _refuse_too_many(context: Context, selected: Selected, spans: list[Span]) -> None:
+    """COPY is all or nothing (RFC 9738 3.1); the code says which messages would have been few enough."""
+    count = sum(stop - start for start, stop in spans)
+    refuse_more(context.settings.save_limit, count)
+    _, lowest = newest(context, selected.view, spans)
+    refuse_more(context.settings.message_limit, count, lowest)
 
 
 async def existing_target(context: Context, name: str) -> Place:
-    """The mailbox that messages are to be put into. Raises NoPermission where the client may not do that."""
+    """The mailbox that messages are to be put into. Raises NoPermission where the client may not do that, and
+    No [TRYCREATE] where the client could make it (RFC 3501 6.4.7)."""
     try:
         target = await context.find(name, "i")
     except NoSuchMailbox:
@@ -106,7 +114,8 @@ async def expunge(context: Context, command: Expunge) -> bytes:
     """Only what this session has seen can go: a message that others brought stays, even if \\Deleted."""
     selected = context.writable_mailbox("e")
     spans = None if command.uids is None else resolve(selected, command.uids, by_uid=True)
-    return _removed(context, b"Expunged", await expunge_deleted(context, selected, spans))
+    limit = 0 if spans is None else context.settings.message_limit
+    return _removed(context, b"Expunged", await expunge_deleted(context, selected, spans, limit=limit))
 
 
 def _removed(context: Context, text: bytes, modseq: ModSeq | None) -> bytes:

@@ -15,6 +15,7 @@ from typing import NamedTuple, cast
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.fetch_flags import PLAIN, fetch_flags, show
+from postier.imap.session.limits import newest, refuse_more
 from postier.imap.session.manner import Manner
 from postier.imap.session.objectid import email_ids, thread_ids
 from postier.imap.session.resync import tell_vanished
@@ -133,7 +134,10 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     if command.vanished:
         await tell_vanished(context, selected, command)
     if command.partial is not None:
+        asked = command.partial
+        refuse_more(context.settings.message_limit, asked.last - asked.first + 1)
         spans = await _partial(context, selected, command, command.partial, spans)
+    spans, context.lowest_done = newest(context, selected.view, spans)
     size = SECTION_BATCH if plan.sections is not None else BATCH if plan.facts else FLAGS_BATCH
     reader = SectionReader(context, selected, plan.sections) if plan.sections is not None else None
     missing = False

@@ -14,6 +14,7 @@ from postier.blobs.api import SPOOL_MEMORY, Spool
 from postier.imap.session.catenate import BadUrl, find_source
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad, No
+from postier.imap.session.limits import refuse_more
 from postier.imap.wire.append import (
     AppendItem,
     AppendLine,
@@ -129,6 +130,8 @@ class Intake:
             await self._catenate(item.url)
             return
         await self._finish()
+        refuse_more(self._context.settings.save_limit, len(self.arrivals) + 1)
+        refuse_more(self._context.settings.message_limit, len(self.arrivals) + 1)
         if len(self.arrivals) == MAX_MESSAGES:
             raise No("LIMIT", "Too many messages in one command")
         self.arrivals.append(Arrival(item, self._context.services.blobs.spool()))

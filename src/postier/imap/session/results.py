@@ -17,7 +17,7 @@ from postier.imap.session.selected import Selected
 from postier.imap.session.updates import begin_update, refuse_tag_again
 from postier.imap.session.view import batches
 from postier.imap.wire.returns import Returns, SearchReturn
-from postier.imap.wire.search import Searching
+from postier.imap.wire.search import Search, Searching
 from postier.imap.wire.search_keys import has_key
 from postier.imap.wire.search_responses import Correlator, esearch
 from postier.imap.wire.values import SearchKey
@@ -73,7 +73,8 @@ async def answer(context: Context, command: Searching, returns: Returns, order: 
 async def find_and_order(context: Context, command: Searching, order: Order) -> Sequence[int]:
     selected = context.mailbox
     progress = Progress(context, command.tag, len(selected.view))
-    return await order(await find(context, selected, command.key, progress), progress)
+    whole = not isinstance(command, Search)
+    return await order(await find(context, selected, command.key, progress, whole=whole), progress)
 
 
 async def scores_of(

@@ -141,17 +141,18 @@ async def check(context: Context, command: Check) -> bytes:
 
 
 async def expunge_deleted(
-    context: Context, selected: Selected, among: list[tuple[int, int]] | None
+    context: Context, selected: Selected, among: list[tuple[int, int]] | None, *, limit: int = 0
 ) -> ModSeq | None:
-    """Remove what is \\Deleted and in this view, all of it or what lies in the places `among`. The mailbox's
-    modseq after that, None if nothing was removed."""
+    """Remove what is \\Deleted and in this view, all of it or what lies in the places `among`; the newest
+    `limit` of it, if that is not 0. The mailbox's modseq after that, None if nothing was removed."""
 
-    async def work(tx: Tx) -> ModSeq | None:
+    async def work(tx: Tx) -> tuple[ModSeq | None, int]:
         account_id, mailbox_id = selected.account_id, selected.mailbox_id
         going = await tx.deleted_uids(account_id, mailbox_id, ranges)
-        gone = await tx.expunge(account_id, mailbox_id, going)
+        lowest = going[-limit] if limit and len(going) > limit else 0
+        gone = await tx.expunge(account_id, mailbox_id, going[-limit:] if lowest else going)
         modseq, _ = await tx.standing(account_id, mailbox_id)
-        return modseq if gone else None
+        return modseq if gone else None, lowest
 
     try:
         if not (await context.reader.mailbox(selected.account_id, selected.mailbox_id)).deleted:
@@ -159,6 +160,9 @@ async def expunge_deleted(
         await selected.load(context.reader)
         view = selected.view
         ranges = view.ranges([(0, len(view))] if among is None and len(view) else among or [])
-        return await context.store.transact(work) if ranges else None
+        if not ranges:
+            return None
+        modseq, context.lowest_done = await context.store.transact(work)
+        return modseq
     except NoSuchMailbox:
         return None  # deleted by somebody else: nothing is left to expunge

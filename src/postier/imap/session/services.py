@@ -32,7 +32,8 @@ class ImapSettings:
 
     `allow_plaintext`: log in without TLS (only on a loopback that is trusted). `starttls`: a certificate is
     there. `login_timeout`: before login; `idle_timeout`: after it, in IDLE as well (RFC 3501 5.4: 30
-    minutes at least). `max_login_failures`: then BYE. `max_search_keys`: of one SEARCH.
+    minutes at least). `max_login_failures`: then BYE. `max_search_keys`: of one SEARCH. `message_limit`:
+    messages that one command works on, `save_limit`: that one COPY or APPEND makes (RFC 9738); 0 for any.
     """
 
     hostname: str = "localhost"
@@ -43,4 +44,6 @@ class ImapSettings:
     max_login_failures: int = 3
     max_message_size: int = 50 * 1024 * 1024
     max_search_keys: int = 1000
+    message_limit: int = 0
+    save_limit: int = 0
     server_id: tuple[tuple[str, str], ...] = field(default=(("name", "Postier"),))

@@ -18,6 +18,7 @@ from postier.imap.session.context import Context
 from postier.imap.session.errors import refusal
 from postier.imap.session.fetch import tell_arrived
 from postier.imap.session.handlers import HANDLERS, Answer, Handler, News
+from postier.imap.session.limits import with_limit_code
 from postier.imap.session.others import tell_others
 from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.session.uidonly import refuse_numbers, uses_numbers
@@ -169,6 +170,7 @@ class ImapSession:
             except (StoreError, BlobUnreadable) as error:  # they are told with a later command
                 log.info("no news", session=context.connection.id, detail=str(error))
         if done:
+            done = with_limit_code(context, done)
             context.say(b"%b %b\r\n" % (command.tag, done))
 
     async def _tell_unasked(self, watch: Watch) -> None:

@@ -11,6 +11,7 @@ from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.fetch import resolve, uids_at
 from postier.imap.session.flags import parse_flags
+from postier.imap.session.limits import newest
 from postier.imap.session.selected import Selected
 from postier.imap.wire.notify import Event
 from postier.imap.wire.numbers import ranges_of
@@ -30,13 +31,14 @@ CHANGES = {
 
 
 class _Asked(NamedTuple):
-    """A STORE made ready. `among`: the bits that may change at all."""
+    """A STORE made ready. `among`: the bits that may change at all. `lowest`: see Context.lowest_done."""
 
     command: Store
     uids: list[Uid]
     system: int = 0
     names: tuple[str, ...] = ()
     among: int = 0
+    lowest: int = 0
 
 
 class _Changed(NamedTuple):
@@ -75,7 +77,9 @@ def _prepare(context: Context, command: Store) -> _Asked:
     selected = context.writable_mailbox("")
     if command.unchanged_since is not None:
         context.become_modseq_aware()
-    uids = uids_at(selected, resolve(selected, command.sequence, by_uid=command.by_uid))
+    spans = resolve(selected, command.sequence, by_uid=command.by_uid)
+    spans, lowest = newest(context, selected.view, spans)
+    uids = uids_at(selected, spans)
     if not uids:
         return _Asked(command, [])
     system, names = parse_flags(command.flags)
@@ -83,7 +87,7 @@ def _prepare(context: Context, command: Store) -> _Asked:
     system, names = allowed_flags(selected.rights, system, names)
     if not among or (asked and not system and not names):
         raise NoPermission("none of the flags can be changed")
-    return _Asked(command, uids, system, names, among)
+    return _Asked(command, uids, system, names, among, lowest)
 
 
 async def _change(context: Context, ready: list[_Asked | Exception]) -> list[_Changed | Exception]:
@@ -143,6 +147,7 @@ async def _answer(context: Context, changed: _Changed | Exception) -> bytes:
     selected, asked, command = context.mailbox, changed.asked, changed.asked.command
     if not asked.uids:
         return b"OK Done"
+    context.lowest_done = asked.lowest
     context.say(selected.learn_keywords(changed.keywords))
     is_alone = changed.before == selected.modseq
     news = changed.news if Event.FLAG_CHANGE in context.hearing.events else frozenset()

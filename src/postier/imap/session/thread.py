@@ -49,7 +49,7 @@ async def thread(context: Context, command: Thread) -> bytes:
     if has_key(command.key, "MODSEQ"):
         context.become_modseq_aware()
     progress = Progress(context, command.tag, len(selected.view))
-    found = await find(context, selected, command.key, progress)
+    found = await find(context, selected, command.key, progress, whole=True)
     progress.expect(len(found))
     forest = await _forest(context, command, found, progress)
     numbers = found if command.by_uid else selected.view.numbers_of(found)

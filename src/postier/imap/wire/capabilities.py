@@ -28,7 +28,8 @@ class Surroundings:
     """What decides about capabilities beside the state. `login_allowed`: passwords may cross this connection;
     `starttls`: a certificate is there; `compressed`: COMPRESS is active; `mechanisms`: of SASL;
     `append_limit`: octets of the largest message that APPEND takes, 0 for none to tell (RFC 7889);
-    `off`: what `switched_off` made.
+    `message_limit`, `save_limit`: messages of one command, 0 for none to tell (RFC 9738); `off`: what
+    `switched_off` made.
     """
 
     tls: bool = False
@@ -37,6 +38,8 @@ class Surroundings:
     compressed: bool = False
     mechanisms: tuple[str, ...] = ("PLAIN",)
     append_limit: int = 0
+    message_limit: int = 0
+    save_limit: int = 0
     off: frozenset[str] = frozenset()
 
 
@@ -152,7 +155,7 @@ CAPABILITIES = (
     CapabilityRow("COMPRESS=DEFLATE", "4978", _can_compress),
 )
 
-_VALUED = ("AUTH", "APPENDLIMIT")
+_VALUED = ("AUTH", "APPENDLIMIT", "MESSAGELIMIT", "SAVELIMIT")
 """What is announced with a value that no row names."""
 
 
@@ -164,6 +167,9 @@ def render_capabilities(state: State, around: Surroundings) -> bytes:
         names += [f"AUTH={mechanism}" for mechanism in around.mechanisms]
     if state is not State.NOT_AUTHENTICATED and around.append_limit:
         names.append(f"APPENDLIMIT={around.append_limit}")
+    if state is not State.NOT_AUTHENTICATED:
+        limits = (("MESSAGELIMIT", around.message_limit), ("SAVELIMIT", around.save_limit))
+        names += [f"{name}={limit}" for name, limit in limits if limit]
     return " ".join(name for name in names if not _covers(around.off, name)).encode("ascii")
 
 

@@ -1,5 +1,6 @@
 """What SEARCH and its kin look for: the keys of RFC 3501 6.4.4 and RFC 9051 6.4.4, with those of RFC 5032
-(WITHIN), RFC 6203 (FUZZY), RFC 7162 (MODSEQ), RFC 8474 (OBJECTID), RFC 8514 (SAVEDATE).
+(WITHIN), RFC 6203 (FUZZY), RFC 7162 (MODSEQ), RFC 8474 (OBJECTID), RFC 8514 (SAVEDATE), RFC 9738 (UIDAFTER,
+UIDBEFORE).
 
 The keys are prefix notation, so an OR of ten thousand keys is ten thousand levels deep as written. They are
 read with a stack of our own, and the tree that comes out is shallow whatever came in: ANDs within ANDs are
@@ -12,8 +13,8 @@ import re
 from collections import deque
 from collections.abc import Callable
 
-from postier.imap.wire.grammar import Grammar
-from postier.imap.wire.values import SearchKey
+from postier.imap.wire.grammar import NUMBER_LIMIT, Grammar
+from postier.imap.wire.values import SearchKey, SequenceSet
 from postier.message import charsets
 
 __all__ = ["has_key", "parse_keys"]
@@ -116,6 +117,18 @@ _CAPABILITY_OF = {
 }
 
 
+def _uids(first: int, last: int) -> SearchKey:
+    return SearchKey("UID", (SequenceSet(((first, last),)),)) if first <= last else _NO_MESSAGE
+
+
+_NO_MESSAGE = SearchKey("NOT", (SearchKey("ALL"),))
+_PAST_UID: dict[bytes, Callable[[int], SearchKey]] = {
+    b"UIDAFTER": lambda uid: _uids(uid + 1, NUMBER_LIMIT),
+    b"UIDBEFORE": lambda uid: _uids(1, uid - 1),
+}
+"""RFC 9738 3.3: neither means the message of that UID."""
+
+
 def _decode(g: Grammar, octets: bytes, charset: str) -> str:
     """Strict where we can be: what is not in the charset it claims would never match anything."""
     if octets.isascii() and charset in ("us-ascii", "utf-8"):
@@ -215,6 +228,9 @@ class _Keys:
         elif name == b"UID":
             g.space()
             self._add(SearchKey("UID", (g.sequence_set(),)))
+        elif name in _PAST_UID:
+            g.space()
+            self._add(_PAST_UID[name](g.nz_number()))
         elif name in _KEYS:
             self._add(SearchKey(name.decode(), _KEYS[name](g, self.charset)))
         else:
