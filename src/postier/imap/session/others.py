@@ -223,10 +223,13 @@ class _Telling:
 
     async def _tell_messages(self, mailbox: Mailbox) -> None:
         """STATUS with what RFC 5465 5.1 to 5.3 ask for; of the selected mailbox Selected tells."""
-        context, account = self._context, self._account
+        context, account, selected = self._context, self._account, self._context.selected
+        here = (mailbox.account_id, mailbox.mailbox_id)
+        if selected is not None and here == (selected.account_id, selected.mailbox_id):
+            return
         place = await rights.place_of(context.reader, self._watch.viewer, account.owner, mailbox)
         events = self._watch.message_events(place, self._subscribed)
-        if not events or (context.selected is not None and context.selected.is_at(place)):
+        if not events:
             return
         before = account.marks.get(mailbox.mailbox_id) or Mark()
         account.marks.set(mailbox.mailbox_id, Mark.of(mailbox))
