@@ -244,3 +244,29 @@ def test_long_content_in_pieces() -> None:
 def test_known_encodings() -> None:
     assert is_known("base64")
     assert not is_known("x-uuencode")
+
+
+@pytest.mark.parametrize(
+    ("text", "preview"),
+    [
+        (b"On Monday Bob wrote:\r\n> old\r\n> older\r\n\r\nMy answer.\r\n\r\n-- \r\nAnn\r\n", "My answer."),
+        (b"My answer.\r\n\r\nOn Monday, Bob wrote:\r\n\r\n> old\r\n", "My answer."),
+        (b"Note this: one\r\ntwo\r\n", "Note this: one two"),
+        (b"-- \r\nAnn\r\n", "-- Ann"),
+        (b"-----BEGIN PGP MESSAGE-----\r\n\r\nhQEMA\r\n-----END PGP MESSAGE-----\r\n", ""),
+        (
+            b"-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA256\r\n\r\nThe words\r\n"
+            b"-----BEGIN PGP SIGNATURE-----\r\n\r\niQ==\r\n",
+            "The words",
+        ),
+    ],
+)
+def test_preview_of_mail_as_people_write_it(text: bytes, preview: str) -> None:
+    assert analyse(b"\r\n" + text).preview == preview
+
+
+def test_preview_of_what_is_attached_comes_last() -> None:
+    attached = b"Content-Disposition: attachment\r\n\r\nattached\r\n"
+    head = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    assert analyse(head + b"--b\r\n" + attached + b"--b\r\n\r\nthe body\r\n--b--\r\n").preview == "the body"
+    assert analyse(head + b"--b\r\n" + attached + b"--b--\r\n").preview == "attached"

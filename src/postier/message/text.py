@@ -17,6 +17,12 @@ _PLAIN_START = 4096  # bytes of a plain text that are looked at
 _ENOUGH = 600  # characters, before white space is folded
 _NOT_SHOWN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _QUOTED_LINE = re.compile(r"^>.*$", re.MULTILINE)
+_INTRODUCTION = re.compile(
+    r"^[^\n>][^\n]{0,200}:[ \t]*+\n(?=\n?>)", re.MULTILINE
+)  # "Bob wrote:" before a quote
+_SIGNATURE = "\n-- \n"
+_ENCRYPTED = "-----BEGIN PGP MESSAGE-----"
+_SIGNED = "-----BEGIN PGP SIGNED MESSAGE-----\n"
 
 
 def part_text(body: bytes, content_type: str, encoding: str, charset: str) -> str:
@@ -31,23 +37,40 @@ def preview(samples: Iterable[tuple[MimeHeader, bytes]]) -> str:
     """The first PREVIEW characters of the first sample that has any text, white space folded, controls left
     out.
 
-    A sample is a text part's header and the first bytes of its body, still encoded. Quoted lines of plain
-    text are passed over where something else is there.
+    A sample is a text part's header and the first bytes of its body, still encoded. Attached texts come last.
+    Quoted lines of plain text and its signature are passed over where something else is there.
     """
-    for header, body in samples:
+    for header, body in sorted(samples, key=_is_attached):
         content_type = header.content_type.value.decode("latin-1")
         charset = header.content_type.parameters.get("charset", "")
         encoding = header.encoding.decode("latin-1")
         start = body if content_type == "text/html" else body[:_PLAIN_START]
         text = part_text(start, content_type, encoding, charset)
-        folded = _fold(text) if content_type == "text/html" else _fold(_own_words(text)) or _fold(text)
+        folded = _fold(text) if content_type == "text/html" else _plain(text)
         if folded:
             return folded
     return ""
 
 
+def _is_attached(sample: tuple[MimeHeader, bytes]) -> bool:
+    disposition = sample[0].disposition
+    return disposition is not None and disposition.value.lower() == b"attachment"
+
+
+def _plain(text: str) -> str:
+    if text.lstrip().startswith(_ENCRYPTED):
+        return ""
+    return _fold(_own_words(text)) or _fold(text)
+
+
 def _own_words(text: str) -> str:
-    return _QUOTED_LINE.sub("", text) if text.startswith(">") or "\n>" in text else text
+    text = text.replace("\r\n", "\n")
+    if text.lstrip().startswith(_SIGNED):
+        _armour, _end, text = text.partition("\n\n")
+        text = text.partition("\n-----BEGIN PGP SIGNATURE-----")[0]
+    if text.startswith(">") or "\n>" in text:
+        text = _QUOTED_LINE.sub("", _INTRODUCTION.sub("", text))
+    return f"\n{text}".partition(_SIGNATURE)[0]
 
 
 def _fold(text: str) -> str:
