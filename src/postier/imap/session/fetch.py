@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, cast
 
 from postier.imap.session.context import Context
-from postier.imap.session.errors import No
 from postier.imap.session.fetch_flags import PLAIN, fetch_flags, show
 from postier.imap.session.limits import newest, refuse_more
 from postier.imap.session.manner import Manner
@@ -125,6 +124,10 @@ class Plan(NamedTuple):
         )
 
 
+GONE = b"OK [EXPUNGEISSUED] Some of the messages no longer exist"
+"""The rest was told. NO is allowed as well (RFC 2180 4.1.2), but clients take it for a failure of all."""
+
+
 async def fetch(context: Context, command: Fetch) -> bytes:
     selected = context.mailbox
     if command.changed_since is not None or "MODSEQ" in command.items:
@@ -148,7 +151,7 @@ async def fetch(context: Context, command: Fetch) -> bytes:
     if reader is not None:
         reader.raise_what_failed()
     if missing and not (command.by_uid or command.sequence.saved):
-        raise No("EXPUNGEISSUED", "Some of the messages no longer exist")
+        return GONE
     return b"OK Done"
 
 
