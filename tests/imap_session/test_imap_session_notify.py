@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from postier.store.api import StoreUnavailable
 from postier.store.sql.journal import EVENT_SECONDS
 
 ALL = b"MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange MailboxMetadataChange"
@@ -406,5 +409,63 @@ def test_a_mailbox_that_is_seen_and_may_not_be_read(in_world: Any) -> None:
         one = await world.client()
         told = await one.command(b'NOTIFY SET (subtree "Other Users" (MessageNew MessageExpunge))')
         assert told == b'* LIST (\\NoAccess) "/" "Other Users/carol@b.example/INBOX"\r\n'
+
+    in_world(test)
+
+
+def test_to_what_others_subscribe_is_not_told(in_world: Any) -> None:
+    """Names of theirs are none of ours, though we may have one that is written the same."""
+
+    async def test(world: Any) -> None:
+        await world.add_person("carol@b.example")
+        carol = await world.client(b"SETACL INBOX bob@b.example lr", b"CREATE secret", as_="carol@b.example")
+        one = await world.client(
+            b'NOTIFY SET (mailboxes (secret "Other Users/carol@b.example/INBOX")'
+            b" (MailboxName SubscriptionChange))"
+        )
+        await carol.command(b"SUBSCRIBE secret")
+        await carol.command(b"UNSUBSCRIBE secret")
+        assert await one.news() == b""
+        two = await world.client(b"CREATE secret")
+        assert await one.news() == b'* LIST (\\HasNoChildren) "/" "secret"\r\n'
+        await two.command(b"SUBSCRIBE secret")
+        assert await one.news() == b'* LIST (\\HasNoChildren \\Subscribed) "/" "secret"\r\n'
+
+    in_world(test)
+
+
+def test_what_fails_listens_to_nothing(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(world: Any) -> None:
+        listeners = world.services.bus._subscribers._calls
+
+        async def down(*_: object) -> object:
+            raise StoreUnavailable("disk full")
+
+        client = await world.client()
+        with monkeypatch.context() as patched:
+            patched.setattr(type(world.store.reader), "mailboxes", down)
+            answer = await client.attempt(b"NOTIFY SET (personal (MessageNew MessageExpunge))")
+        assert answer.startswith(b"c2 NO [UNAVAILABLE] ")
+        assert not listeners
+        await client.command(b"NOTIFY SET (personal (MessageNew MessageExpunge))")
+        assert len(listeners) == 1
+
+    in_world(test)
+
+
+def test_subscriptions_are_read_once(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(world: Any) -> None:
+        reader, reads = type(world.store.reader), list[int]()
+        subscriptions = reader.subscriptions
+
+        async def counting(self: Any, account_id: Any) -> Any:
+            reads.append(account_id)
+            return await subscriptions(self, account_id)
+
+        client = await world.client()
+        monkeypatch.setattr(reader, "subscriptions", counting)
+        told = await client.command(b"NOTIFY SET STATUS (subscribed (MessageNew MessageExpunge))")
+        assert told.count(b"* STATUS ") == 6
+        assert len(reads) == 2  # when it begins, and for what is told then
 
     in_world(test)

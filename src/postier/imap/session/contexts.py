@@ -39,6 +39,8 @@ class Kept:
         """REMOVEFROM for those of `gone` that were found. Positions from the highest down, so that each
         still counts when its turn comes."""
         places = [place for place, uid in enumerate(self.found) if uid in gone]
+        if not places:
+            return []
         before = self.found
         self.found = array("I", [uid for uid in before if uid not in gone])
         if not self.criteria:
@@ -50,8 +52,8 @@ class Kept:
         behind as many old ones as it does there."""
         new = set(uids)
         places = [place for place, uid in enumerate(order) if uid in new]
-        for place in places:
-            self.found.insert(place, order[place])
+        old = iter(self.found)
+        self.found = array("I", [uid if uid in new else next(old) for uid in order])
         if not self.criteria:
             return self._unsorted(view, uids)
         return self._changes(view, self.found, _runs(places))

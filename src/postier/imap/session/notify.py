@@ -3,6 +3,9 @@ business, and of the selected mailbox selected.py's."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection
+
 from postier.accounts import rights
 from postier.accounts.rights import Place
 from postier.imap.session.context import Context
@@ -25,24 +28,28 @@ async def notify(context: Context, command: Notify) -> bytes:
     watch = Watch(Wishes(command.groups), context.viewer)
     try:
         watched = await watch.begin(context.reader, context.services.bus, context.connection.wake)
-    except TooMuch:
+        subscribed = await watch.subscriptions(context.reader)
+        context.stop_watching()
+        if command.groups and context.selected is not None:
+            await context.tell_news(expunges=True)
+    except BaseException as error:
         watch.close()
-        raise No("NOTIFICATIONOVERFLOW", "That is too much to watch") from None
-    context.stop_watching()
-    if command.groups and context.selected is not None:
-        await context.tell_news(expunges=True)
+        if isinstance(error, TooMuch):
+            raise No("NOTIFICATIONOVERFLOW", "That is too much to watch") from None
+        raise
     context.start_watching(watch)
-    for place in watched:
-        await _say_where_it_is(context, watch, place, status=command.status)
-    await _say_what_may_not_be_read(context, watch)
+    for place in watched if command.status else ():
+        await _say_where_it_is(context, watch, place, subscribed)
+        await asyncio.sleep(0)
+    await _say_what_may_not_be_read(context, watch, subscribed)
     return b"OK Done"
 
 
-async def _say_where_it_is(context: Context, watch: Watch, place: Place, *, status: bool) -> None:
+async def _say_where_it_is(context: Context, watch: Watch, place: Place, subscribed: Collection[str]) -> None:
     """STATUS with what is needed to make sense of the events to come. It does not enable CONDSTORE."""
-    if not status or (context.selected is not None and context.selected.is_at(place)):
+    if context.selected is not None and context.selected.is_at(place):
         return
-    events = watch.message_events(place, await watch.subscriptions(context.reader))
+    events = watch.message_events(place, subscribed)
     items: list[str] = []
     if Event.MESSAGE_NEW in events:
         items += ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
@@ -53,9 +60,8 @@ async def _say_where_it_is(context: Context, watch: Watch, place: Place, *, stat
     context.say(await status_line(context, place, tuple(dict.fromkeys(items))))
 
 
-async def _say_what_may_not_be_read(context: Context, watch: Watch) -> None:
+async def _say_what_may_not_be_read(context: Context, watch: Watch, subscribed: Collection[str]) -> None:
     """RFC 5465 3.1: a mailbox that is seen and may not be read."""
-    subscribed = await watch.subscriptions(context.reader)
     if not watch.wishes.reaches_others:
         return
     for place in await rights.visible(context.reader, context.viewer):

@@ -3,6 +3,7 @@ and subscriptions, METADATA for annotations, STATUS for the messages of other ma
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
@@ -96,6 +97,7 @@ class _Telling:
         events = [event for event in changes.events if event.modseq not in account.own]
         for name, affected in self._affected(events).items():
             await self._tell_name(name, affected)
+            await asyncio.sleep(0)
         for event in events:
             if event.kind is MailboxEventKind.RIGHTS:
                 await self._tell_rights(event.mailbox_id)
@@ -105,12 +107,13 @@ class _Telling:
         await self._tell_notes(account.told)
         for mailbox in changes.mailboxes:
             await self._tell_messages(mailbox)
+            await asyncio.sleep(0)
         await self._tell_what_was_left()
         account.has_told(changes.modseq)
 
     def _events(self, name: str, also_subscribed: Collection[str] = ()) -> Event:
         """What is to be told of what the client calls `name`."""
-        subscribed = frozenset(self._subscribed).union(also_subscribed)
+        subscribed = also_subscribed if name in also_subscribed else self._subscribed
         return self._watch.events(self._account.owner.account_id, name, subscribed)
 
     def _forget(self, mailbox_id: MailboxId) -> None:
@@ -121,12 +124,13 @@ class _Telling:
 
     def _affected(self, events: list[MailboxEvent]) -> dict[str, _Affected]:
         """RFC 5465 5.4, 5.5. A mailbox that is made or removed concerns the one above it; one that is renamed
-        takes its children along without a word."""
+        takes its children along without a word. To what others subscribe is nobody's business."""
         found: dict[str, _Affected] = {}
         left = {event.name for event in events if event.kind is MailboxEventKind.UNSUBSCRIBED}
+        is_own = self._watch.is_own(self._account.owner.account_id)
         for event in events:
             if event.kind in _SUBSCRIPTIONS:
-                if Event.SUBSCRIPTION_CHANGE in self._events(event.name, left):
+                if is_own and Event.SUBSCRIPTION_CHANGE in self._events(event.name, left):
                     found.setdefault(event.name, _Affected())
             elif event.kind in _NAMES:
                 found |= self._affected_by(event, found)

@@ -7,6 +7,7 @@ key again; those that went are taken out right before their EXPUNGE is told, whi
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from collections.abc import Sequence
 
@@ -97,12 +98,13 @@ async def tell_updates(context: Context) -> None:
     known = [uid for uid in sorted(touched) if uid not in gone and selected.view.place(uid) >= 0]
     for kept in list(updates.contexts.values()):
         context.say(await _change(context, selected, kept, known))
+        await asyncio.sleep(0)
 
 
 async def _change(context: Context, selected: Selected, kept: Kept, touched: list[int]) -> bytes:
     matching = set(await find_among(context, selected, kept.key, touched))
-    before = set(kept.found)
-    removed = kept.take_out(selected.view, before.intersection(touched) - matching)
+    before = set(touched).intersection(kept.found)
+    removed = kept.take_out(selected.view, before - matching)
     new = sorted(matching - before)
     added: list[Change] = []
     if new:

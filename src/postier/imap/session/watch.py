@@ -6,6 +6,7 @@ whose messages matter. Nothing else is remembered, so a session stays small howe
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
@@ -36,6 +37,8 @@ Result = TypeVar("Result")
 
 MAX_MAILBOXES = 10_000
 MAX_ACCOUNTS = 100
+_AT_A_STRETCH = 100
+"""Mailboxes looked at before the other connections get their turn."""
 
 
 class TooMuch(Exception):
@@ -117,7 +120,9 @@ class Watch:
             account.told = (await reader.account(account_id)).modseq  # nothing is missed from here on
         subscribed = await self.subscriptions(reader)
         watched = []
-        for place in await rights.visible(reader, self.viewer):
+        for number, place in enumerate(await rights.visible(reader, self.viewer)):
+            if number % _AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
             holder = self.accounts.get(place.account_id)
             if holder is None:
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, BadMailboxName, canonical_name
+from postier.accounts.mailboxes import BadMailboxName, canonical_name, parents
 from postier.imap.wire.notify import MESSAGE_EVENTS, Event, EventGroup, Filter
 from postier.imap.wire.values import FetchItem
 
@@ -32,14 +32,14 @@ class Wishes:
 
     def __init__(self, groups: Iterable[EventGroup]) -> None:
         self.hearing = Hearing()
-        self._groups: list[tuple[Filter, tuple[str, ...], Event]] = []
+        self._groups: list[tuple[Filter, frozenset[str], Event]] = []
         for group in groups:
             if group.filter.is_selected:
                 delayed = group.filter is Filter.SELECTED_DELAYED
                 self.hearing = Hearing(group.events, delayed, group.items)
             else:
-                self._groups.append((group.filter, tuple(_canonical(group.mailboxes)), group.events))
-        self.names = tuple(dict.fromkeys(name for _, names, _ in self._groups for name in names))
+                self._groups.append((group.filter, frozenset(_canonical(group.mailboxes)), group.events))
+        self.names = frozenset(name for _, names, _ in self._groups for name in names)
 
     def __bool__(self) -> bool:
         """Anything beside the selected mailbox is of interest."""
@@ -73,15 +73,16 @@ class Wishes:
         return found
 
 
-def _is_meant(which: Filter, names: tuple[str, ...], name: str, is_own: bool, is_subscribed: bool) -> bool:
-    """INBOXES are all personal mailboxes: filters may put mail into any (RFC 5465 6.3)."""
+def _is_meant(which: Filter, names: frozenset[str], name: str, is_own: bool, is_subscribed: bool) -> bool:
+    """Costs the same however many names there are. INBOXES are all personal mailboxes: filters may put mail
+    into any (RFC 5465 6.3)."""
     if which is Filter.SUBSCRIBED:
         return is_subscribed
     if which in (Filter.PERSONAL, Filter.INBOXES):
         return is_own
     if name in names:
         return True
-    return which is Filter.SUBTREE and any(name.startswith(root + HIERARCHY_SEPARATOR) for root in names)
+    return which is Filter.SUBTREE and not names.isdisjoint(parents(name))
 
 
 def _canonical(names: Iterable[str]) -> Iterable[str]:
