@@ -144,3 +144,17 @@ def test_sets_of_64_kib_and_many_keys_take_bounded_time(in_world: Any) -> None:
         assert await client.command(b"SEARCH " + odd) == b"* SEARCH 1 3\r\n"
 
     in_world(test)
+
+
+def test_the_selected_mailbox_is_searched_whatever_it_is_called(in_world: Any) -> None:
+    """Another session renames it, and another mailbox gets its name (RFC 7377)."""
+
+    async def test(world: Any) -> None:
+        await world.fill()
+        client = await world.client(b"CREATE one", b"SELECT INBOX", b"COPY 1:2 one", b"SELECT one")
+        await world.client(b"RENAME one two", b"CREATE one")
+        answer = await client.command(b"ESEARCH IN (selected) ALL")
+        assert b' MAILBOX "two" ' in answer
+        assert answer.endswith(b" UID ALL 1:2\r\n")
+
+    in_world(test)

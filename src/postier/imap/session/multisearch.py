@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 
-from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, BadMailboxName, canonical_name
-from postier.accounts.rights import Place, find_any, visible
+from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, BadMailboxName, canonical_name, parents
+from postier.accounts.rights import Place, find_any, place_of, visible
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad
 from postier.imap.session.find import find
@@ -79,6 +79,7 @@ async def _places(context: Context, command: Multisearch) -> list[Place]:
     if any(source.kind in _AMONG for source in command.sources):
         seen = await visible(context.reader, context.viewer)
     for source in command.sources:
+        await asyncio.sleep(0)
         for place in await _of_source(context, source, seen):
             if "r" in place.rights and place.mailbox.selectable:
                 chosen.setdefault((place.account_id, place.mailbox_id), place)
@@ -87,13 +88,13 @@ async def _places(context: Context, command: Multisearch) -> list[Place]:
 
 async def _of_source(context: Context, source: Source, seen: list[Place]) -> list[Place]:
     if source.kind is SourceKind.SELECTED:
-        return await _named(context, (context.mailbox.name,))
+        return await _selected(context)
     if source.kind is SourceKind.MAILBOXES:
         return await _named(context, source.names)
     if source.kind is SourceKind.SUBSCRIBED:
         subscribed = set(await context.reader.subscriptions(context.account_id))
         return [place for place in seen if "l" in place.rights and place.name in subscribed]
-    names = tuple(_canonical(source.names))
+    names = frozenset(_canonical(source.names))
     return [place for place in seen if "l" in place.rights and _AMONG[source.kind](place, names)]
 
 
@@ -106,6 +107,16 @@ def _canonical(names: Iterable[str]) -> Iterator[str]:
             continue
 
 
+async def _selected(context: Context) -> list[Place]:
+    """As it is called now, which another session may have changed."""
+    selected, reader = context.mailbox, context.reader
+    try:
+        mailbox = await reader.mailbox(selected.account_id, selected.mailbox_id)
+    except NoSuchMailbox:
+        return []
+    return [await place_of(reader, context.viewer, await reader.account(selected.account_id), mailbox)]
+
+
 async def _named(context: Context, names: tuple[str, ...]) -> list[Place]:
     found = []
     for name in dict.fromkeys(names):
@@ -116,16 +127,17 @@ async def _named(context: Context, names: tuple[str, ...]) -> list[Place]:
     return found
 
 
-def _is_own(place: Place, names: tuple[str, ...]) -> bool:
+def _is_own(place: Place, names: frozenset[str]) -> bool:
     """INBOXES are all personal mailboxes: filters may put mail into any (RFC 5465 6.3)."""
     return place.is_own
 
 
-def _is_below(place: Place, names: tuple[str, ...]) -> bool:
-    return any(place.name == name or place.name.startswith(name + HIERARCHY_SEPARATOR) for name in names)
+def _is_below(place: Place, names: frozenset[str]) -> bool:
+    """Costs the same however many names there are."""
+    return place.name in names or not names.isdisjoint(parents(place.name))
 
 
-def _is_just_below(place: Place, names: tuple[str, ...]) -> bool:
+def _is_just_below(place: Place, names: frozenset[str]) -> bool:
     return place.name in names or place.name.rpartition(HIERARCHY_SEPARATOR)[0] in names
 
 
