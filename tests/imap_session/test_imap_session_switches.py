@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from postier.accounts.switches import Switch, add_switches, remove_switches
+from postier.imap.session import find, progress
 from postier.store import api as store
 
 
@@ -104,5 +107,18 @@ def test_a_store_that_is_not_available_is_greeted_for_and_told_at_login(
             assert (await client.attempt(b"SELECT INBOX")).startswith(b"c2 BAD ")
             assert (await client.command(b"ID NIL")).startswith(b"* ID ")
         await client.command(b"LOGIN bob@b.example secret")
+
+    in_world(test)
+
+
+def test_what_is_off_is_not_told_either(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        await add_switches(world.store, [Switch("INPROGRESS"), Switch("CONDSTORE")])
+        monkeypatch.setattr(find, "SLICE", 1)
+        monkeypatch.setattr(progress, "EVERY", 0.0)
+        client = await world.client()
+        assert b"HIGHESTMODSEQ" not in await client.command(b"SELECT INBOX")
+        assert await client.command(b"SEARCH ALL") == b"* SEARCH 1 2 3\r\n"
 
     in_world(test)

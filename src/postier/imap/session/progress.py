@@ -3,6 +3,8 @@ does not take the silence for a broken connection."""
 
 from __future__ import annotations
 
+import math
+
 from postier.imap.session.context import Context
 
 __all__ = ["EVERY", "Progress"]
@@ -23,7 +25,7 @@ class Progress:
         self._tag = tag
         self._total = total
         self._done = 0
-        self._next = self._clock.monotonic() + EVERY
+        self._next = self._clock.monotonic() + EVERY if context.offers("INPROGRESS") else math.inf
 
     def expect(self, count: int) -> None:
         """So much lies ahead after all (RFC 9585 4: the goal may change)."""

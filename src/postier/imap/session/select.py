@@ -85,7 +85,7 @@ async def _description(context: Context, selected: Selected, mailbox: Mailbox) -
             b"* OK [UIDVALIDITY %d] Ok\r\n" % mailbox.uidvalidity,
             b"* OK [UIDNEXT %d] Ok\r\n" % mailbox.uidnext,
             _id_line(mailbox) if context.offers("OBJECTID") else b"",
-            responses.highest_modseq(mailbox.modseq),
+            responses.highest_modseq(mailbox.modseq) if context.offers("CONDSTORE") else b"",
         )
     )
 
