@@ -14,6 +14,7 @@ from postier.search import indexer as indexer_module
 from postier.search import message_text, sqlite_file
 from postier.search.api import IndexUnavailable, Place, TextIndexWriter
 from postier.search.indexer import adopt
+from postier.search.segment import Damaged, squeeze, unsqueeze
 from postier.search.sqlite import SqliteTextIndex
 from postier.search.sqlite_writer import SqliteTextIndexWriter
 from postier.store.api import AccountId, MailboxId, Tx, Uid
@@ -293,5 +294,44 @@ def test_where_tombstones_are_gone_all_uids_are_compared(
         monkeypatch.setattr(type(house.store.reader), "vanished_since", nothing)
         await house.indexer.round()
         assert await house.index.uids(await house.place()) == [2]
+
+    in_house(test)
+
+
+def test_every_octet_of_a_column_counts() -> None:
+    """What was squeezed comes back as it was or not at all."""
+    data = b"needle and thread, " * 20
+    squeezed = squeeze(data)
+    for place in range(len(squeezed)):
+        damaged = bytearray(squeezed)
+        damaged[place] ^= 0x10
+        try:
+            assert unsqueeze(bytes(damaged)) == data
+        except Damaged:
+            continue
+
+
+def damage(path: Path, table: str) -> None:
+    """The last octet of every column becomes another one."""
+    with sqlite3.connect(path) as database:
+        for (data,) in database.execute(f"SELECT data FROM {table}").fetchall():
+            other = data[:-1] + bytes([data[-1] ^ 1])
+            database.execute(f"UPDATE {table} SET data = ? WHERE data = ?", (other, data))
+    database.close()
+
+
+def test_damage_that_the_database_does_not_see(in_house: Any, tmp_path: Path) -> None:
+    async def test(house: Any) -> None:
+        await house.add(*[letter(f"needle {number}") for number in range(20)], letter("thread"))
+        await house.indexer.round()
+        damage(tmp_path / "search.db", "segment_data")
+        assert len(await house.search(WORD, index=SqliteTextIndex(tmp_path / "search.db"))) == 20
+        damage(tmp_path / "search.db", "texts")
+        await house.add(*[letter(f"needle {number}") for number in range(20, 40)])
+        with pytest.raises(IndexUnavailable):
+            await house.new_indexer().round()
+        await house.new_indexer().round()
+        assert len(await house.search(WORD, index=house.index)) == 40
+        assert len(await house.index.uids(await house.place())) == 41
 
     in_house(test)

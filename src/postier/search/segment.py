@@ -19,12 +19,24 @@ import zstandard
 from postier.message.searched import FIELD_ZONES, GAP, MessageText, Zone
 from postier.search.words import PackedWords, pack_words
 
-__all__ = ["WORD_ZONES", "PackedSegment", "pack_segment", "places_with_value", "squeeze", "unsqueeze"]
+__all__ = [
+    "WORD_ZONES",
+    "Damaged",
+    "PackedSegment",
+    "pack_segment",
+    "places_with_value",
+    "squeeze",
+    "unsqueeze",
+]
 
 WORD_ZONES = (Zone.BODY, Zone.HEAD)
 
-_compressor = zstandard.ZstdCompressor(level=3)
+_compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
 _decompressor = zstandard.ZstdDecompressor()
+
+
+class Damaged(Exception):
+    """Not what was squeezed."""
 
 
 def squeeze(data: bytes) -> bytes:
@@ -32,7 +44,11 @@ def squeeze(data: bytes) -> bytes:
 
 
 def unsqueeze(data: bytes) -> bytes:
-    return _decompressor.decompress(data)
+    """Raises Damaged: a checksum goes with the data."""
+    try:
+        return _decompressor.decompress(data)
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise Damaged(str(error)) from error
 
 
 class PackedSegment(NamedTuple):

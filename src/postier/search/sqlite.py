@@ -21,7 +21,7 @@ import msgspec
 from postier.message.searched import GAP, MessageText, TextQuery, Zone
 from postier.search.api import Answer, IndexUnavailable, Place, Segment
 from postier.search.fuzzy import Term
-from postier.search.segment import WORD_ZONES, places_with_value, unsqueeze
+from postier.search.segment import WORD_ZONES, Damaged, places_with_value, unsqueeze
 from postier.search.words import Vocabulary, by_block, number_of, pieces_of, places_in
 from postier.store.api import Uid
 
@@ -123,7 +123,7 @@ class SqliteTextIndex:
         found: dict[int, MessageText] = {}
         for uid in uids:
             for (data,) in self._rows(_TEXT, (*place, uid)):
-                found[uid] = unpack_text(unsqueeze(data))
+                found[uid] = unpack_text(self._unpacked(data))
         return found
 
     async def ask(self, segment: Segment, query: TextQuery) -> Answer | None:
@@ -236,8 +236,15 @@ class SqliteTextIndex:
 
     def _data(self, segment: Segment, part: int, number: int = 0) -> bytes | None:
         for (data,) in self._rows(_DATA, (key_of(segment.segment_id, part, number),)):
-            return unsqueeze(data)
+            return self._unpacked(data)
         return None
+
+    def _unpacked(self, data: bytes) -> bytes:
+        """A column as it was. Raises IndexUnavailable."""
+        try:
+            return unsqueeze(data)
+        except Damaged as error:
+            raise IndexUnavailable(f"{self._path.name} is damaged: {error}") from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:

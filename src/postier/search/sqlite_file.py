@@ -9,6 +9,7 @@ import sqlite3
 from pathlib import Path
 
 from postier.base.log import Log
+from postier.search.segment import Damaged
 
 __all__ = ["FORMAT", "discard", "is_damage", "open_file", "write_owner"]
 
@@ -54,7 +55,7 @@ def open_file(path: Path) -> sqlite3.Connection:
 def is_damage(error: BaseException | None) -> bool:
     """Whether the file can't be trusted any more, rather than locked or the disk full."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, Damaged) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def discard(path: Path) -> None:

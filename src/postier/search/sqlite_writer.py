@@ -9,7 +9,7 @@ from typing import Any
 
 from postier.message.searched import FIELD_ZONES
 from postier.search.api import Indexed, IndexUnavailable, NewPlace, Place, Segment
-from postier.search.segment import WORD_ZONES, PackedSegment, pack_segment, squeeze, unsqueeze
+from postier.search.segment import WORD_ZONES, PackedSegment, pack_segment, squeeze
 from postier.search.sqlite import Part, SqliteTextIndex, key_of, pack_text, unavailable, unpack_text
 from postier.search.sqlite_file import discard, is_damage, open_file, write_owner
 from postier.store.api import AccountId, BlobId, MailboxId, Uid
@@ -93,6 +93,13 @@ class SqliteTextIndexWriter(SqliteTextIndex):
     def _rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         try:
             return super()._rows(sql, values)
+        except IndexUnavailable as error:
+            self._discard_damaged(error.__cause__)
+            raise
+
+    def _unpacked(self, data: bytes) -> bytes:
+        try:
+            return super()._unpacked(data)
         except IndexUnavailable as error:
             self._discard_damaged(error.__cause__)
             raise
@@ -184,7 +191,7 @@ class SqliteTextIndexWriter(SqliteTextIndex):
     async def make_segment(self, place: Place, first: Uid, last: Uid) -> None:
         key = (place.account_id, place.mailbox_id)
         rows = self._rows(_TEXTS, (*key, first, last))
-        packed = pack_segment([(uid, unpack_text(unsqueeze(data))) for uid, _, data in rows])
+        packed = pack_segment([(uid, unpack_text(self._unpacked(data))) for uid, _, data in rows])
         octets = sum(size for _, size, _ in rows)
         with self._change() as database:
             _drop_segments(database, *key, first, last)
