@@ -47,3 +47,27 @@ def test_a_nearly_full_disk_stores_what_matters(tmp_path: Path, monkeypatch: pyt
 
     asyncio.run(run())
     blobs.close()
+
+
+def test_zeros_that_cannot_be_cut_off_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a crash: whoever gives a pack up goes on with the next one."""
+
+    def failing(*_: object) -> None:
+        raise OSError(errno.EIO, "as the test wants it")
+
+    monkeypatch.setattr(os, "ftruncate", failing)
+    blobs = LocalBlobs(tmp_path, "w0")
+
+    async def run() -> None:
+        first = await blobs.append(b"", b"letter")
+        blobs.sync()
+        blobs.forget_unsynced()
+        second = await blobs.append(b"", b"another")
+        blobs.sync()
+        assert first.pack != second.pack
+        assert await blobs.read(first) == b"letter"
+        assert await blobs.read(second) == b"another"
+
+    asyncio.run(run())
+    blobs.close()
+    assert len(blobs.finished_packs()) == 2

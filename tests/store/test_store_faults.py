@@ -362,3 +362,39 @@ def test_what_is_deleted_is_found_by_its_index(open_store: OpenStore) -> None:
             assert "messages_deleted" in str(plan)
 
     asyncio.run(run())
+
+
+class NoRollback:
+    """The connection that writes, on which ROLLBACK fails."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql == "ROLLBACK":
+            raise sqlite3.OperationalError("as the test wants it")
+        return self._database.execute(sql, *values)
+
+
+def test_nobody_sees_what_could_not_be_undone(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch, log_lines: io.StringIO
+) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            alice, inbox = await add_person(opened.store)
+            assert isinstance(opened.blobs, LocalBlobs)
+            reader: Any = opened.store.reader
+            sync = FaultySync(opened.blobs, monkeypatch)
+            sync.error = errno.EIO
+            committer = opened.store._committer  # type: ignore[attr-defined]
+            monkeypatch.setattr(committer, "_database", NoRollback(committer._database))
+            with pytest.raises(StoreUnavailable):
+                await deliver(opened.store, alice, inbox)
+            assert (await reader.mailbox(alice, inbox)).messages == 0
+            with pytest.raises(StoreUnavailable):
+                _ = opened.store.reader
+
+    asyncio.run(run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -112,10 +113,9 @@ class GrowingPack:
         """May be called more than once: the number of a closed descriptor is soon somebody else's."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            try:
+            with contextlib.suppress(OSError):  # then they stay, as after a crash
                 os.ftruncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR))
-            finally:
-                os.close(descriptor)
+            os.close(descriptor)
 
 
 class OpenPacks:

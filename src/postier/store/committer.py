@@ -122,8 +122,9 @@ class Committer:
         job.future.exception()  # nobody else will look at it
 
     def is_free(self) -> bool:
-        """No transaction is open: the connection that writes may be asked, on the event loop's thread."""
-        return not self._busy
+        """No transaction is open: the connection that writes may be asked, on the event loop's thread. Never
+        again after a refusal, which may have left one that could not be undone."""
+        return not self._busy and not self.refusal
 
     def refuse(self, reason: str) -> None:
         """The disk failed: nothing is accepted any more. From any thread."""
