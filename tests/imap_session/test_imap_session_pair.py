@@ -427,3 +427,52 @@ def test_an_older_state_is_not_told_behind_a_newer_one(in_world: Any, monkeypatc
             assert of_one == sorted(of_one, key=lambda line: int(line.split(b"MODSEQ (")[1].split(b")")[0]))
 
     in_world(test)
+
+
+def test_a_mailbox_full_of_keywords_takes_no_more(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        names = b" ".join(b"k%d" % number for number in range(57))
+        told = await one.command(b"STORE 1 FLAGS (%b)" % names)
+        assert b"\\*" in told
+        told = await one.command(b"STORE 1 +FLAGS k57")
+        assert b"PERMANENTFLAGS" in told
+        assert b"\\*" not in told  # RFC 3501 7.1: no new one can be created
+        assert b"\\*" not in await two.command(b"NOOP")
+        assert b" NO [LIMIT] " in await one.attempt(b"STORE 1 +FLAGS k58")
+        assert b" OK " in await two.attempt(b"STORE 2 +FLAGS k57")
+
+    in_world(test)
+
+
+def test_what_is_gone_or_named_twice(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        assert (await one.command(b"FETCH 2,2,1:2,2:* UID")).count(b"* 2 FETCH") == 1
+        assert await one.command(b"FETCH 3 (UID UID)") == b"* 3 FETCH (UID 3)\r\n"
+        assert await one.command(b"UID STORE 2 +FLAGS.SILENT \\Deleted") == b""
+        assert await one.command(b"UID EXPUNGE 2") == b"* 2 EXPUNGE\r\n* 2 RECENT\r\n"
+        assert b"FETCH" not in await one.command(b"UID STORE 2 +FLAGS \\Seen")  # RFC 3501 6.4.8
+        assert await one.command(b"UID FETCH 2 FLAGS") == b""
+        assert b"* 2 EXPUNGE\r\n" in await two.command(b"UID STORE 2 +FLAGS \\Seen")
+        assert await two.command(b"UID STORE 2 +FLAGS \\Seen") == b""
+
+    in_world(test)
+
+
+def test_a_selected_mailbox_that_is_renamed_stays_selected(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        one = await world.client(b"CREATE Old", b"SELECT Old")
+        idle = await world.client(b"SELECT Old", b"NOOP")
+        await idle.send(b"i IDLE\r\n")
+        two = await world.client(b"RENAME Old New", b"CREATE Old")
+        await two.command(b"APPEND New {9+}\r\nA: b\r\n\r\nc")
+        # RFC 2180 3.4: a session has opened a mailbox, not a name.
+        assert (await idle.news()).startswith(b"* 1 EXISTS\r\n")
+        assert b"* 1 EXISTS\r\n" in await one.command(b"NOOP")
+        assert b"UID 1" in await one.command(b"FETCH 1 UID")
+        assert await two.command(b"STATUS Old (MESSAGES)") == b'* STATUS "Old" (MESSAGES 0)\r\n'
+
+    in_world(test)
