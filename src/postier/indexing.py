@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 
 from postier.base.clock import SystemClock
 from postier.base.log import Log
@@ -47,7 +48,7 @@ async def prepare_index(settings: Settings, database: str) -> None:
 
 async def keep_index(settings: Settings, database: str, channel: WorkerChannel) -> None:
     """Until SIGTERM, or until the supervisor is gone."""
-    os.nice(_NICE)
+    _give_way()
     clock, blobs = SystemClock(), LocalBlobs(settings.data, "indexer")
     store = await open_sqlite(
         settings.data / database, blobs=blobs, bus=MemoryBus(), clock=clock, owner="indexer"
@@ -66,3 +67,10 @@ async def keep_index(settings: Settings, database: str, channel: WorkerChannel) 
         loop.remove_reader(channel.lifeline)
         index.close()
         await store.close()
+
+
+def _give_way() -> None:
+    """Run only where nobody else wants to (Linux: SCHED_IDLE), or else as little as there is."""
+    os.nice(_NICE)
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

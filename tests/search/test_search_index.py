@@ -65,6 +65,18 @@ def test_what_was_found_is_what_is_written(in_house: Any) -> None:
     in_house(test)
 
 
+def test_deliveries_go_first_but_words_do_not_wait_for_ever(in_house: Any) -> None:
+    async def test(house: Any) -> None:
+        looks = []
+        for _ in range(3 * indexer_module._LOOKS):
+            await house.add(letter("one more"))
+            looks.append(await house.indexer.is_time())
+        assert looks == [*[False] * (indexer_module._LOOKS - 1), True] * 3
+        assert await house.indexer.is_time()
+
+    in_house(test)
+
+
 def test_an_index_that_fails_changes_no_answer(in_house: Any, tmp_path: Path) -> None:
     async def test(house: Any) -> None:
         await house.add(letter("a needle"))

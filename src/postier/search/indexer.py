@@ -35,6 +35,8 @@ __all__ = ["Indexer", "adopt"]
 
 _POLL = 2.0
 """Seconds between two looks at what changed."""
+_LOOKS = 5
+"""While something changes between one look and the next, deliveries go first; so many looks at most."""
 _AFTER_FAULT = 60.0
 _TIDY = 3600.0
 """Seconds that words of messages that are gone may stay in the index."""
@@ -94,6 +96,8 @@ class Indexer:
         self._index = index
         self._seen: dict[AccountId, ModSeq] | None = None
         self._is_first = True
+        self._looks = 0
+        self._looked_at: dict[AccountId, ModSeq] = {}
         self.stopping = asyncio.Event()
 
     async def run(self, clock: Clock) -> None:
@@ -102,7 +106,8 @@ class Indexer:
         while not self.stopping.is_set():
             pause = _POLL
             try:
-                await self.round()
+                if await self.is_time():
+                    await self.round()
                 if clock.monotonic() - tidied > _TIDY:
                     tidied = clock.monotonic()
                     await self.tidy()
@@ -111,6 +116,17 @@ class Indexer:
                 pause = _AFTER_FAULT
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), pause)
+
+    async def is_time(self) -> bool:
+        """Whether it is quiet since the last look, or was loud for as long as words may wait. Raises
+        StoreError."""
+        modseqs = await self._reader.account_modseqs()
+        self._looks += 1
+        if modseqs != self._looked_at and self._looks < _LOOKS:
+            self._looked_at = modseqs
+            return False
+        self._looks, self._looked_at = 0, modseqs
+        return True
 
     async def round(self) -> bool:
         """Take up what changed since the last one; False where nothing did. Raises IndexUnavailable and
