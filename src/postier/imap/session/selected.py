@@ -335,7 +335,7 @@ class Selected:
         if not self.gone:
             self._held_at = self.modseq
         if self._view is not None:
-            self.gone.extend(uid for uid in gone if self._view.place(uid) >= 0)
+            self.gone.extend(self._view.those_here(gone))
         if expunges and self.gone:
             told.append(self.told_expunges(manner, counts=not arrived))
         if arrived:

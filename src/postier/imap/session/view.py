@@ -14,6 +14,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from postier.imap.wire.values import SequenceSet
+from postier.store.api import Uid
 
 __all__ = ["Batch", "NoSuchSequence", "Span", "View", "batches"]
 
@@ -93,6 +94,18 @@ class View:
             chosen.extend(self.uids[start:stop])
         return chosen
 
+    def those_here(self, uids: Sequence[Uid]) -> Sequence[Uid]:
+        """Those of ascending `uids` that have a place."""
+        return uids if self._stretch(uids) else [uid for uid in uids if self.place(uid) >= 0]
+
+    def _stretch(self, uids: Sequence[int]) -> Span | None:
+        """Where ascending `uids` stand, if they stand one behind the other."""
+        if not uids:
+            return None
+        start = bisect_left(self.uids, uids[0])
+        stop = start + len(uids)
+        return (start, stop) if self.uids[start:stop] == array("I", uids) else None
+
     def ranges(self, spans: Sequence[Span]) -> list[tuple[int, int]]:
         """Closed ranges of UIDs that hold exactly the messages at those places."""
         uids = self.uids
@@ -105,7 +118,12 @@ class View:
     def remove(self, uids: Iterable[int]) -> list[int]:
         """Take messages out; their sequence numbers from the highest to the lowest, so that each one
         still counts when it is told (RFC 3501 7.4.1)."""
-        places = sorted({place for place in map(self.place, uids) if place >= 0})
+        ordered = sorted(set(uids))
+        if stretch := self._stretch(ordered):
+            start, stop = stretch
+            self.uids = self.uids[:start] + self.uids[stop:]
+            return list(range(stop, start, -1))
+        places = [place for place in map(self.place, ordered) if place >= 0]
         if not places:
             return []
         kept = array("I")

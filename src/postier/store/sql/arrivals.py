@@ -19,7 +19,7 @@ from postier.store.sql.connection import Value
 from postier.store.sql.keywords import bits_of, names_of, with_names
 from postier.store.sql.ledger import AccountLine, MailboxLine
 from postier.store.sql.removal import Going, RemovalTx
-from postier.store.sql.spans import pieces
+from postier.store.sql.spans import pieces, runs
 from postier.store.sql.threads import find_thread
 
 __all__ = ["ArrivalTx"]
@@ -36,9 +36,9 @@ _NEW_FACTS = (
 _COPY_FACTS = (
     "INSERT INTO facts (account_id, mailbox_id, uid, blob_id, size, internal_date, saved_date, email_id,"
     " thread_id, sent_date, envelope, body_structure, parts, header, preview, base_subject)"
-    " SELECT ?, ?, ?, blob_id, size, internal_date, ?, {}, {}, sent_date, envelope,"
+    " SELECT ?, ?, uid + ?, blob_id, size, internal_date, ?, {}, {}, sent_date, envelope,"
     " body_structure, parts, header, preview, base_subject FROM facts"
-    " WHERE account_id = ? AND mailbox_id = ? AND uid = ?"
+    " WHERE account_id = ? AND mailbox_id = ? AND uid BETWEEN ? AND ?"
 )
 _COPY_WITHIN = _COPY_FACTS.format("email_id", "thread_id")
 _CARRIED = "CASE WHEN {0} < ?1 THEN {0} + ? WHEN {0} / ?1 = ? THEN {0} % ?1 ELSE {0} END".replace(
@@ -168,18 +168,21 @@ class ArrivalTx(RemovalTx):
         words = _words(source, coming, keep)
         _, box, modseq = await self._make_room(to_account, to_mailbox, len(coming), size, words)
         bits = _Translation(source.keywords, box.keywords, keep)
-        account_id, mailbox_id = source.account_id, source.mailbox_id
+        source_key = account_id, _ = source.account_id, source.mailbox_id
         carried = () if to_account == account_id else (account_id * FOREIGN_ID, to_account) * 2
-        pairs, messages, facts = [], [], []
+        pairs, messages = [], []
         for uid, flags, length, blob_id in coming:
             new, flags = box.uidnext, bits.of(flags)
             box.uidnext += 1
             box.count(1, flags, length)
             self._ledger.refs[BlobId(blob_id)] += 1
             messages.append((to_account, to_mailbox, new, flags, modseq))
-            origin = (account_id, mailbox_id, uid)
-            facts.append((to_account, to_mailbox, new, self._now, *carried, *origin))
             pairs.append((Uid(uid), Uid(new)))
+        copies: dict[int, int] = dict(pairs)
+        facts = [
+            (to_account, to_mailbox, copies[first] - first, self._now, *carried, *source_key, first, last)
+            for first, last in runs(copies)
+        ]
         await self._connection.executemany(_NEW_MESSAGE, messages)
         await self._connection.executemany(_COPY_BETWEEN if carried else _COPY_WITHIN, facts)
         return pairs

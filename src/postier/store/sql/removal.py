@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from postier.store.api import AccountId, BlobId, MailboxId, Uid
@@ -18,7 +19,7 @@ TOMBSTONE_SECONDS = 60 * 24 * 3600
 
 _RANGE = " WHERE account_id = ? AND mailbox_id = ? AND uid BETWEEN ? AND ?"
 _FLAGS = "".join(("SELECT uid, flags FROM messages", _RANGE, " ORDER BY uid"))
-_FACTS = "".join(("SELECT uid, size, blob_id FROM facts", _RANGE, " ORDER BY uid"))
+_FACTS = "".join(("SELECT size, blob_id FROM facts", _RANGE, " ORDER BY uid"))
 _DELETE_MESSAGES = "".join(("DELETE FROM messages", _RANGE))
 _DELETE_FACTS = "".join(("DELETE FROM facts", _RANGE))
 _GRAVES = "SELECT account_id, mailbox_id, ?, uid, ? FROM messages"
@@ -36,6 +37,9 @@ class Going(NamedTuple):
     flags: int
     size: int
     blob_id: int
+
+
+_as_going = partial(tuple.__new__, Going)
 
 
 class RemovalTx(FlagTx):
@@ -66,13 +70,11 @@ class RemovalTx(FlagTx):
         wanted, found = set(uids), list[Going]()
         for span in spans(uids):
             key = (account_id, mailbox_id, *span)
-            flags = await self._connection.rows(_FLAGS, key)
-            facts = await self._connection.rows(_FACTS, key)
-            found += [
-                Going(uid, bits, size, blob)
-                for (uid, bits), (_, size, blob) in zip(flags, facts, strict=True)
-                if uid in wanted
-            ]
+            flags = await self._connection.columns(("uid", "flags"), _FLAGS, key)
+            facts = await self._connection.columns(("size", "blob_id"), _FACTS, key)
+            there = map(_as_going, zip(*flags, *facts, strict=True))
+            is_exact = wanted.issuperset(flags[0])
+            found += there if is_exact else [message for message in there if message.uid in wanted]
         return found
 
     async def _take_out(self, account_id: AccountId, mailbox_id: MailboxId, going: list[Going]) -> None:

@@ -36,6 +36,10 @@ def spans(uids: Iterable[int]) -> list[tuple[int, int]]:
 def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
     """Closed ranges that hold exactly the ascending numbers, of which none comes twice. None is long, so that
     as many statements as are run between two breaths change a bounded number of rows."""
+    numbers = list(numbers)
+    if numbers and numbers[-1] - numbers[0] == len(numbers) - 1:
+        end = numbers[-1]
+        return [(first, min(first + _RUN - 1, end)) for first in range(numbers[0], end + 1, _RUN)]
     found: list[tuple[int, int]] = []
     first = last = -1
     for number in numbers:
