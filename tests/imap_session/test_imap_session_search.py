@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from postier.imap.session import find
 from postier.imap.session.context import Context
+from postier.imap.session.search_leaf import AT_A_STRETCH
 from postier.store.api import StoreUnavailable
 
 Enable = Callable[..., None]
@@ -156,5 +159,35 @@ def test_the_selected_mailbox_is_searched_whatever_it_is_called(in_world: Any) -
         answer = await client.command(b"ESEARCH IN (selected) ALL")
         assert b' MAILBOX "two" ' in answer
         assert answer.endswith(b" UID ALL 1:2\r\n")
+
+    in_world(test)
+
+
+def test_many_keys_leave_turns_to_others(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also within one slice of the mailbox."""
+
+    async def test(world: Any) -> None:
+        await world.fill()
+        client = await world.client(b"SELECT INBOX")
+        reader, turn, looks = type(world.store.reader), 0, Counter[int]()
+        ask = reader.uids_with_number
+
+        async def counting(self: Any, *arguments: Any) -> Any:
+            looks[turn] += 1
+            return await ask(self, *arguments)
+
+        async def clockwork() -> None:
+            nonlocal turn
+            while True:
+                turn += 1
+                await asyncio.sleep(0)
+
+        monkeypatch.setattr(reader, "uids_with_number", counting)
+        others = asyncio.create_task(clockwork())
+        answer = await client.command(b"SEARCH " + b"OR LARGER 1000000 " * 99 + b"SMALLER 1000000")
+        others.cancel()
+        assert answer == b"* SEARCH 1 2 3\r\n"
+        assert sum(looks.values()) == 100
+        assert max(looks.values()) <= AT_A_STRETCH
 
     in_world(test)

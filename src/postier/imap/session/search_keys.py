@@ -43,7 +43,10 @@ async def match(search: Search, slice_: Slice, key: SearchKey, uids: Uids) -> Ui
     combine = COMBINATIONS.get(key.name)
     if combine is not None:
         return await combine(search, slice_, key, uids)
-    return await LEAVES[key.name].test(search, slice_, key, uids)
+    leaf = LEAVES[key.name]
+    if leaf.cost:
+        await search.take_turns()
+    return await leaf.test(search, slice_, key, uids)
 
 
 # ---------------------------------------------------------------------- combinations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -17,14 +18,28 @@ from postier.search.fuzzy import FuzzyQuery
 from postier.search.ranking import Ranking
 from postier.search.text_search import TextSearch
 
-__all__ = ["Leaf", "Search", "Test", "number_of", "text_of"]
+__all__ = ["AT_A_STRETCH", "Leaf", "Search", "Test", "number_of", "text_of"]
+
+AT_A_STRETCH = 8
+"""Keys that are looked at in a slice before the other connections get their turn: some 30 ms."""
 
 
 class Search:
     """One search over one mailbox; `now` is the same for all its slices. `scores`: what messages got that
     matched fuzzily. Keys are told apart by where they are: whoever searches holds them."""
 
-    __slots__ = ("_fuzzy", "_queries", "_ranges", "context", "now", "ranking", "scope", "scores", "texts")
+    __slots__ = (
+        "_asked",
+        "_fuzzy",
+        "_queries",
+        "_ranges",
+        "context",
+        "now",
+        "ranking",
+        "scope",
+        "scores",
+        "texts",
+    )
 
     def __init__(self, context: Context, scope: Scope) -> None:
         self.context = context
@@ -35,9 +50,16 @@ class Search:
         self.texts = TextSearch(context.reader, services.blobs, services.index, place, LISTING_FIELDS)
         self.ranking = Ranking(self.texts)
         self.scores: dict[int, float] = {}
+        self._asked = 0
         self._fuzzy: dict[int, FuzzyQuery] = {}
         self._ranges: dict[int, list[tuple[int, int]]] = {}
         self._queries: dict[int, TextQuery] = {}
+
+    async def take_turns(self) -> None:
+        """Before the store is asked for a key: after some of them the other connections have their turn."""
+        self._asked += 1
+        if self._asked % AT_A_STRETCH == 0:
+            await asyncio.sleep(0)
 
     def query(self, key: SearchKey, make: Callable[[SearchKey], TextQuery]) -> TextQuery:
         """What a key about texts looks for, made once."""

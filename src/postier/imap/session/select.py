@@ -109,8 +109,8 @@ async def count_recent(reader: Reader, mailbox: Mailbox, first_recent: Uid) -> i
     """Messages from the UID `first_recent` on; seldom many."""
     if first_recent >= mailbox.uidnext:
         return 0
-    span = (first_recent, mailbox.uidnext - 1)
-    return len(await reader.messages(mailbox.account_id, mailbox.mailbox_id, [span]))
+    first, last = Uid(first_recent), Uid(mailbox.uidnext - 1)
+    return len(await reader.uids_with_flags(mailbox.account_id, mailbox.mailbox_id, first, last, 0, 0))
 
 
 async def leave(context: Context) -> None:
