@@ -137,3 +137,23 @@ def test_close_without_the_right_to_expunge_is_ok_and_keeps_all(in_world: Any) -
         assert b"EXPUNGE" not in await alice.command(b"NOOP")
 
     in_world(test)
+
+
+def test_rights_that_are_taken_while_a_message_comes(in_world: Any) -> None:
+    """Those count that are there when it is put into the mailbox, flags included."""
+
+    async def test(world: Any) -> None:
+        alice = await add_account(world, "alice@b.example")
+        await create(world.store, alice.account_id, "Box")
+        await give(world, alice, "Box", "lris")
+        bob = await world.client()
+        append = b"a APPEND %b (\\Seen) {3}\r\n" % BOX
+        assert (await bob.send(append)).startswith(b"+ ")
+        await give(world, alice, "Box", "lri")
+        assert b"a OK [APPENDUID " in await bob.send(b"abc\r\n")
+        assert (await bob.send(append)).startswith(b"+ ")
+        await give(world, alice, "Box", "lr")
+        assert (await bob.send(b"abc\r\n")).startswith(b"a NO [NOPERM] ")
+        assert b"(MESSAGES 1 UNSEEN 1)" in await bob.command(b"STATUS %b (MESSAGES UNSEEN)" % BOX)
+
+    in_world(test)

@@ -6,7 +6,7 @@ How the messages come in is said in intake.py. What is appended and what goes aw
 from __future__ import annotations
 
 from postier.accounts.delivery import new_message
-from postier.accounts.rights import Place, allowed_flags
+from postier.accounts.rights import NoPermission, Place, allowed_flags, rights_in
 from postier.base.log import Log
 from postier.imap.session.context import Context
 from postier.imap.session.copy import existing_target
@@ -92,12 +92,22 @@ async def _size(context: Context, selected: Selected, uid: Uid) -> int:
 
 
 async def _append(context: Context, tx: Tx, target: Place, arrivals: list[Arrival]) -> list[Uid]:
+    target = await _as_now(context, tx, target)
     now = int(context.services.clock.now())
     messages = []
     for arrival in arrivals:
         blob_id, _ = await tx.add_blob(b"", arrival.spool)
         messages.append(_message(arrival, blob_id, target, now))
     return await tx.append(target.account_id, target.mailbox_id, messages)
+
+
+async def _as_now(context: Context, tx: Tx, target: Place) -> Place:
+    """While the messages came in, rights may have been taken. Raises NoSuchMailbox, NoPermission."""
+    mailbox = await tx.mailbox(target.account_id, target.mailbox_id)
+    rights = await rights_in(tx, context.account_id, target.account_id, target.mailbox_id)
+    if "i" not in rights:
+        raise NoPermission(f"'i' is needed in {target.account_id}/{target.mailbox_id}")
+    return target._replace(mailbox=mailbox, rights=rights)
 
 
 def _message(arrival: Arrival, blob_id: BlobId, target: Place, now: int) -> NewMessage:
