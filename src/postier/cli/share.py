@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 
 from postier.accounts import acl, people
-from postier.accounts.acl import NoSuchIdentifier
+from postier.accounts.acl import NoSuchIdentifier, TooManyGrants
 from postier.accounts.rights import ROLES, normal
 from postier.app import Backend
 from postier.base.address import Address
@@ -76,6 +76,8 @@ def grant(owner: Address, who: str, role: str, mailbox: str | None, json_: bool,
                 await acl.change_rights(backend.store, account, name, who, lambda before: rights)
         except NoSuchIdentifier:
             raise Failure(f"there is nobody called {who}") from None
+        except TooManyGrants:
+            raise Failure(f"a mailbox of {owner.lookup_key} is shared with as many as it can be") from None
         except NoSuchMailbox:
             raise Failure(f"{owner.lookup_key} has no mailbox {mailbox}") from None
         return names

@@ -1,7 +1,8 @@
 """What happened in an account since some modseq: which mailboxes were made, renamed, removed, subscribed to
 or opened to others, and in which messages changed.
 
-The rows of the events are written with the transaction they are of, and kept for EVENT_SECONDS.
+The rows of the events are written with the transaction they are of, and kept for EVENT_SECONDS, of an account
+EVENTS_KEPT at most.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from postier.store.api import (
 from postier.store.sql.base import Reads, Writes
 from postier.store.sql.mailboxes import MAILBOX_COLUMNS, as_mailbox
 
-__all__ = ["EVENT_SECONDS", "JournalReader", "JournalTx"]
+__all__ = ["EVENTS_KEPT", "EVENT_SECONDS", "JournalReader", "JournalTx"]
 
 EVENT_SECONDS = 60 * 24 * 3600
 """How long an event is remembered: as long as an expunged UID."""
+
+EVENTS_KEPT = 10_000
 
 _FORGOTTEN = "forgotten"
 _MODSEQ = "SELECT modseq FROM accounts WHERE account_id = ?"
@@ -37,7 +40,11 @@ _INSERT = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _OLDEST = "SELECT at FROM mailbox_events WHERE account_id = ? ORDER BY modseq, position LIMIT 1"
-_LAST_OLD = "SELECT MAX(modseq) FROM mailbox_events WHERE account_id = ? AND at < ?"
+_LAST_IN_EXCESS = (
+    "SELECT modseq FROM mailbox_events WHERE account_id = ?"
+    " ORDER BY modseq DESC, position DESC LIMIT 1 OFFSET ?"
+)
+_LAST_OLD = "SELECT modseq FROM mailbox_events WHERE account_id = ? AND at < ? ORDER BY modseq DESC LIMIT 1"
 _FORGET = "DELETE FROM mailbox_events WHERE account_id = ? AND modseq <= ?"
 
 
@@ -90,14 +97,15 @@ class JournalTx(JournalReader, Writes):
     async def _forget_old(self, account_id: AccountId) -> None:
         """The last one that goes leaves a mark: who asks from before it hears that something is missing."""
         limit = self._now - EVENT_SECONDS
+        going = await self._connection.integers(_LAST_IN_EXCESS, (account_id, EVENTS_KEPT))
         oldest = await self._connection.integers(_OLDEST, (account_id,))
-        if not oldest or oldest[0] >= limit:
-            return
-        last = await self._connection.row(_LAST_OLD, (account_id, limit))
-        assert last is not None
-        await self._connection.execute(_FORGET, (account_id, *last))
-        mark = (account_id, *last, 0, _FORGOTTEN, 0, "", "", self._now)
-        await self._connection.execute(_INSERT, mark)
+        if oldest and oldest[0] < limit:
+            going += await self._connection.integers(_LAST_OLD, (account_id, limit))
+        if going:
+            last = max(going)
+            await self._connection.execute(_FORGET, (account_id, last))
+            mark = (account_id, last, 0, _FORGOTTEN, 0, "", "", self._now)
+            await self._connection.execute(_INSERT, mark)
 
 
 def _without_children(events: Iterable[MailboxEvent]) -> Iterable[MailboxEvent]:
