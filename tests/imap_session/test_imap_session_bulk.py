@@ -7,7 +7,11 @@ import tracemalloc
 import zlib
 from typing import Any
 
+import pytest
+
 from postier.blobs.api import BlobUnreadable
+from postier.imap.session import fetch_flags
+from postier.imap.session.context import Context
 
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcdef\0\r\n" * 200_000  # 3.8 MB
 
@@ -182,5 +186,31 @@ def test_a_client_that_never_reads_is_dropped_and_held_up_nobody(in_world: Any) 
         await deaf.connection.elapse(61)
         assert deaf.connection.closed
         await other.command(b"APPEND INBOX {1+}\r\nx")
+
+    in_world(test)
+
+
+def test_many_flags_leave_in_batches(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that reads slowly is waited for between them."""
+
+    async def test(world: Any) -> None:
+        monkeypatch.setattr(fetch_flags, "LINES", 100)
+        await world.fill()
+        client = await world.client(b"SELECT INBOX")
+        for _ in range(9):
+            await client.command(b"COPY 1:* INBOX")
+        count = 3 * 2**9
+        sizes: list[int] = []
+        offer = Context.offer
+
+        async def measuring(self: Context, pieces: list[bytes]) -> None:
+            sizes.append(len(pieces))
+            await offer(self, pieces)
+
+        monkeypatch.setattr(Context, "offer", measuring)
+        told = await client.command(b"STORE 1:* +FLAGS (\\Flagged)")
+        assert [int(line.split()[1]) for line in told.splitlines()] == list(range(1, count + 1))
+        assert sum(sizes) == count
+        assert max(sizes) == 100
 
     in_world(test)

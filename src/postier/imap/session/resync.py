@@ -7,12 +7,12 @@ of every UID it may know and that is not here, but for those that its sequence m
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad
+from postier.imap.session.fetch_flags import tell_flags
 from postier.imap.session.selected import Selected
 from postier.imap.session.view import View
 from postier.imap.wire.numbers import ranges_text, sequence_set_text
@@ -20,9 +20,6 @@ from postier.imap.wire.values import Fetch, Select, SequenceSet
 from postier.store.api import Changes, Message, ModSeq, Uid
 
 __all__ = ["matched_up_to", "require_qresync", "resync", "tell_vanished"]
-
-LINES = 1000
-"""FETCH responses written at once, before the other connections get their turn."""
 
 Ranges = list[tuple[int, int]]
 
@@ -45,7 +42,7 @@ async def resync(context: Context, selected: Selected, command: Select) -> None:
     changes = await context.reader.changes_since(selected.account_id, selected.mailbox_id, ModSeq(modseq))
     asked = [(1, selected.highest)] if known is None else known.resolve(selected.highest)
     _tell_earlier(context, selected, changes, asked, in_step)
-    await _tell_changed(context, selected, _among(asked, changes.changed))
+    await tell_flags(context, selected, _among(asked, changes.changed))
 
 
 async def tell_vanished(context: Context, selected: Selected, command: Fetch) -> None:
@@ -71,17 +68,6 @@ def _tell_earlier(
         text = ranges_text(_gaps(selected, unsure))
     if text:
         context.say(b"* VANISHED (EARLIER) %b\r\n" % text)
-
-
-async def _tell_changed(context: Context, selected: Selected, changed: Sequence[Message]) -> None:
-    for start in range(0, len(changed), LINES):
-        lines = [
-            selected.fetch_flags_line(place + 1, message, context.manner)
-            for message in changed[start : start + LINES]
-            if (place := selected.view.place(message.uid)) >= 0
-        ]
-        await context.write(lines)
-        await asyncio.sleep(0)
 
 
 def _uids_among(asked: Ranges, uids: list[Uid]) -> list[Uid]:

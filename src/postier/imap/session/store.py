@@ -10,6 +10,7 @@ from postier.accounts.rights import NoPermission, allowed_flags
 from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.fetch import resolve, uids_at
+from postier.imap.session.fetch_flags import tell_flags, tell_modseqs
 from postier.imap.session.flags import parse_flags
 from postier.imap.session.limits import newest
 from postier.imap.session.selected import Selected
@@ -156,8 +157,8 @@ async def _answer(context: Context, changed: _Changed | Exception) -> bytes:
     left = [message for message in changed.modified if message.uid not in news]
     if selected.modseq > changed.end:  # an answer before this one told news already: nothing older may follow
         own, left = await _as_now(context, selected, own), await _as_now(context, selected, left)
-    _tell_result(context, selected, command, own)
-    _tell_flags(context, selected, left)
+    await _tell_result(context, selected, command, own)
+    await tell_flags(context, selected, left)  # as RFC 7162 3.1.3 recommends
     if not is_alone:
         await context.tell_news(expunges=command.by_uid)
     return _verdict(selected, command, changed)
@@ -170,29 +171,12 @@ async def _as_now(context: Context, selected: Selected, messages: list[Message])
     return await context.reader.messages(selected.account_id, selected.mailbox_id, ranges)
 
 
-def _tell_result(context: Context, selected: Selected, command: Store, messages: list[Message]) -> None:
+async def _tell_result(context: Context, selected: Selected, command: Store, messages: list[Message]) -> None:
     """FETCH with the flags as they are now; with .SILENT only the modseqs, and only to who knows them."""
-    manner = context.manner
     if not command.silent:
-        _tell_flags(context, selected, messages)
-    elif manner.modseqs:
-        lines = [
-            manner.fetch(place + 1, message.uid, b"MODSEQ (%d)" % message.modseq)
-            for message in messages
-            if (place := selected.view.place(message.uid)) >= 0
-        ]
-        context.say(b"".join(lines))
-
-
-def _tell_flags(context: Context, selected: Selected, messages: list[Message]) -> None:
-    """FETCH with flags; RFC 7162 3.1.3 recommends it for messages that UNCHANGEDSINCE left alone."""
-    manner = context.manner
-    lines = [
-        selected.fetch_flags_line(place + 1, message, manner)
-        for message in messages
-        if (place := selected.view.place(message.uid)) >= 0
-    ]
-    context.say(b"".join(lines))
+        await tell_flags(context, selected, messages)
+    elif context.modseqs:
+        await tell_modseqs(context, selected, messages)
 
 
 def _verdict(selected: Selected, command: Store, change: _Changed) -> bytes:
