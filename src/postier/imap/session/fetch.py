@@ -9,7 +9,7 @@ answer is ever held whole: after each batch the session waits for the client to 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import NamedTuple, cast
 
 from postier.imap.session.context import Context
@@ -103,7 +103,8 @@ class Plan(NamedTuple):
     """A FETCH command made ready: what to read and how a line looks.
 
     `template` is of a whole line; sections go before its closing parenthesis. `uid_only`: it begins with the
-    UID instead of the sequence number.
+    UID instead of the sequence number. `unmarked`, where this plan sets \\Seen: how the line of a message
+    looks that had it already, whose flags are no news.
     """
 
     template: bytes
@@ -115,6 +116,12 @@ class Plan(NamedTuple):
     marks_seen: bool
     changed_since: int | None
     uid_only: bool = False
+    unmarked: Plan | None = None
+
+    @property
+    def head(self) -> bytes:
+        """The line up to where sections go."""
+        return self.template.removesuffix(b")\r\n") + (b" " if self.names else b"")
 
     @property
     def is_plain(self) -> bool:
@@ -194,10 +201,11 @@ def make_plan(command: Fetch, manner: Manner, *, marks: bool) -> Plan:
         [item.column for item in items],
         tuple(dict.fromkeys(item.fact for item in items if item.fact)),
         any(item.narrow for item in items) or command.changed_since is not None or not items,
-        Sections(sections, after_items=bool(items)) if sections else None,
+        Sections(sections) if sections else None,
         marks_seen,
         command.changed_since,
         manner.uid_only,
+        make_plan(command, manner, marks=False) if marks_seen else None,
     )
 
 
@@ -207,7 +215,7 @@ async def _fetch_batch(
     """Answer for one batch; False if a message of it is no longer there."""
     if plan.is_plain and len(batch.spans) == 1 and batch.size > 1:
         return await fetch_flags(context, selected, plan.template, plan.names, batch, uid_only=plan.uid_only)
-    messages = await _narrow_rows(context, selected, plan, batch)
+    messages, marked = await _narrow_rows(context, selected, plan, batch)
     if messages is not None:
         whole = len(messages) == batch.size
         if messages:
@@ -219,15 +227,28 @@ async def _fetch_batch(
         if not messages:
             return whole
     rows = await _read(context, selected, plan, batch, messages)
-    numbers = rows.uids if plan.uid_only else rows.numbers
-    lines = zip(numbers, *[column(rows) for column in plan.columns], strict=True)
     if reader is None:
-        template = plan.template
-        await context.offer([template % line for line in lines])
+        await context.offer(list(_lines(plan, plan.template, rows)))
     else:
-        template = plan.template.removesuffix(b")\r\n")
-        await reader.answer([template % line for line in lines], rows.uids)
+        await reader.answer(_heads(plan, rows, marked), rows.uids)
     return len(rows.numbers) == batch.size and (messages is None or whole)
+
+
+def _lines(plan: Plan, template: bytes, rows: Rows) -> Iterable[bytes]:
+    numbers = rows.uids if plan.uid_only else rows.numbers
+    columns = zip(numbers, *[column(rows) for column in plan.columns], strict=True)
+    return map(template.__mod__, columns)
+
+
+def _heads(plan: Plan, rows: Rows, marked: Set[int]) -> list[bytes]:
+    """What comes before the sections of each message. `marked`: those that the command made \\Seen."""
+    unmarked = plan.unmarked
+    if unmarked is None:
+        return list(_lines(plan, plan.head, rows))
+    if not marked:
+        return list(_lines(unmarked, unmarked.head, rows))
+    both = zip(rows.uids, _lines(plan, plan.head, rows), _lines(unmarked, unmarked.head, rows), strict=True)
+    return [news if uid in marked else plain for uid, news, plain in both]
 
 
 def _modseq(message: Message) -> int:
@@ -247,17 +268,15 @@ def _narrowed(selected: Selected, batch: Batch, messages: list[Message]) -> Batc
 
 async def _narrow_rows(
     context: Context, selected: Selected, plan: Plan, batch: Batch
-) -> list[Message] | None:
-    """The batch's flags, after \\Seen was set where the command sets it; None if no item asks for them."""
+) -> tuple[list[Message] | None, Set[int]]:
+    """The batch's flags, None if no item asks for them, and the UIDs whose \\Seen the command has set."""
     if not plan.narrow:
-        return None
+        return None, frozenset()
     account_id, mailbox_id = selected.account_id, selected.mailbox_id
     messages = await context.reader.messages(account_id, mailbox_id, batch.ranges)
-    if not plan.marks_seen:
-        return messages
-    unseen = [message.uid for message in messages if not message.flags & SEEN]
+    unseen = [message.uid for message in messages if not message.flags & SEEN] if plan.marks_seen else []
     if not unseen:
-        return messages
+        return messages, frozenset()
 
     async def work(tx: Tx) -> tuple[ModSeq, list[Message]]:
         before, _ = await tx.standing(account_id, mailbox_id)
@@ -270,7 +289,7 @@ async def _narrow_rows(
     if not is_alone:  # a keyword may be new: it is announced before a FETCH shows it
         await context.tell_news(expunges=False)
     fresh = {message.uid: message for message in changed}
-    return [fresh.get(message.uid, message) for message in messages]
+    return [fresh.get(message.uid, message) for message in messages], fresh.keys()
 
 
 async def _read(

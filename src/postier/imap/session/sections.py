@@ -47,17 +47,17 @@ log = Log("imap")
 class Sections:
     """The sections of one FETCH command.
 
-    `labels`: what stands before the data of each, with the space that separates it from what came before.
+    `labels`: what stands before the data of each, with the space that separates it from the section before.
     `needs_parts`: something else than whole messages. `is_listing`: nothing but fields that are kept beside
     the message (accounts.delivery.LISTING_FIELDS).
     """
 
     __slots__ = ("is_listing", "labels", "needs_parts", "sections")
 
-    def __init__(self, sections: Sequence[BodySection], *, after_items: bool) -> None:
+    def __init__(self, sections: Sequence[BodySection]) -> None:
         self.sections = tuple(sections)
         self.labels = tuple(
-            (b" " if after_items or position else b"") + section_label(section.label, section.partial) + b" "
+            (b" " if position else b"") + section_label(section.label, section.partial) + b" "
             for position, section in enumerate(sections)
         )
         self.needs_parts = any(section.path or section.specifier for section in sections)

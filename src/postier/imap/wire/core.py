@@ -208,6 +208,8 @@ class ImapServer:
         if line is None:
             return None
         content = line.removesuffix(b"\r")
+        if not content and not self._parts and line:
+            return _AGAIN  # an empty line between commands, as some clients send behind a literal
         self._parts.append(content)
         self._size += len(content) + 2
         literal = announced_literal(content)
