@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from typing import Any, cast
 
@@ -19,7 +18,7 @@ def test_all_that_a_context_remembers_is_forgotten_unless_it_is_the_connections(
     fresh = {name: getattr(context, name) for name in Context.__slots__}
     for name in set(Context.__slots__) - {"selected", "watch"} - set(OF_THE_CONNECTION):
         setattr(context, name, "left over")
-    asyncio.run(context.end_login())
+    context.end_login()
     assert {name: getattr(context, name) for name in Context.__slots__} == fresh
 
 
@@ -71,11 +70,8 @@ def test_there_is_no_no(in_world: Any, monkeypatch: Any) -> None:
         async def down(*_: object, **__: object) -> object:
             raise store.StoreUnavailable("disk full")
 
-        await world.fill()
         client = await world.client(b"SELECT INBOX")
-        await world.deliver(world.plain)
-        await client.command(b"NOOP")
-        monkeypatch.setattr(type(world.store), "transact", down)
+        monkeypatch.setattr(type(world.store.reader), "meta", down)
         assert (await client.send(b"a UNAUTHENTICATE\r\n")).startswith(b"* BYE [UNAVAILABLE]")
         assert client.connection.closed
 

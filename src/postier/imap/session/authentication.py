@@ -112,7 +112,7 @@ async def unauthenticate(context: Context, command: Unauthenticate) -> bytes:
     There is no NO: where the store is not available the connection ends.
     """
     try:
-        await context.end_login()
+        context.end_login()
         await context.obey_switches(None)
     except StoreError as error:
         log.info("leaving failed", session=context.connection.id, detail=str(error))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from postier.accounts import rights
 from postier.accounts.rights import NoPermission, Place
 from postier.accounts.switches import Program, names_off, read_switches
@@ -20,12 +22,27 @@ from postier.imap.wire.notify import Event
 from postier.imap.wire.values import State
 from postier.net.api import Connection
 from postier.sasl.mechanisms import offered
-from postier.store.api import Account, AccountId, Message, ModSeq, NoSuchMailbox, Reader, Store, Tx, Uid
+from postier.store.api import (
+    Account,
+    AccountId,
+    MailboxId,
+    Message,
+    ModSeq,
+    NoSuchMailbox,
+    Reader,
+    Store,
+    StoreUnavailable,
+    Tx,
+    Uid,
+)
 
 __all__ = ["Context"]
 
 LITTLE = 32 * 1024
 """Octets of responses that are worth waiting for the rest of their command."""
+
+NOTHING = (Uid(1), Uid(0))
+"""A range of no UIDs."""
 
 log = Log("imap")
 
@@ -196,11 +213,11 @@ class Context:
         )
         return render_capabilities(self.core.state, around)
 
-    async def end_login(self) -> None:
+    def end_login(self) -> None:
         """Nothing of whoever was logged in stays, of whatever extension (RFC 8437 4): what is not
         OF_THE_CONNECTION is as in a new session. Also called when the connection ends."""
         self.stop_watching()
-        await self.deselect()
+        self.forget_mailbox()
         fresh = Context(self.connection, self.core, self.services, self.settings)
         for name in self.__slots__:
             if name not in OF_THE_CONNECTION:
@@ -250,7 +267,10 @@ class Context:
                 return
             if not hears:
                 return
-            news, arrived = await selected.sync(self.reader, self.manner, expunges=expunges, hears=hears)
+            claim = partial(self.claim_recent, selected.account_id, selected.mailbox_id)
+            news, arrived = await selected.sync(
+                self.reader, claim, self.manner, expunges=expunges, hears=hears
+            )
         except NoSuchMailbox:
             news = self._lose_mailbox()
         self.say(news)
@@ -295,38 +315,24 @@ class Context:
         self.ending = True
         return b"* BYE The selected mailbox was deleted\r\n"
 
-    async def deselect(self) -> None:
-        """Leave the mailbox; its messages that this session showed as \\Recent are so no more for others."""
-        selected = self.forget_mailbox()
-        if selected is None:
-            return
-        if selected.is_writable and selected.first_recent <= selected.highest:
-            await self._claim_recent(selected)
-
-    def forget_mailbox(self) -> Selected | None:
-        """No news of it from now on; what was selected."""
+    def forget_mailbox(self) -> None:
+        """Nothing is selected from now on, and no news of what was is told."""
         selected, self.selected = self.selected, None
         self.arrived = []
         if selected is not None:
             selected.close()
             if self.watch is not None:
                 self.watch.left(selected.account_id, selected.mailbox_id, selected.mark())
-        return selected
 
-    async def _claim_recent(self, selected: Selected) -> None:
-        """Only if this session showed every message there is: else the next one shows them all again."""
-        account_id, mailbox_id, shown = selected.account_id, selected.mailbox_id, selected.highest
+    async def claim_recent(self, account_id: AccountId, mailbox_id: MailboxId) -> tuple[Uid, Uid]:
+        """See selected.Claim. Where nothing can be written nothing is taken: news are told all the same."""
 
-        async def claimable(reader: Reader) -> bool:
-            try:
-                mailbox = await reader.mailbox(account_id, mailbox_id)
-            except NoSuchMailbox:
-                return False
-            return mailbox.first_recent < mailbox.uidnext == shown + 1
+        async def work(tx: Tx) -> tuple[Uid, Uid]:
+            first = await tx.claim_recent(account_id, mailbox_id)
+            return first, Uid((await tx.mailbox(account_id, mailbox_id)).uidnext - 1)
 
-        async def work(tx: Tx) -> None:
-            if await claimable(tx):
-                await tx.claim_recent(account_id, mailbox_id)
-
-        if await claimable(self.reader):
-            await self.services.store.transact(work, durable=False)
+        try:
+            return await self.services.store.transact(work, durable=False)
+        except StoreUnavailable as error:
+            log.info("no \\Recent taken", session=self.connection.id, detail=str(error))
+            return NOTHING

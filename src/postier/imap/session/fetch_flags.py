@@ -100,11 +100,11 @@ async def show(context: Context, selected: Selected, modseq: int, flags: int) ->
 
 def _texts(selected: Selected, found: FlagColumns) -> list[str]:
     """Each message's flags in parentheses (see Selected.flags_texts)."""
-    texts, first = flag_texts(selected.keywords), selected.first_recent
-    if not found.uids or found.uids[-1] < first:
+    texts, recents = flag_texts(selected.keywords), selected.recents
+    if not found.uids or found.uids[-1] < recents.first:
         known = {flags: texts[flags].decode("ascii") for flags in set(found.flags)}
         return [known[flags] for flags in found.flags]
     return [
-        texts[flags | RECENT if uid >= first else flags].decode("ascii")
+        texts[flags | RECENT if uid in recents else flags].decode("ascii")
         for uid, flags in zip(found.uids, found.flags, strict=True)
     ]

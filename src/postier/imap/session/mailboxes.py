@@ -55,7 +55,7 @@ async def delete(context: Context, command: Delete) -> bytes:
     place = await folders.delete(context.store, context.viewer, command.mailbox)
     context.say(announce_deleted(context, place.name, old_name(command.mailbox, place.name)))
     if selected is not None and selected.is_at(place):
-        await leave(context)
+        leave(context)
         context.say(b"* OK [CLOSED] The selected mailbox is gone\r\n")
     return b"OK Deleted"
 

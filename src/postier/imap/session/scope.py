@@ -6,6 +6,7 @@ from array import array
 from dataclasses import dataclass
 from typing import Protocol
 
+from postier.imap.session.recents import Recents
 from postier.imap.session.view import View
 from postier.store.api import AccountId, Mailbox, MailboxId, Reader
 
@@ -31,7 +32,7 @@ class Scope(Protocol):
     def keywords(self) -> tuple[str, ...]: ...
 
     @property
-    def first_recent(self) -> int: ...
+    def recents(self) -> Recents: ...
 
     @property
     def saved(self) -> array[int] | None: ...
@@ -46,13 +47,12 @@ class StoredScope:
     uidvalidity: int
     view: View
     keywords: tuple[str, ...]
-    first_recent: int
+    recents: Recents
     saved: array[int] | None = None
 
     @classmethod
     async def read(cls, reader: Reader, mailbox: Mailbox) -> StoredScope:
         """With the messages that are there now."""
         uids = await reader.uids(mailbox.account_id, mailbox.mailbox_id)
-        past_all = uids[-1] + 1 if uids else 1
         account_id, mailbox_id, validity = mailbox.account_id, mailbox.mailbox_id, mailbox.uidvalidity
-        return cls(account_id, mailbox_id, validity, View(uids), mailbox.keywords, past_all)
+        return cls(account_id, mailbox_id, validity, View(uids), mailbox.keywords, Recents())

@@ -84,8 +84,7 @@ def keyword(wanted: bool) -> Test:
 
 def recent(wanted: bool, *, unseen: bool = False) -> Test:
     async def test(search: Search, slice_: Slice, key: SearchKey, uids: Uids) -> Uids:
-        first = bisect_left(uids, search.scope.first_recent)
-        found = uids[first:] if wanted else uids[:first]
+        found = search.scope.recents.choose(uids, wanted=wanted)
         return await _with_flags(search, slice_, found, int(Flag.SEEN), 0) if unseen and found else found
 
     return test

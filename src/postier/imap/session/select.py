@@ -8,6 +8,7 @@ from postier.imap.session.context import Context
 from postier.imap.session.errors import No
 from postier.imap.session.flags import flags_lines
 from postier.imap.session.objectid import mailbox_id
+from postier.imap.session.recents import Recents
 from postier.imap.session.resync import require_qresync, resync
 from postier.imap.session.selected import Selected
 from postier.imap.wire import responses
@@ -34,7 +35,7 @@ async def _select(context: Context, command: Select, *, read_only: bool) -> byte
     if command.qresync is not None:
         require_qresync(context)
     if context.selected is not None:
-        await leave(context)
+        leave(context)
         context.say(b"* OK [CLOSED] The mailbox that was selected is closed\r\n")
     place = await context.find(command.mailbox, "r")
     mailbox = place.mailbox
@@ -57,22 +58,14 @@ async def _select(context: Context, command: Select, *, read_only: bool) -> byte
 
 
 async def _opened(context: Context, place: Place, *, read_only: bool) -> Selected:
-    takes_recent = not read_only and is_changing(place.rights)
-    first_recent = await _first_recent(context, place.mailbox, takes=takes_recent)
-    recent = await count_recent(context.reader, place.mailbox, first_recent)
-    return Selected(place, read_only=read_only, first_recent=first_recent, recent=recent)
-
-
-async def _first_recent(context: Context, mailbox: Mailbox, *, takes: bool) -> Uid:
-    """EXAMINE takes \\Recent from nobody (RFC 3501 6.3.2), nor does who can only look; where nothing is
-    recent nothing is taken."""
-    if not takes or mailbox.first_recent >= mailbox.uidnext:
-        return mailbox.first_recent
-
-    async def work(tx: Tx) -> Uid:
-        return await tx.claim_recent(mailbox.account_id, mailbox.mailbox_id)
-
-    return await context.store.transact(work, durable=False)
+    mailbox = place.mailbox
+    first, last = mailbox.first_recent, Uid(mailbox.uidnext - 1)
+    if first <= last and not read_only and is_changing(place.rights):
+        first, last = await context.claim_recent(mailbox.account_id, mailbox.mailbox_id)
+    recents = Recents()
+    recents.add(first, last)
+    recent = await count_recent(context.reader, mailbox, recents.first)
+    return Selected(place, read_only=read_only, recents=recents, recent=recent)
 
 
 async def _description(context: Context, selected: Selected, mailbox: Mailbox) -> bytes:
@@ -105,7 +98,7 @@ async def _first_unseen(context: Context, selected: Selected, mailbox: Mailbox) 
     return next((number for number, message in enumerate(first, 1) if not message.flags & SEEN), 0)
 
 
-async def count_recent(reader: Reader, mailbox: Mailbox, first_recent: Uid) -> int:
+async def count_recent(reader: Reader, mailbox: Mailbox, first_recent: int) -> int:
     """Messages from the UID `first_recent` on; seldom many."""
     if first_recent >= mailbox.uidnext:
         return 0
@@ -113,9 +106,9 @@ async def count_recent(reader: Reader, mailbox: Mailbox, first_recent: Uid) -> i
     return len(await reader.uids_with_flags(mailbox.account_id, mailbox.mailbox_id, first, last, 0, 0))
 
 
-async def leave(context: Context) -> None:
+def leave(context: Context) -> None:
     """Back to the authenticated state."""
-    await context.deselect()
+    context.forget_mailbox()
     context.core.state = State.AUTHENTICATED
 
 
@@ -125,13 +118,13 @@ async def close(context: Context, command: Close) -> bytes:
     selected = context.mailbox
     if not selected.read_only and "e" in selected.rights and "r" in selected.rights:
         await expunge_deleted(context, selected, None)
-    await leave(context)
+    leave(context)
     return b"OK Closed"
 
 
 async def unselect(context: Context, command: Unselect) -> bytes:
     """RFC 3691: CLOSE without the expunge."""
-    await leave(context)
+    leave(context)
     return b"OK Unselected"
 
 

@@ -12,8 +12,8 @@ keeps their number and nothing else.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable
 from itertools import chain
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from postier.imap.session.contexts import Updates
 from postier.imap.session.flags import flag_texts, flags_lines, known_flags
 from postier.imap.session.manner import Manner
 from postier.imap.session.marks import UNKNOWN, Mark
+from postier.imap.session.recents import Recents
 from postier.imap.session.view import View
 from postier.imap.wire import responses
 from postier.imap.wire.notify import MESSAGE_EVENTS, Event
@@ -31,6 +32,7 @@ from postier.store.api import (
     SYSTEM_FLAGS,
     AccountId,
     Changes,
+    Mailbox,
     MailboxId,
     Message,
     ModSeq,
@@ -40,10 +42,10 @@ from postier.store.api import (
     Uid,
 )
 
-__all__ = ["News", "Selected"]
+__all__ = ["Claim", "News", "Selected"]
 
-NEVER = Uid(2**32)
-"""No UID is as high: as `first_recent` it means that nothing is \\Recent."""
+Claim = Callable[[], Awaitable[tuple[Uid, Uid]]]
+"""Takes \\Recent for this session: from the first UID that no other had taken to the last there is."""
 
 SMALL = 1000
 """UIDs that are kept even while the client waits in IDLE: four kilobytes."""
@@ -57,9 +59,9 @@ class News(NamedTuple):
 
 
 class Selected:
-    """One session's state of one mailbox. `first_recent`: \\Recent for this session from this UID on.
-    `rights`: the account's in the mailbox (RFC 4314) when they were last looked at, after all that the bus
-    told up to `rights_noted`."""
+    """One session's state of one mailbox. `recents`: what is \\Recent in it for this session. `rights`: the
+    account's in the mailbox (RFC 4314) when they were last looked at, after all that the bus told up to
+    `rights_noted`."""
 
     __slots__ = (
         "_bus_seen",
@@ -69,10 +71,10 @@ class Selected:
         "_is_ahead",
         "_own",
         "_recent",
+        "_shows_recent",
         "_subscription",
         "_view",
         "account_id",
-        "first_recent",
         "gone",
         "highest",
         "keywords",
@@ -82,6 +84,7 @@ class Selected:
         "noted",
         "on_news",
         "read_only",
+        "recents",
         "rights",
         "rights_noted",
         "saved",
@@ -89,7 +92,7 @@ class Selected:
         "updates",
     )
 
-    def __init__(self, place: Place, *, read_only: bool, first_recent: Uid, recent: int) -> None:
+    def __init__(self, place: Place, *, read_only: bool, recents: Recents, recent: int) -> None:
         """`read_only`: opened by EXAMINE. `recent`: how many messages are \\Recent now."""
         mailbox = place.mailbox
         self.account_id: AccountId = mailbox.account_id
@@ -101,7 +104,8 @@ class Selected:
         self.keywords = mailbox.keywords
         self.modseq: ModSeq = mailbox.modseq
         self.read_only = read_only
-        self.first_recent = first_recent
+        self.recents = recents
+        self._shows_recent = True
         self.highest = mailbox.uidnext - 1
         self._view: View | None = None
         self._count = mailbox.messages
@@ -137,16 +141,16 @@ class Selected:
         """How many of them are \\Recent."""
         if self._view is None:
             return self._recent
-        return len(self._view) - bisect_left(self._view.uids, self.first_recent)
+        return self.recents.count(self._view.uids)
 
     def hide_recent(self) -> None:
         """The client has gone over to IMAP4rev2, which has no \\Recent (RFC 9051 2.3.2)."""
-        self.first_recent, self._recent = NEVER, 0
+        self.recents, self._recent, self._shows_recent = Recents(), 0, False
 
     def exists_lines(self) -> bytes:
         """EXISTS, and RECENT for a client of IMAP4rev1."""
         exists = responses.exists(self.count)
-        return exists if self.first_recent == NEVER else exists + responses.recent(self.recent)
+        return exists + responses.recent(self.recent) if self._shows_recent else exists
 
     async def load(self, reader: Reader) -> None:
         """Read the UIDs as they were when the client was last told of changes: those there are now, up to
@@ -227,15 +231,15 @@ class Selected:
 
     def flags_text(self, uid: int, flags: int) -> bytes:
         """The flags in parentheses, \\Recent among them where it holds."""
-        return flag_texts(self.keywords)[flags | RECENT if uid >= self.first_recent else flags]
+        return flag_texts(self.keywords)[flags | RECENT if uid in self.recents else flags]
 
     def flags_texts(self, messages: list[Message]) -> list[bytes]:
         """`flags_text` of each."""
         texts = flag_texts(self.keywords)
-        if not messages or messages[-1].uid < self.first_recent:
+        if not messages or messages[-1].uid < self.recents.first:
             return [texts[flags] for _, flags, _ in messages]
-        first = self.first_recent
-        return [texts[flags | RECENT if uid >= first else flags] for uid, flags, _ in messages]
+        recents = self.recents
+        return [texts[flags | RECENT if uid in recents else flags] for uid, flags, _ in messages]
 
     def knows(self, flags: int) -> bool:
         """The session has heard of the highest keyword among the flags."""
@@ -283,7 +287,7 @@ class Selected:
         return mailbox.modseq <= self.modseq
 
     async def sync(
-        self, reader: Reader, manner: Manner, *, expunges: bool, hears: Event = MESSAGE_EVENTS
+        self, reader: Reader, claim: Claim, manner: Manner, *, expunges: bool, hears: Event = MESSAGE_EVENTS
     ) -> News:
         """Untagged responses for everything that happened since the last time. `expunges`: they may be told
         now. `hears`: what the client wants to hear of at all; the rest waits until it does (RFC 5465 3.1).
@@ -302,6 +306,8 @@ class Selected:
             gone = [Uid(uid) for uid in sorted(set(self.view.uids).difference(present))]
         if Event.MESSAGE_EXPUNGE not in hears:
             gone = []
+        if Event.MESSAGE_NEW in hears:
+            await self._take_recent(changes.mailbox, claim)
         news = self._apply(changes, gone, manner, hears, expunges=expunges)
         if self._flags_told is None and Event.FLAG_CHANGE not in hears:
             self._flags_told = since
@@ -310,6 +316,18 @@ class Selected:
             self.has_seen(changes.mailbox.modseq)
             self._bus_seen = max(self._bus_seen, noted)
         return news
+
+    async def _take_recent(self, mailbox: Mailbox, claim: Claim) -> None:
+        """What came is \\Recent here if no other session was told of it. One that can change nothing shows it
+        as well, but takes it from nobody (RFC 3501 6.3.2)."""
+        if not self._shows_recent or mailbox.uidnext - 1 == self.highest:
+            return
+        if mailbox.first_recent >= mailbox.uidnext:
+            return
+        if self.is_writable:
+            self.recents.add(*await claim())
+        else:
+            self.recents.add(max(mailbox.first_recent, self.highest + 1), mailbox.uidnext - 1)
 
     def told_expunges(self, manner: Manner, *, counts: bool = True) -> bytes:
         """EXPUNGE (or VANISHED, RFC 7162 3.2.10) for what is gone and was not told yet; with `counts` also
@@ -354,7 +372,7 @@ class Selected:
             self._view.append(uids)
         else:
             self._count += len(uids)
-            self._recent += sum(uid >= self.first_recent for uid in uids)
+            self._recent += self.recents.count(uids)
 
     def _flag_news(self, changed: list[Message], manner: Manner) -> list[bytes]:
         own, self._own = self._own, {}

@@ -81,7 +81,7 @@ class ImapSession:
             context.forget_mailbox()
             raise
         finally:
-            await self._leave()
+            context.end_login()
 
     async def _next_event(self) -> object:
         """After some commands that came together the other connections have their turn."""
@@ -101,12 +101,6 @@ class ImapSession:
     def _timeout(self) -> float:
         settings = self._context.settings
         return settings.idle_timeout if self._context.account is not None else settings.login_timeout
-
-    async def _leave(self) -> None:
-        try:
-            await self._context.end_login()
-        except StoreError as error:  # the client has gone: nobody is left to be told
-            log.info("leaving failed", session=self._context.connection.id, detail=str(error))
 
     async def _answer(self, event: object) -> None:
         context = self._context
