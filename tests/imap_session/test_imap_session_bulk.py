@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import tracemalloc
 import zlib
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from postier.blobs.api import BlobUnreadable
-from postier.imap.session import fetch_flags
+from postier.imap.session import fetch_flags, selected
 from postier.imap.session.context import Context
 
 LARGE = b"Subject: large\r\n\r\n" + b"0123456789abcdef\0\r\n" * 200_000  # 3.8 MB
@@ -212,5 +214,36 @@ def test_many_flags_leave_in_batches(in_world: Any, monkeypatch: pytest.MonkeyPa
         assert [int(line.split()[1]) for line in told.splitlines()] == list(range(1, count + 1))
         assert sum(sizes) == count
         assert max(sizes) == 100
+
+    in_world(test)
+
+
+def test_news_of_many_flags_leave_turns_to_others(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(world: Any) -> None:
+        monkeypatch.setattr(selected, "LINES", 100)
+        await world.fill()
+        one, two = await world.client(b"SELECT INBOX"), await world.client(b"SELECT INBOX")
+        for _ in range(9):
+            await two.command(b"COPY 1:* INBOX")
+        await one.command(b"NOOP")
+        await two.command(b"STORE 1:* +FLAGS.SILENT (\\Flagged)")
+        turn, made = 0, Counter[int]()
+        line = selected.Selected.fetch_flags_line
+
+        def counting(self: Any, *arguments: Any) -> bytes:
+            made[turn] += 1
+            return line(self, *arguments)
+
+        async def clockwork() -> None:
+            nonlocal turn
+            while True:
+                turn += 1
+                await asyncio.sleep(0)
+
+        monkeypatch.setattr(selected.Selected, "fetch_flags_line", counting)
+        others = asyncio.create_task(clockwork())
+        assert (await one.command(b"NOOP")).count(b" FETCH (") == sum(made.values()) == 3 * 2**9
+        others.cancel()
+        assert max(made.values()) == 100
 
     in_world(test)

@@ -11,6 +11,7 @@ keeps their number and nothing else.
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable
@@ -46,6 +47,9 @@ __all__ = ["Claim", "News", "Selected"]
 
 Claim = Callable[[], Awaitable[tuple[Uid, Uid]]]
 """Takes \\Recent for this session: from the first UID that no other had taken to the last there is."""
+
+LINES = 1000
+"""FETCH responses made before the other connections get their turn."""
 
 SMALL = 1000
 """UIDs that are kept even while the client waits in IDLE: four kilobytes."""
@@ -308,7 +312,7 @@ class Selected:
             gone = []
         if Event.MESSAGE_NEW in hears:
             await self._take_recent(changes.mailbox, claim)
-        news = self._apply(changes, gone, manner, hears, expunges=expunges)
+        news = await self._apply(changes, gone, manner, hears, expunges=expunges)
         if self._flags_told is None and Event.FLAG_CHANGE not in hears:
             self._flags_told = since
         self._is_ahead = Event.MESSAGE_NEW not in hears
@@ -342,7 +346,7 @@ class Selected:
             return told
         return told + responses.recent(self.recent)
 
-    def _apply(
+    async def _apply(
         self, changes: Changes, gone: list[Uid], manner: Manner, hears: Event, *, expunges: bool
     ) -> News:
         told: list[bytes] = []
@@ -362,7 +366,7 @@ class Selected:
         if counts:
             self.highest = max(self.highest, changes.mailbox.uidnext - 1)
         if Event.FLAG_CHANGE in hears:
-            told.extend(self._flag_news(changed, manner))
+            told.extend(await self._flag_news(changed, manner))
         else:
             self._own.clear()
         return News(b"".join(told), arrived)
@@ -374,13 +378,19 @@ class Selected:
             self._count += len(uids)
             self._recent += self.recents.count(uids)
 
-    def _flag_news(self, changed: list[Message], manner: Manner) -> list[bytes]:
+    async def _flag_news(self, changed: list[Message], manner: Manner) -> list[bytes]:
+        """The other connections get their turn where many messages changed."""
         own, self._own = self._own, {}
-        return [
-            self.fetch_flags_line(place + 1, message, manner)
-            for message in changed
-            if own.get(message.uid) != message.modseq and (place := self.view.place(message.uid)) >= 0
-        ]
+        told: list[bytes] = []
+        for start in range(0, len(changed), LINES):
+            if start:
+                await asyncio.sleep(0)
+            told += [
+                self.fetch_flags_line(place + 1, message, manner)
+                for message in changed[start : start + LINES]
+                if own.get(message.uid) != message.modseq and (place := self.view.place(message.uid)) >= 0
+            ]
+        return told
 
     def fetch_flags_line(self, number: int, message: Message, manner: Manner) -> bytes:
         """The untagged FETCH that tells a message's flags."""
