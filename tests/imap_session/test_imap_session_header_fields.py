@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from postier.imap.session import header_fields
 from postier.imap.session.header_fields import chosen_fields
 from postier.imap.wire.values import BodySection
 
@@ -57,3 +58,14 @@ def test_fields_and_what_is_left(names: tuple[bytes, ...], kept: bytes, left: by
 )
 def test_the_empty_line_is_there_where_the_message_has_one(header: bytes, left: bytes) -> None:
     assert chosen(header, b"b", without=True) == left
+
+
+def test_many_names_leave_nothing_behind() -> None:
+    """No pattern is made of them, and what they choose is the same."""
+    many = tuple(b"x-%d-%s" % (number, b"y" * 50) for number in range(100))
+    before = header_fields._pattern.cache_info().misses
+    for names in ((b"subject",), (b"from", b"SUBJECT", b"x-a"), (b"x",)):
+        for without in (False, True):
+            few = chosen(HEADER, *names, without=without)
+            assert chosen(HEADER, *names, *many, without=without) == few
+    assert header_fields._pattern.cache_info().misses <= before + 3

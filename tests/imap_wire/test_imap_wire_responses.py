@@ -144,6 +144,13 @@ def test_flag_texts_stay_bounded() -> None:
         assert len(texts) <= r.FlagTexts.LIMIT
 
 
+def test_flag_texts_of_long_names_stay_bounded() -> None:
+    texts = r.FlagTexts([f"{n:02}" + "k" * 250 for n in range(58)])
+    for flags in range(1 << 50, (1 << 50) + 2000):
+        assert texts[flags] is texts[flags]
+        assert sum(map(len, texts.values())) <= r.FlagTexts.OCTETS
+
+
 def test_internal_date() -> None:
     assert r.internal_date(837596665) == b'"17-Jul-1996 09:44:25 +0000"'
     assert r.internal_date(-1) == b'"31-Dec-1969 23:59:59 +0000"'

@@ -23,7 +23,7 @@ SYSTEM_BITS = {f"\\{flag.name}": int(flag) for flag in Flag}
 _SYSTEM_NAMES = tuple(name.decode() for name in responses.SYSTEM_FLAG_NAMES)
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=256)
 def flag_texts(keywords: tuple[str, ...]) -> FlagTexts:
     """The one FlagTexts of a set of keywords, shared by all sessions.
 

@@ -106,24 +106,29 @@ class FlagTexts(dict[int, bytes]):
     """Flag lists of one mailbox by the flags' integer: `texts[flags | RECENT]` is `(\\Seen \\Recent)`.
 
     `keywords[i]` names bit 5 + i. Make a new one when the mailbox has a new keyword. Holds the combinations
-    that were asked for, at most `LIMIT`.
+    that were asked for, at most `LIMIT`, of `OCTETS` together.
     """
 
     LIMIT = 4096
+    OCTETS = 256 * 1024
 
-    __slots__ = ("_names",)
+    __slots__ = ("_held", "_names")
 
     def __init__(self, keywords: Sequence[str]) -> None:
         super().__init__()
         self._names = (*SYSTEM_FLAG_NAMES, *map(flag_name, keywords))
+        self._held = 0
 
     def __missing__(self, flags: int) -> bytes:
         names = [name for bit, name in enumerate(self._names) if flags >> bit & 1]
         if flags & RECENT:
             names.append(b"\\Recent")
-        if len(self) >= self.LIMIT:
+        found = b"(" + b" ".join(names) + b")"
+        if len(self) >= self.LIMIT or self._held + len(found) > self.OCTETS:
             self.clear()
-        found = self[flags] = b"(" + b" ".join(names) + b")"
+            self._held = 0
+        self._held += len(found)
+        self[flags] = found
         return found
 
 
