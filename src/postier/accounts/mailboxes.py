@@ -6,8 +6,10 @@ Names are Unicode in NFC with "/" between levels; INBOX is one mailbox in whatev
 
 from __future__ import annotations
 
+import contextlib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from postier.accounts.annotations import copy_annotations
 from postier.accounts.special_use import take_uses
@@ -31,6 +33,7 @@ __all__ = [
     "HasChildren",
     "TooManyMailboxes",
     "canonical_name",
+    "canonical_names",
     "copy_grants",
     "create",
     "create_defaults",
@@ -96,6 +99,15 @@ def canonical_name(name: str) -> str:
     if levels[0].upper() == INBOX:
         levels[0] = INBOX
     return HIERARCHY_SEPARATOR.join(levels)
+
+
+def canonical_names(names: Iterable[str]) -> frozenset[str]:
+    """Those of `names` that a mailbox can have: the others are passed over, as what is not there is."""
+    found = set()
+    for name in names:
+        with contextlib.suppress(BadMailboxName):
+            found.add(canonical_name(name))
+    return frozenset(found)
 
 
 async def find(reader: Reader, account_id: AccountId, name: str) -> Mailbox:

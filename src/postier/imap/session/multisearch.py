@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
 
-from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, BadMailboxName, canonical_name, parents
+from postier.accounts.mailboxes import HIERARCHY_SEPARATOR, canonical_names, parents
 from postier.accounts.rights import Place, find_any, place_of, visible
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad
@@ -94,17 +93,8 @@ async def _of_source(context: Context, source: Source, seen: list[Place]) -> lis
     if source.kind is SourceKind.SUBSCRIBED:
         subscribed = set(await context.reader.subscriptions(context.account_id))
         return [place for place in seen if "l" in place.rights and place.name in subscribed]
-    names = frozenset(_canonical(source.names))
+    names = canonical_names(source.names)
     return [place for place in seen if "l" in place.rights and _AMONG[source.kind](place, names)]
-
-
-def _canonical(names: Iterable[str]) -> Iterator[str]:
-    """What can be no mailbox's name is passed over, as a mailbox that is not there is."""
-    for name in names:
-        try:
-            yield canonical_name(name)
-        except BadMailboxName:
-            continue
 
 
 async def _selected(context: Context) -> list[Place]:

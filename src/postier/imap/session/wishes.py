@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from postier.accounts.mailboxes import BadMailboxName, canonical_name, parents
+from postier.accounts.mailboxes import canonical_names, parents
 from postier.imap.wire.notify import MESSAGE_EVENTS, Event, EventGroup, Filter
 from postier.imap.wire.values import FetchItem
 
@@ -38,7 +38,7 @@ class Wishes:
                 delayed = group.filter is Filter.SELECTED_DELAYED
                 self.hearing = Hearing(group.events, delayed, group.items)
             else:
-                self._groups.append((group.filter, frozenset(_canonical(group.mailboxes)), group.events))
+                self._groups.append((group.filter, canonical_names(group.mailboxes), group.events))
         self.names = frozenset(name for _, names, _ in self._groups for name in names)
 
     def __bool__(self) -> bool:
@@ -83,12 +83,3 @@ def _is_meant(which: Filter, names: frozenset[str], name: str, is_own: bool, is_
     if name in names:
         return True
     return which is Filter.SUBTREE and not names.isdisjoint(parents(name))
-
-
-def _canonical(names: Iterable[str]) -> Iterable[str]:
-    """What is no name of any mailbox is passed over, as a mailbox that is not there is."""
-    for name in names:
-        try:
-            yield canonical_name(name)
-        except BadMailboxName:
-            continue

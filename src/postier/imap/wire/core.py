@@ -369,9 +369,6 @@ class ImapServer:
         self._mode = _Mode.COMMAND
         return _AGAIN if verdict is None else self._judge(verdict)
 
-    def _bad_command(self, text: str) -> BadCommand:
-        return BadCommand(self._known_tag(), text)
-
     def _known_tag(self) -> bytes:
         """The tag of the command that is being read, b"*" before it can be told."""
         if self._mode not in (_Mode.COMMAND, _Mode.ARGUMENT):
