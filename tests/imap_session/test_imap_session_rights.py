@@ -81,7 +81,7 @@ async def answer(world: Any, case: Case, rights: str) -> bytes:
     said: bytes = await bob.attempt(case.command)
     await bob.command(b"LOGOUT") if b"BYE" in said else None
     await owner.attempt(b"LOGOUT")
-    return said.splitlines()[-1]
+    return next(line for line in reversed(said.splitlines()) if not line.startswith(b"* BYE"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.command[:24].decode()} {case.needed}")

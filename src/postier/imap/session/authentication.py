@@ -102,8 +102,7 @@ async def _answer_late(context: Context, delay: float) -> None:
     if delay > 0:
         await asyncio.sleep(delay)
     if context.login_failures >= context.settings.max_login_failures:
-        context.say(b"* BYE Too many failed logins\r\n")
-        context.ending = True
+        context.end("Too many failed logins")
 
 
 async def unauthenticate(context: Context, command: Unauthenticate) -> bytes:

@@ -49,7 +49,7 @@ log = Log("imap")
 
 OF_THE_CONNECTION = (
     *("connection", "core", "services", "settings"),
-    *("compressed", "ending", "login_failures", "program"),
+    *("compressed", "ending", "goodbye", "login_failures", "program"),
 )
 """What a Context keeps when nobody is logged in any more. All the rest belongs to a login."""
 
@@ -72,6 +72,7 @@ class Context:
         "core",
         "enabled",
         "ending",
+        "goodbye",
         "login_failures",
         "lowest_done",
         "program",
@@ -97,6 +98,7 @@ class Context:
         self.program: Program | None = None
         self.compressed = False
         self.ending = False
+        self.goodbye = b""
         self.watch: Watch | None = None
         self.arrived: list[Uid] = []
 
@@ -238,6 +240,12 @@ class Context:
         """Queue a response; it leaves when the core needs input, or before the next `write`."""
         self.core.send(data)
 
+    def end(self, reason: str, code: bytes = b"") -> None:
+        """The connection ends behind the command: BYE comes after its tagged response, since nothing comes
+        after a BYE that no LOGOUT asked for (RFC 9051 9: response-fatal)."""
+        self.goodbye = responses.untagged(b"BYE", reason, code)
+        self.ending = True
+
     async def offer(self, pieces: list[bytes]) -> None:
         """As `write`, but little waits for what follows it: one packet for the client, not two."""
         data = b"".join(pieces)
@@ -312,8 +320,8 @@ class Context:
             self.forget_mailbox()
             self.core.state = State.AUTHENTICATED
             return b"* OK [CLOSED] The selected mailbox was deleted\r\n"
-        self.ending = True
-        return b"* BYE The selected mailbox was deleted\r\n"
+        self.end("The selected mailbox was deleted")
+        return b""
 
     def forget_mailbox(self) -> None:
         """Nothing is selected from now on, and no news of what was is told."""

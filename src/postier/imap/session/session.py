@@ -70,10 +70,9 @@ class ImapSession:
                 await self._answer(event)
                 if context.watch is not None and self._waiting is None and not context.ending:
                     await self._tell_unasked(context.watch)
-                if context.connection.is_retiring:  # a busy client must not hold the server up
-                    context.say(b"* BYE [UNAVAILABLE] Server closing\r\n")
-                    context.ending = True
-            await context.write([])
+                if context.connection.is_retiring and not context.ending:  # a busy client holds nothing up
+                    context.end("Server closing", b"UNAVAILABLE")
+            await context.write([context.goodbye])
         except IdleTimeout:
             await context.write([b"* BYE Nothing came for too long\r\n"])
         except asyncio.CancelledError:  # the server stops: nothing is asked of the store any more
