@@ -469,3 +469,49 @@ def test_subscriptions_are_read_once(in_world: Any, monkeypatch: pytest.MonkeyPa
         assert len(reads) == 2  # when it begins, and for what is told then
 
     in_world(test)
+
+
+def test_idle_outlives_a_store_that_fails(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be told is told with what comes next, and DONE ends IDLE."""
+
+    async def test(world: Any) -> None:
+        async def down(*_: object) -> object:
+            raise StoreUnavailable("disk full")
+
+        await world.fill()
+        one = await world.client(b"SELECT INBOX", b"NOTIFY SET (selected (MessageNew MessageExpunge))")
+        assert await one.send(b"i IDLE\r\n") == b"+ idling\r\n"
+        with monkeypatch.context() as patched:
+            patched.setattr(type(world.store.reader), "changes_since", down)
+            await world.deliver(world.plain)
+            assert await one.news() == b""
+        await world.deliver(world.plain)
+        assert b"* 5 EXISTS\r\n" in await one.news()
+        assert await one.send(b"DONE\r\n") == b"i OK Done\r\n"
+        assert await one.command(b"NOOP") == b""
+
+    in_world(test)
+
+
+def test_flags_that_wait_are_told_after_a_fault(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 5465 3.1: what gathered while the client did not want to hear of flags."""
+
+    async def test(world: Any) -> None:
+        async def down(*_: object) -> object:
+            raise StoreUnavailable("disk full")
+
+        await world.fill()
+        one = await world.client(b"SELECT INBOX", b"NOTIFY SET (selected (MessageNew MessageExpunge))")
+        two = await world.client(b"SELECT INBOX")
+        await two.command(b"STORE 1 +FLAGS.SILENT \\Flagged")
+        assert await one.news() == b""
+        everything = b"NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))"
+        with monkeypatch.context() as patched:
+            patched.setattr(type(world.store.reader), "changes_since", down)
+            assert b" NO [UNAVAILABLE] " in await one.attempt(everything)
+        await world.deliver(world.plain)
+        assert await one.news() == b"* 4 EXISTS\r\n* 4 RECENT\r\n"  # what was asked for before goes on
+        told = b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Flagged \\Recent))\r\n"
+        assert told in await one.command(everything)
+
+    in_world(test)

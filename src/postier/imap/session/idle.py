@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from postier.base.log import Log
+from postier.blobs.api import BlobUnreadable
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad
 from postier.imap.session.fetch import tell_arrived
 from postier.imap.session.others import tell_others
-from postier.imap.session.selected import Selected
 from postier.imap.session.updates import tell_updates
 from postier.imap.wire.values import Idle, IdleDone
 from postier.net.api import ConnectionLost, IdleTimeout, Wake
+from postier.store.api import StoreError
 
 __all__ = ["idle"]
+
+log = Log("imap")
 
 KEEP_ALIVE = 120.0
 """Seconds without news after which the client hears a sign of life, so that no NAT forgets the connection."""
@@ -23,15 +27,12 @@ async def idle(context: Context, command: Idle) -> bytes:
     context.core.continue_idle()
     if context.selected is not None:
         context.selected.on_news = context.connection.wake
-        await _tell_news(context, context.selected)
-    await tell_others(context)
+    await _tell_news(context, asks=True)
     try:
         while not context.ending:
             event = await _next_event(context)
             if isinstance(event, Wake):
-                if context.selected is not None and context.selected.is_stale:
-                    await _tell_news(context, context.selected)
-                await tell_others(context)
+                await _tell_news(context)
                 continue
             if event is None:
                 raise ConnectionLost("closed during IDLE")
@@ -43,11 +44,19 @@ async def idle(context: Context, command: Idle) -> bytes:
         context.listen()
 
 
-async def _tell_news(context: Context, selected: Selected) -> None:
-    await context.tell_news(expunges=True)
-    await tell_updates(context)
-    await tell_arrived(context)
-    selected.unload()
+async def _tell_news(context: Context, *, asks: bool = False) -> None:
+    """What the bus told of, and of the selected mailbox also what it did not, where the client `asks`. What
+    cannot be told now is told with what comes next: only the client ends IDLE."""
+    try:
+        selected = context.selected
+        if selected is not None and (asks or selected.is_stale):
+            await context.tell_news(expunges=True)
+            await tell_updates(context)
+            await tell_arrived(context)
+            selected.unload()
+        await tell_others(context)
+    except (StoreError, BlobUnreadable) as error:
+        log.info("no news", session=context.connection.id, detail=str(error))
 
 
 async def _next_event(context: Context) -> object:

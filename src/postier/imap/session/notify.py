@@ -29,9 +29,8 @@ async def notify(context: Context, command: Notify) -> bytes:
     try:
         watched = await watch.begin(context.reader, context.services.bus, context.connection.wake)
         subscribed = await watch.subscriptions(context.reader)
-        context.stop_watching()
         if command.groups and context.selected is not None:
-            await context.tell_news(expunges=True)
+            await _tell_what_gathered(context)
     except BaseException as error:
         watch.close()
         if isinstance(error, TooMuch):
@@ -43,6 +42,15 @@ async def notify(context: Context, command: Notify) -> bytes:
         await asyncio.sleep(0)
     await _say_what_may_not_be_read(context, watch, subscribed)
     return b"OK Done"
+
+
+async def _tell_what_gathered(context: Context) -> None:
+    """As to a client that had not given NOTIFY before. Where that fails, what it gave before goes on."""
+    before, context.watch = context.watch, None
+    try:
+        await context.tell_news(expunges=True)
+    finally:
+        context.watch = before
 
 
 async def _say_where_it_is(context: Context, watch: Watch, place: Place, subscribed: Collection[str]) -> None:

@@ -165,7 +165,7 @@ class _Telling:
                 context.say(await listed_as_gone(context, name))
             return
         self._account.seen.add(place.mailbox_id)
-        context.say(await listed(context, place, affected.old))
+        context.say(await listed(context, place, affected.old if affected.was_seen else None))
 
     async def _tell_rights(self, mailbox_id: MailboxId) -> None:
         """Who gains or loses the right to see a mailbox hears that it is there or not (RFC 5465 5.4, 5.9)."""

@@ -297,9 +297,8 @@ class Selected:
         now. `hears`: what the client wants to hear of at all; the rest waits until it does (RFC 5465 3.1).
         Raises NoSuchMailbox if it was deleted."""
         noted = self.noted
-        since = self.modseq
-        if self._flags_told is not None and Event.FLAG_CHANGE in hears:
-            since, self._flags_told = self._flags_told, None
+        hears_flags = Event.FLAG_CHANGE in hears
+        since = self._flags_told if self._flags_told is not None and hears_flags else self.modseq
         changes = await reader.changes_since(self.account_id, self.mailbox_id, since)
         if any(uid <= self.highest for uid in chain(changes.vanished, (m.uid for m in changes.changed))):
             await self.load(reader)
@@ -313,7 +312,9 @@ class Selected:
         if Event.MESSAGE_NEW in hears:
             await self._take_recent(changes.mailbox, claim)
         news = await self._apply(changes, gone, manner, hears, expunges=expunges)
-        if self._flags_told is None and Event.FLAG_CHANGE not in hears:
+        if hears_flags:
+            self._flags_told = None
+        elif self._flags_told is None:
             self._flags_told = since
         self._is_ahead = Event.MESSAGE_NEW not in hears
         if not self._is_ahead:
