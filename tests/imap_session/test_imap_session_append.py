@@ -104,3 +104,17 @@ def test_what_is_catenated_is_what_fetch_shows(in_world: Callable[..., None]) ->
         assert b"(UNSEEN 1)" in await client.command(b"STATUS INBOX (UNSEEN)")
 
     in_world(test)
+
+
+def test_a_url_that_is_too_long(in_world: Callable[..., None]) -> None:
+    """Written in the line it has the bound of one in a literal, and is not sent back."""
+
+    async def test(world: Any) -> None:
+        client = await world.client()
+        answer = await client.attempt(b"APPEND Sent CATENATE (URL /%b)" % (b"u" * 9000))
+        assert answer.startswith(b"c2 NO [LIMIT] ")
+        assert len(answer) < 100
+        answer = await client.attempt(b"APPEND Sent CATENATE (URL /%b)" % (b"u" * 8000))
+        assert answer.startswith(b"c3 NO [BADURL ")
+
+    in_world(test)

@@ -7,6 +7,7 @@ and the connection stays in step.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from postier.accounts.rights import Place
@@ -76,11 +77,13 @@ class Arrival:
             finder = NulFinder(parts)
             async for chunk in plain.chunks():
                 finder.feed(chunk)
+                await asyncio.sleep(0)
             encoder, self.analyser = Reencoder(parts, finder.found, self.size), Analyser()
             async for chunk in plain.chunks():
                 made = encoder.feed(chunk)
                 await spool.write(made)
                 self.analyser.feed(made)
+                await asyncio.sleep(0)
         except CannotEncode:
             raise No("UNKNOWN-CTE", "NUL stands where no encoding can hide it") from None
         finally:
@@ -209,6 +212,8 @@ class Intake:
 
     async def _catenate(self, url: bytes) -> None:
         """RFC 4469 3: the octets as they stand, and \\Seen stays as it is."""
+        if len(url) > MAX_URL:
+            raise No("LIMIT", "The URL is too long")
         try:
             source = await find_source(self._context, url)
         except BadUrl as error:
@@ -216,3 +221,4 @@ class Intake:
         self._judge(source.size)
         async for chunk in source.pieces(self._context.services.blobs):
             await self.arrivals[-1].write(chunk)
+            await asyncio.sleep(0)  # the other connections' turn
