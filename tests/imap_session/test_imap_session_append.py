@@ -75,6 +75,16 @@ def test_a_session_that_is_cut_off_within_an_append_ends(in_world: Callable[...,
     in_world(test)
 
 
+def test_a_line_without_end_behind_a_message_ends_the_session(in_world: Callable[..., None]) -> None:
+    async def test(world: Any) -> None:
+        client = await world.client()
+        answer = await client.send(b"a APPEND INBOX {3+}\r\nabc" + b"x" * 70000)
+        assert answer == b"a BAD Line too long\r\n* BYE Too many errors\r\n"
+        assert client.connection.closed
+
+    in_world(test)
+
+
 def test_a_store_that_fails_before_the_command_leaves_it_in_step(in_world: Callable[..., None]) -> None:
     """The literal that waits for a decision is refused, whoever fails."""
 

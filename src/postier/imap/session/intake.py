@@ -203,7 +203,8 @@ class Intake:
                     return line
                 case BadCommand(_, text, fatal, code):
                     self.pending = False
-                    context.ending = fatal
+                    if fatal:
+                        context.end("Too many errors")
                     raise Bad(text, code)
                 case Wake():
                     continue

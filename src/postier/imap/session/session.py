@@ -218,7 +218,6 @@ class ImapSession:
         if isinstance(event, BadCommand):
             context.say(tagged(event.tag, event.status.encode(), event.text, event.code.encode()))
             if event.fatal:
-                context.say(b"* BYE Too many errors\r\n")
-                context.ending = True
+                context.end("Too many errors")
         elif not isinstance(event, Wake):
             log.debug("stray event", session=context.connection.id, kind=type(event).__name__)
