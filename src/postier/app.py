@@ -2,7 +2,7 @@
 
     serve -> Supervisor -> one _Worker for each core -> listeners, queue worker, HTTP
 
-A Backend is what every process needs of the data (store, blobs, bus); the command line opens one, too.
+What every process needs of the data is a Backend (see backend.py).
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import pwd
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,30 +25,21 @@ import uvloop
 from prometheus_client import REGISTRY
 
 from postier.accounts.directory import Directory
-from postier.accounts.domains import settings_of, signers_for
+from postier.accounts.domains import signers_for
 from postier.accounts.login import FORGET_AFTER, Login
 from postier.accounts.password import PasswordVerifier, ProofTable
-from postier.admin.records import DnsRecord, domain_records
 from postier.admin.routes import read_routes
+from postier.backend import DATABASE, Backend, open_backend, open_resolver
 from postier.base import log as base_log
-from postier.base.clock import Clock, SystemClock
-from postier.base.domain import Domain
 from postier.base.log import Log
 from postier.blobs.api import BlobUnreadable
-from postier.blobs.local import LocalBlobs
-from postier.bus.api import Bus
-from postier.bus.local import LocalBus
 from postier.config.settings import Settings
-from postier.dns.api import Resolver
-from postier.dns.cache import CachingResolver
-from postier.dns.client import DnsClient
 from postier.http.health import health_application
 from postier.http.server import HttpServer
 from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.session.session import ImapSession
 from postier.imap.wire.core import ImapServer
 from postier.indexing import SEARCH_DATABASE, keep_index, prepare_index
-from postier.mailauth.dkim.keys import private_key_from_pem, txt_record
 from postier.net.api import Connection, Session
 from postier.net.server import BindError, Endpoint, Limits, Listener, Server, bind_sockets
 from postier.net.tls import CertificateError, CertificateStore
@@ -67,15 +57,10 @@ from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
 from postier.store.api import Reader, Store, StoreError, StoreUnavailable, Tx
 from postier.store.lease import take_lease
 from postier.store.reclaim import reclaim
-from postier.store.sqlite import open_sqlite
 from postier.supervisor import Supervisor, WorkerChannel, notify_systemd
 
 __all__ = [
-    "Backend",
     "ServeError",
-    "dns_records",
-    "open_backend",
-    "open_resolver",
     "require_readable_program",
     "serve",
 ]
@@ -83,7 +68,6 @@ __all__ = [
 log = Log("app")
 
 DRAIN_SECONDS = 15.0
-DATABASE = "postier.db"
 SWEEP_SECONDS = 3600
 STORE_WATCH_SECONDS = 1.0
 GC_THRESHOLDS = (50_000, 20, 20)
@@ -139,53 +123,6 @@ SERVICES = (
     Service("pop3s", 995, POP3_LINES, implicit_tls=True),
 )
 HTTP = Service("http", 80)
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """The data of one server, open."""
-
-    settings: Settings
-    clock: Clock
-    store: Store
-    blobs: LocalBlobs
-    bus: Bus
-
-
-@contextlib.asynccontextmanager
-async def open_backend(settings: Settings, name: str) -> AsyncIterator[Backend]:
-    """`name` is this process's own among those that have the data open. Raises StoreUnavailable."""
-    clock = SystemClock()
-    blobs = LocalBlobs(settings.data, name)
-    bus = LocalBus(settings.data / "run" / "bus", name)
-    try:
-        store = await open_sqlite(settings.data / DATABASE, blobs=blobs, bus=bus, clock=clock, owner=name)
-        try:
-            yield Backend(settings, clock, store, blobs, bus)
-        finally:
-            await store.close()
-    finally:
-        bus.close()
-
-
-def open_resolver(settings: Settings) -> Resolver:
-    clock = SystemClock()
-    client = DnsClient(settings.dns.servers, clock=clock, timeout=settings.dns.timeout)
-    return CachingResolver(client, clock)
-
-
-async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
-    """What the world should find about one of our domains; none if it is not ours."""
-    record = await backend.store.reader.domain(domain.ascii)
-    if record is None:
-        return []
-    keys = [
-        (key.selector, txt_record(private_key_from_pem(key.private_key.encode())))
-        for key in settings_of(record).dkim
-    ]
-    settings = backend.settings.server
-    addresses = [one for one in settings.bind if not ipaddress.ip_address(one).is_unspecified]
-    return domain_records(domain, Domain(settings.hostname), addresses, keys, settings.port_base)
 
 
 def serve(settings: Settings) -> int:

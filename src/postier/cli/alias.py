@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from postier.accounts import people
-from postier.app import Backend
+from postier.backend import Backend
 from postier.base.address import Address
 from postier.cli.common import (
     ADDRESS,

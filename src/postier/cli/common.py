@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from postier.accounts.people import PeopleError
-from postier.app import Backend, ServeError, open_backend, require_readable_program
+from postier.app import ServeError, require_readable_program
+from postier.backend import Backend, open_backend
 from postier.base.address import Address
 from postier.base.domain import Domain
 from postier.config.settings import ConfigError, Settings, load_settings

@@ -10,7 +10,7 @@ import click
 
 from postier.admin.dns_check import CheckedRecord, check_records
 from postier.admin.records import DnsRecord, zone_lines
-from postier.app import Backend, dns_records, open_resolver
+from postier.backend import Backend, dns_records, open_resolver
 from postier.base.domain import Domain
 from postier.cli.common import (
     DOMAIN,

@@ -15,7 +15,8 @@ import click
 
 from postier.admin.diagnosis import Finding, check_certificate, check_port, check_postmaster, check_python
 from postier.admin.dns_check import CheckedRecord, check_records
-from postier.app import SERVICES, Backend, dns_records, open_resolver
+from postier.app import SERVICES
+from postier.backend import Backend, dns_records, open_resolver
 from postier.base.domain import Domain
 from postier.cli.common import Failure, data_option, json_option, print_json, print_table, with_backend
 from postier.config.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from postier.accounts import domains, people
-from postier.app import Backend
+from postier.backend import Backend
 from postier.base.clock import SystemClock
 from postier.base.domain import Domain
 from postier.cli.common import (

@@ -10,7 +10,7 @@ import click
 
 from postier.accounts.people import find_person
 from postier.accounts.switches import Switch, add_switches, read_switches, remove_switches
-from postier.app import Backend
+from postier.backend import Backend
 from postier.base.address import Address
 from postier.cli.common import (
     ADDRESS,

@@ -13,7 +13,7 @@ import click
 
 from postier.accounts import domains, people
 from postier.accounts.password import hash_password
-from postier.app import Backend, dns_records
+from postier.backend import Backend, dns_records
 from postier.base.address import Address
 from postier.base.clock import SystemClock
 from postier.base.domain import Domain

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from postier.app import Backend
+from postier.backend import Backend
 from postier.bus.api import QUEUE_TOPIC
 from postier.cli.common import Failure, data_option, json_option, print_json, print_table, tell, with_backend
 from postier.queue import manage

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from postier.admin import routes
-from postier.app import Backend
+from postier.backend import Backend
 from postier.base.domain import Domain
 from postier.cli.common import (
     DOMAIN,

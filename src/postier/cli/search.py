@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from postier.app import Backend
+from postier.backend import Backend
 from postier.cli.common import Failure, data_option, with_backend
 from postier.indexing import SEARCH_DATABASE
 from postier.search.api import IndexUnavailable

@@ -10,7 +10,7 @@ import click
 from postier.accounts import acl, people
 from postier.accounts.acl import NoSuchIdentifier, TooManyGrants
 from postier.accounts.rights import ROLES, normal
-from postier.app import Backend
+from postier.backend import Backend
 from postier.base.address import Address
 from postier.cli.common import (
     ADDRESS,

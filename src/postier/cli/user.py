@@ -10,7 +10,7 @@ import click
 
 from postier.accounts import people
 from postier.accounts.password import hash_password
-from postier.app import Backend
+from postier.backend import Backend
 from postier.base.address import Address
 from postier.cli.common import (
     ADDRESS,

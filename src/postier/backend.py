@@ -1,0 +1,77 @@
+"""The data of one server, opened: what its workers and the command line both need.
+
+With app.py the only place that knows the engines and the settings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from postier.accounts.domains import settings_of
+from postier.admin.records import DnsRecord, domain_records
+from postier.base.clock import Clock, SystemClock
+from postier.base.domain import Domain
+from postier.blobs.local import LocalBlobs
+from postier.bus.api import Bus
+from postier.bus.local import LocalBus
+from postier.config.settings import Settings
+from postier.dns.api import Resolver
+from postier.dns.cache import CachingResolver
+from postier.dns.client import DnsClient
+from postier.mailauth.dkim.keys import private_key_from_pem, txt_record
+from postier.store.api import Store
+from postier.store.sqlite import open_sqlite
+
+__all__ = ["DATABASE", "Backend", "dns_records", "open_backend", "open_resolver"]
+
+DATABASE = "postier.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The data of one server, open."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    blobs: LocalBlobs
+    bus: Bus
+
+
+@contextlib.asynccontextmanager
+async def open_backend(settings: Settings, name: str) -> AsyncIterator[Backend]:
+    """`name` is this process's own among those that have the data open. Raises StoreUnavailable."""
+    clock = SystemClock()
+    blobs = LocalBlobs(settings.data, name)
+    bus = LocalBus(settings.data / "run" / "bus", name)
+    try:
+        store = await open_sqlite(settings.data / DATABASE, blobs=blobs, bus=bus, clock=clock, owner=name)
+        try:
+            yield Backend(settings, clock, store, blobs, bus)
+        finally:
+            await store.close()
+    finally:
+        bus.close()
+
+
+def open_resolver(settings: Settings) -> Resolver:
+    clock = SystemClock()
+    client = DnsClient(settings.dns.servers, clock=clock, timeout=settings.dns.timeout)
+    return CachingResolver(client, clock)
+
+
+async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
+    """What the world should find about one of our domains; none if it is not ours."""
+    record = await backend.store.reader.domain(domain.ascii)
+    if record is None:
+        return []
+    keys = [
+        (key.selector, txt_record(private_key_from_pem(key.private_key.encode())))
+        for key in settings_of(record).dkim
+    ]
+    settings = backend.settings.server
+    addresses = [one for one in settings.bind if not ipaddress.ip_address(one).is_unspecified]
+    return domain_records(domain, Domain(settings.hostname), addresses, keys, settings.port_base)
