@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from postier.imap.session import watch
 from postier.store.api import StoreUnavailable
 from postier.store.sql.journal import EVENT_SECONDS
 
@@ -513,5 +514,21 @@ def test_flags_that_wait_are_told_after_a_fault(in_world: Any, monkeypatch: pyte
         assert await one.news() == b"* 4 EXISTS\r\n* 4 RECENT\r\n"  # what was asked for before goes on
         told = b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Flagged \\Recent))\r\n"
         assert told in await one.command(everything)
+
+    in_world(test)
+
+
+def test_what_is_remembered_of_others_is_bounded(in_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing of their messages is watched; of one's own mailboxes nothing need be."""
+
+    async def test(world: Any) -> None:
+        monkeypatch.setattr(watch, "MAX_MAILBOXES", 1)
+        await world.add_person("carol@b.example")
+        carol = await world.client(b"SETACL INBOX bob@b.example l", as_="carol@b.example")
+        one = await world.client(b"NOTIFY SET (personal (MailboxName))")
+        await one.command(b'NOTIFY SET (subtree "Other Users" (MailboxName))')
+        await carol.command(b"SETACL Sent bob@b.example l")
+        answer = await one.attempt(b'NOTIFY SET (subtree "Other Users" (MailboxName))')
+        assert b" NO [NOTIFICATIONOVERFLOW] " in answer
 
     in_world(test)

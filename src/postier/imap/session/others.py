@@ -164,7 +164,7 @@ class _Telling:
             if affected.was_seen:
                 context.say(await listed_as_gone(context, name))
             return
-        self._account.seen.add(place.mailbox_id)
+        self._account.has_seen(place)
         context.say(await listed(context, place, affected.old if affected.was_seen else None))
 
     async def _tell_rights(self, mailbox_id: MailboxId) -> None:

@@ -42,12 +42,13 @@ _AT_A_STRETCH = 100
 
 
 class TooMuch(Exception):
-    """More mailboxes or accounts than a session may watch."""
+    """More mailboxes, watched or of others, or accounts than a session may remember."""
 
 
 class WatchedAccount:
     """One account. `told`: its modseq up to which everything was told; `own`: modseqs of what this session
-    did itself since; `seen`: mailboxes that were visible; `left`: those that were selected until now."""
+    did itself since; `seen`: mailboxes of others that were visible; `left`: those that were selected until
+    now."""
 
     __slots__ = ("_subscription", "left", "marks", "noted", "own", "owner", "seen", "told")
 
@@ -71,6 +72,11 @@ class WatchedAccount:
     def close(self) -> None:
         if self._subscription is not None:
             self._subscription.close()
+
+    def has_seen(self, place: Place) -> None:
+        """The client knows of the mailbox. All of its own it always sees."""
+        if not place.is_own:
+            self.seen.add(place.mailbox_id)
 
     def has_told(self, modseq: ModSeq) -> None:
         self.told = max(self.told, modseq)
@@ -126,12 +132,13 @@ class Watch:
             holder = self.accounts.get(place.account_id)
             if holder is None:
                 continue
-            holder.seen.add(place.mailbox_id)
+            holder.has_seen(place)
             if self.message_events(place, subscribed):
                 holder.marks.set(place.mailbox_id, Mark.of(place.mailbox))
                 watched.append(place)
-        if len(watched) > MAX_MAILBOXES:
-            raise TooMuch(f"{len(watched)} mailboxes")
+        most = max(len(watched), sum(len(holder.seen) for holder in self.accounts.values()))
+        if most > MAX_MAILBOXES:
+            raise TooMuch(f"{most} mailboxes")
         return watched
 
     def _listen_to_the_server(self, bus: Bus, wake: Callable[[], None]) -> None:
