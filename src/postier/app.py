@@ -31,6 +31,7 @@ from postier.accounts.password import PasswordVerifier, ProofTable
 from postier.admin.routes import read_routes
 from postier.backend import DATABASE, Backend, open_backend, open_resolver
 from postier.base import log as base_log
+from postier.base.heap import keep_large_blocks_apart
 from postier.base.log import Log
 from postier.blobs.api import BlobUnreadable
 from postier.config.settings import Settings
@@ -136,6 +137,7 @@ def serve(settings: Settings) -> int:
         except BindError as error:
             raise ServeError(str(error)) from None
         _become(settings.server.user)
+        keep_large_blocks_apart()
         asyncio.run(_prepare(settings))
         proofs = ProofTable()
 
