@@ -99,9 +99,11 @@ async def _first_unseen(context: Context, selected: Selected, mailbox: Mailbox) 
 
 
 async def count_recent(reader: Reader, mailbox: Mailbox, first_recent: int) -> int:
-    """Messages from the UID `first_recent` on; seldom many."""
+    """Messages from the UID `first_recent` on: all where nobody selected it yet, else seldom many."""
     if first_recent >= mailbox.uidnext:
         return 0
+    if first_recent <= 1:
+        return mailbox.messages
     first, last = Uid(first_recent), Uid(mailbox.uidnext - 1)
     return len(await reader.uids_with_flags(mailbox.account_id, mailbox.mailbox_id, first, last, 0, 0))
 
