@@ -90,8 +90,8 @@ def _id_line(mailbox: Mailbox) -> bytes:
 
 async def _first_unseen(context: Context, selected: Selected, mailbox: Mailbox) -> int:
     """Its sequence number, 0 if there is none or it is far away."""
-    if mailbox.unseen == 0:
-        return 0
+    if mailbox.unseen in (0, mailbox.messages):
+        return 1 if mailbox.unseen else 0
     first = await context.reader.messages(
         mailbox.account_id, mailbox.mailbox_id, [(1, selected.highest)], limit=FIRST_UNSEEN_WITHIN
     )

@@ -182,7 +182,11 @@ def can_be_switched_off(name: str) -> bool:
 
 def switched_off(names: Iterable[str]) -> frozenset[str]:
     """`names` in capitals, with all that means nothing without them; "THREAD" is any "THREAD=..."."""
-    off = frozenset(name.upper() for name in names)
+    return _with_dependents(frozenset(map(str.upper, names)))
+
+
+@lru_cache(maxsize=64)
+def _with_dependents(off: frozenset[str]) -> frozenset[str]:
     while True:
         also = {row.name.upper() for row in CAPABILITIES if row.needs in off or _covers(off, row.name)}
         if also <= off:
