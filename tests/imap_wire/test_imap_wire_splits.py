@@ -8,15 +8,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postier.imap.wire.append import Append, AppendLine, AppendLiteral, LiteralEnd
-from postier.imap.wire.core import ImapEvent, ImapServer
-from postier.imap.wire.values import (
-    Authenticate,
-    AuthenticateResponse,
-    BadCommand,
-    Idle,
-    State,
-)
+from postier.imap.wire.core import ImapEvent
+from postier.imap.wire.values import BadCommand, State
+from postier.testing.fuzz_targets import AnyClient
 
 WORDS = (
     *(b"a", b"b1", b"NOOP", b"LOGIN", b"AUTHENTICATE", b"PLAIN", b"IDLE", b"DONE", b"APPEND", b"INBOX", b"x"),
@@ -47,49 +41,8 @@ streams = st.one_of(
 )
 
 
-class Client:
-    """A session that says yes to everything, or no to every other message."""
-
-    def __init__(self, state: State, refuses: bool) -> None:
-        self.core = ImapServer()
-        self.core.state = state
-        self.refuses = refuses
-        self.events: list[ImapEvent] = []
-        self.said = b""
-        self.messages = 0
-
-    def feed(self, pieces: Iterable[bytes]) -> None:
-        for piece in pieces:
-            self.core.receive(piece)
-            while (event := self.core.next_event()) is not None:
-                self.events.append(event)
-                self.answer(event)
-        self.core.eof()
-        assert self.core.next_event() is None
-        self.said += self.core.outgoing()
-
-    def answer(self, event: ImapEvent) -> None:
-        match event:
-            case Append(line=AppendLine(literal=AppendLiteral())) | LiteralEnd(
-                AppendLine(literal=AppendLiteral())
-            ):
-                self.messages += 1
-                if self.refuses and self.messages % 2:
-                    self.core.refuse_literal()
-                else:
-                    self.core.accept_literal()
-            case Authenticate():
-                self.core.challenge(b"more")
-            case AuthenticateResponse(data) if data == b"hi":
-                self.core.challenge(b"even more")
-            case Idle():
-                self.core.continue_idle()
-            case BadCommand(_, text):
-                assert text.isprintable()
-
-
 def played(pieces: Iterable[bytes], state: State, refuses: bool) -> tuple[list[ImapEvent], bytes]:
-    client = Client(state, refuses)
+    client = AnyClient(state, refuses=refuses)
     client.feed(pieces)
     return client.events, client.said
 

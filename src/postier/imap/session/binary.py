@@ -33,7 +33,7 @@ class Measure(NamedTuple):
     mends_lines: bool
 
 
-class Progress(NamedTuple):
+class Reached(NamedTuple):
     """How far a part was decoded: octets taken, octets made, and the decoders as they were then."""
 
     taken: int
@@ -51,7 +51,7 @@ class PartMemory:
     def __init__(self) -> None:
         self._key: object = None
         self.measure: Measure | None = None
-        self.progress: Progress | None = None
+        self.progress: Reached | None = None
 
     def turn_to(self, key: object) -> None:
         """Forget everything unless it is the part of before."""
@@ -113,22 +113,22 @@ class Decoding(NamedTuple):
             if position >= last:
                 return
 
-    def _start(self, *, mends_lines: bool) -> Progress:
-        return Progress(0, 0, TransferDecoder(self.encoding), CanonicalLines() if mends_lines else None)
+    def _start(self, *, mends_lines: bool) -> Reached:
+        return Reached(0, 0, TransferDecoder(self.encoding), CanonicalLines() if mends_lines else None)
 
-    async def _decoded(self, stream: Stream, progress: Progress) -> AsyncIterator[tuple[bytes, Progress]]:
+    async def _decoded(self, stream: Stream, progress: Reached) -> AsyncIterator[tuple[bytes, Reached]]:
         """Each piece, and where it begins."""
         taken, made, decoder, lines = progress
         decoder, lines = copy.copy(decoder), copy.copy(lines)
         async for chunk in stream(taken):
-            before = Progress(taken, made, copy.copy(decoder), copy.copy(lines))
+            before = Reached(taken, made, copy.copy(decoder), copy.copy(lines))
             piece = decoder.feed(chunk)
             if lines is not None:
                 piece = lines.feed(piece)
             yield piece, before
             taken, made = taken + len(chunk), made + len(piece)
             await asyncio.sleep(0)  # the other connections' turn
-        before = Progress(taken, made, copy.copy(decoder), copy.copy(lines))
+        before = Reached(taken, made, copy.copy(decoder), copy.copy(lines))
         piece = decoder.finish()
         yield piece if lines is None else lines.feed(piece), before
 

@@ -6,13 +6,12 @@ import enum
 from dataclasses import dataclass
 
 from postier.imap.wire.grammar import Grammar
+from postier.imap.wire.notify import one_or_more_mailbox
 from postier.imap.wire.returns import PLAIN, Returns, SearchReturn, return_options
 from postier.imap.wire.search import BadCharset, Searching, charset_name, search_keys
 
 __all__ = ["Multisearch", "Source", "SourceKind", "parse_multisearch"]
 
-MAX_MAILBOXES = 1000
-"""Named in one command."""
 MAX_SOURCES = 100
 
 
@@ -91,14 +90,5 @@ def _sources(g: Grammar) -> tuple[Source, ...]:
 
 
 def _names(g: Grammar) -> tuple[str, ...]:
-    """SP one-or-more-mailbox (RFC 5465 8)."""
     g.space()
-    if not g.take(b"("):
-        return (g.mailbox(),)
-    names = [g.mailbox()]
-    while g.take(b" "):
-        names.append(g.mailbox())
-        if len(names) > MAX_MAILBOXES:
-            g.fail(f"{MAX_MAILBOXES} mailboxes at most")
-    g.expect(b")")
-    return tuple(names)
+    return one_or_more_mailbox(g)

@@ -9,7 +9,16 @@ from postier.imap.wire.fetch import fetch_attributes
 from postier.imap.wire.grammar import Grammar
 from postier.imap.wire.values import Command, FetchItem
 
-__all__ = ["EVENT_NAMES", "MESSAGE_EVENTS", "Event", "EventGroup", "Filter", "Notify", "parse_notify"]
+__all__ = [
+    "EVENT_NAMES",
+    "MESSAGE_EVENTS",
+    "Event",
+    "EventGroup",
+    "Filter",
+    "Notify",
+    "one_or_more_mailbox",
+    "parse_notify",
+]
 
 MAX_GROUPS = 100
 MAX_MAILBOXES = 1000
@@ -117,7 +126,7 @@ def _group(g: Grammar) -> EventGroup:
     mailboxes: tuple[str, ...] = ()
     if which in _NAMED:
         g.space()
-        mailboxes = _mailboxes(g)
+        mailboxes = one_or_more_mailbox(g)
     g.space()
     if g.take(b"("):
         events, items = _events(g, which)
@@ -140,8 +149,8 @@ def _filter(g: Grammar) -> Filter:
         g.fail("which mailboxes")
 
 
-def _mailboxes(g: Grammar) -> tuple[str, ...]:
-    """one-or-more-mailbox"""
+def one_or_more_mailbox(g: Grammar) -> tuple[str, ...]:
+    """mailbox / "(" mailbox *(SP mailbox) ")" (RFC 5465 8), each once."""
     if not g.take(b"("):
         return (g.mailbox(),)
     found = [g.mailbox()]
