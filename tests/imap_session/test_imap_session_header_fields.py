@@ -30,6 +30,7 @@ HEADER = (
         ),
         ((b"x-a",), b"X-A : odd\r\n\r\n", HEADER.replace(b"X-A : odd\r\n", b"")),
         ((b"x",), b"\r\n", HEADER),
+        ((b"subject: again", b"", b">from here no field", b"x-a "), b"\r\n", HEADER),
         (
             (b"from", b"subject", b"x-a"),
             HEADER.replace(b">From here no field\r\n", b""),

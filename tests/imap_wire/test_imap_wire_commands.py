@@ -154,16 +154,16 @@ EXAMPLES: list[tuple[bytes, Command]] = [
         ),
     ),
     (
-        b'a FETCH 1 BODY.PEEK[2.HEADER.FIELDS.NOT ("x(y" Date)]<1.1>',
+        b'a FETCH 1 BODY.PEEK[2.HEADER.FIELDS.NOT ("x(y" Date {3+}\r\na:b "")]<1.1>',
         Fetch(
             b"a",
             numbers((1, 1)),
             (
                 section(
-                    b'BODY[2.HEADER.FIELDS.NOT ("x(y" Date)]',
+                    b'BODY[2.HEADER.FIELDS.NOT ("x(y" Date "a:b" "")]',
                     "HEADER.FIELDS.NOT",
                     path=(2,),
-                    fields=(b"x(y", b"Date"),
+                    fields=(b"x(y", b"Date", b"a:b", b""),
                     partial=(1, 1),
                     peek=True,
                 ),
@@ -385,7 +385,6 @@ BAD = [
     b"a FETCH 1 BODY[1.]",
     b"a FETCH 1 BODY[HEADER.FIELDS]",
     b"a FETCH 1 BODY[HEADER.FIELDS ()]",
-    b'a FETCH 1 BODY[HEADER.FIELDS ("a:b")]',
     b"a FETCH 1 BODY[HEADER.FIELDS ({2}\r\n\r\n)]",
     b"a FETCH 1 BODY[]<0.0>",
     b"a FETCH 1 BODY[]<0>",

@@ -34,6 +34,8 @@ def _chosen_one_by_one(fields: bytes, section: BodySection) -> bytes:
     return _FIELD.sub(lambda field: b"" if field[1].lower() in names else field[0], fields)
 
 
+_NAME = re.compile(rb"[!-9;-~]++")
+"""What a field can be called (RFC 5322 2.2); of any other name there is none."""
 _FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:[^\n]*+(?:\n|\Z)(?:[ \t][^\n]*+(?:\n|\Z))*+", re.MULTILINE)
 """Any field: its name, and the lines that continue it."""
 _EMPTY_LINE = re.compile(rb"^\r?\n\Z", re.MULTILINE)
@@ -42,7 +44,7 @@ _EMPTY_LINE = re.compile(rb"^\r?\n\Z", re.MULTILINE)
 @functools.lru_cache(maxsize=256)
 def _pattern(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
     """Fields with one of these names: their first line and those that continue it."""
-    any_name = b"|".join(re.escape(name) for name in names)
+    any_name = b"|".join(re.escape(name) for name in names if _NAME.fullmatch(name)) or rb"(?!)"
     return re.compile(
         rb"^(?:" + any_name + rb")[ \t]*:[^\n]*+(?:\n|\Z)(?:[ \t][^\n]*+(?:\n|\Z))*+",
         re.IGNORECASE | re.MULTILINE,

@@ -20,7 +20,7 @@ PART_LIMIT = 100
 FIELD_LIMIT = 500
 
 _NAME = re.compile(rb"[A-Za-z0-9.]++")
-_FIELD_NAME = re.compile(rb"[!-9;-~]{1,250}")
+_FIELD_NAME = re.compile(rb"[ -~]{0,250}")
 _ATOM = re.compile(rb"[!#$&'+,./0-9;<=>?@A-Z^_`a-z|}~-]++")
 
 _FAST: tuple[FetchItem, ...] = ("FLAGS", "INTERNALDATE", "RFC822.SIZE")
@@ -185,7 +185,8 @@ _DIGIT_BYTES = frozenset(b"0123456789")
 
 
 def _header_list(g: Grammar) -> tuple[bytes, ...]:
-    """SP "(" header-fld-name *(SP header-fld-name) ")": names of RFC 5322 fields, which hold no colon."""
+    """SP "(" header-fld-name *(SP header-fld-name) ")": any astring of printable characters, also what
+    no field can be called."""
     g.space()
     g.expect(b"(", "a list of header fields")
     fields = [_field_name(g)]
