@@ -191,3 +191,21 @@ def test_many_keys_leave_turns_to_others(in_world: Any, monkeypatch: pytest.Monk
         assert max(looks.values()) <= AT_A_STRETCH
 
     in_world(test)
+
+
+def test_keys_that_are_deep_are_refused_or_searched(in_world: Any) -> None:
+    """And the session goes on."""
+
+    async def test(world: Any) -> None:
+        await world.fill()
+        client = await world.client(b"SELECT INBOX")
+        found = await client.command(b"UID SEARCH " + b"OR UID 9 NOT " * 99 + b"UID 1")
+        assert found == b"* SEARCH 2 3\r\n"
+        for verb in (b"SEARCH", b"UID SEARCH", b"SORT (DATE) UTF-8", b"UID THREAD REFS UTF-8", b"ESEARCH"):
+            for link in (b"OR ALL NOT ", b"FUZZY NOT "):
+                answer = await client.attempt(verb + b" " + link * 3000 + b"ALL")
+                assert b" BAD " in answer
+                assert b"SERVERBUG" not in answer
+        assert await client.command(b"NOOP") == b""
+
+    in_world(test)

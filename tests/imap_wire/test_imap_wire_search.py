@@ -249,7 +249,17 @@ def test_nesting() -> None:
     worst = b"SEEN"
     for _ in range(24):
         worst = b"(NEW " + b"OR SEEN " * 400 + b"NOT " + worst + b")"
-    assert depth(key(worst)) < 500
+    assert depth(key(worst)) <= 200
+
+
+@pytest.mark.parametrize("link", [b"OR SEEN NOT ", b"FUZZY NOT ", b"OR SEEN FUZZY "])
+def test_levels_without_parentheses(link: bytes) -> None:
+    """What no rule makes shallow may be 200 levels deep, and whoever walks it may recurse."""
+    tree = key(link * 99 + b"OR SEEN NEW")
+    assert depth(tree) == 200
+    assert not has_key(tree, "MODSEQ")
+    for count in (100, 101, 5000):
+        assert isinstance(parse(link * count + b"SEEN"), BadCommand)
 
 
 # ---------------------------------------------------------------------- ESEARCH (RFC 7377)

@@ -4,7 +4,8 @@ UIDBEFORE).
 
 The keys are prefix notation, so an OR of ten thousand keys is ten thousand levels deep as written. They are
 read with a stack of our own, and the tree that comes out is shallow whatever came in: ANDs within ANDs are
-one AND, NOT NOT is nothing, and a chain of ORs is a balanced tree. So whoever walks it may recurse.
+one AND, NOT NOT is nothing, and a chain of ORs is a balanced tree. What is deep all the same (`OR ALL NOT OR
+ALL NOT ...`) is refused. So whoever walks it may recurse.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ __all__ = ["has_key", "parse_keys"]
 
 KEY_LIMIT = 20_000
 NESTING_LIMIT = 25
-"""Levels of parentheses; with the ORs between them the tree is less than 500 levels deep."""
+"""Levels of parentheses."""
+DEPTH_LIMIT = 200
+"""Levels of the tree. Walking it takes two frames of Python for each, of a thousand."""
 
 _OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}+")
 _FLAG_ENTRY = re.compile(rb"/flags/(?!\\Recent\Z)\\?[!#$&'+,./0-9:;<=>?@A-Z\[^_`a-z|}~-]++", re.IGNORECASE)
@@ -204,7 +207,10 @@ class _Keys:
             g.space()
         if len(self.frames) > 1:
             g.fail("another search key")
-        return _closed(_conjunction(self.frames[0].nodes))
+        key = _closed(_conjunction(self.frames[0].nodes))
+        if _is_deep(key):
+            g.fail(f"search keys of {DEPTH_LIMIT} levels at most")
+        return key
 
     def _one(self) -> None:
         """Read up to a complete key, opening frames for what comes before it."""
@@ -287,6 +293,16 @@ def _closed(node: _Node) -> SearchKey:
         pairs = [SearchKey("OR", (a, b)) for a, b in zip(level[::2], level[1::2], strict=False)]
         level = pairs + level[len(pairs) * 2 :]
     return level[0]
+
+
+def _is_deep(key: SearchKey) -> bool:
+    """The tree has more than DEPTH_LIMIT levels."""
+    level = [key]
+    for _ in range(DEPTH_LIMIT):
+        level = [part for one in level for part in one.arguments if isinstance(part, SearchKey)]
+        if not level:
+            return False
+    return True
 
 
 def has_key(key: SearchKey, name: str) -> bool:
