@@ -74,6 +74,22 @@ def test_a_message_without_parts_has_part_one() -> None:
     assert (part.content_type, part.encoding, part.size) == ("text/plain", "7bit", 6)
 
 
+@pytest.mark.parametrize(
+    ("before", "number"), [(b"", (1,)), (b"Content-Type: message/rfc822\r\n\r\n", (1, 1))]
+)
+def test_a_multipart_without_parts_has_the_one_that_body_structure_shows(
+    before: bytes, number: tuple[int, ...]
+) -> None:
+    message = before + b"Content-Type: multipart/mixed; boundary=q\r\n\r\nno delimiter\r\n"
+    analysis = analyse(message)
+    assert b'(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0' in analysis.body_structure
+    index = PartIndex.decode(analysis.parts)
+    assert section_range(index, number) == (len(message), len(message))
+    assert section_range(index, (*number[:-1], 2)) is None
+    assert section_range(index, (*number, 1)) is None
+    assert section_range(index, number, "TEXT") is None
+
+
 def test_a_message_that_is_a_message() -> None:
     data = b"Content-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nbody"
     index = PartIndex.decode(analyse(data).parts)

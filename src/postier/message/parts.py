@@ -98,7 +98,22 @@ class PartIndex:
         if not number:
             return self.parts[0]
         index = self.numbers().get(number)
-        return None if index is None else self.parts[index]
+        return self._only_part(number) if index is None else self.parts[index]
+
+    def _only_part(self, number: tuple[int, ...]) -> Part | None:
+        """The empty part that BODYSTRUCTURE shows in a multipart without parts; None in any other."""
+        outer, last = number[:-1], number[-1]
+        position = self.numbers().get(outer) if outer else 0
+        if position is None or last != 1:
+            return None
+        if outer and self.parts[position].kind == Kind.MESSAGE:
+            position += 1  # in pre-order its only child follows it
+        around = self.parts[position]
+        has_parts = any(part.parent == position for part in self.parts[position + 1 : position + 2])
+        if around.kind != Kind.MULTIPART or has_parts:
+            return None
+        end = around.end
+        return Part(position, Kind.LEAF, end, end, end, "text/plain", "7bit", "us-ascii", False)
 
     def message_in(self, number: tuple[int, ...]) -> Part | None:
         """The message that part `number` holds if it is message/rfc822; the message itself for ()."""
