@@ -35,7 +35,7 @@ __all__ = ["Indexer", "adopt"]
 
 _POLL = 2.0
 """Seconds between two looks at what changed."""
-_LOOKS = 5
+_LOOKS = 15
 """While something changes between one look and the next, deliveries go first; so many looks at most."""
 _AFTER_FAULT = 60.0
 _TIDY = 3600.0
