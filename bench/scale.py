@@ -93,7 +93,9 @@ class Place:
             "APPEND one": await self._time(self._append),
             "EXPUNGE one": await self._time(self._expunge),
             "SEARCH UNSEEN": await self._time(lambda: client.command(b"SEARCH UNSEEN")),
-            "SEARCH SUBJECT, no index": await self._time(lambda: client.command(b'SEARCH SUBJECT "Topic 7 of"')),
+            "SEARCH SUBJECT, no index": await self._time(
+                lambda: client.command(b'SEARCH SUBJECT "Topic 7 of"')
+            ),
             "resync of 50 changes": await self._resync(),
             "news in IDLE": await self._idle(),
         }
