@@ -18,6 +18,7 @@ LAYERS = (
     {"store.values"},
     {"store.api"},
     {"store", "blobs", "bus", "dns", "accounts", "search"},
+    {"story"},
     {"queue", "filter", "reports", "backup"},
     {"smtp.inbound", "smtp.outbound", "imap.session", "pop3", "managesieve", "http"},
     {"jmap", "admin"},

@@ -59,6 +59,9 @@ from postier.store.values import (
     QueueState,
     RecipientState,
     SharedMailbox,
+    Step,
+    StepKey,
+    StepKind,
     StoreError,
     StoreUnavailable,
     Uid,
@@ -106,6 +109,9 @@ __all__ = [
     "Reader",
     "RecipientState",
     "SharedMailbox",
+    "Step",
+    "StepKey",
+    "StepKind",
     "Store",
     "StoreError",
     "StoreUnavailable",
@@ -310,6 +316,18 @@ class Reader(Protocol):
 
     async def next_due(self) -> int | None:
         """When the earliest waiting entry without a lease is due, seconds since 1970; None if none waits."""
+        ...
+
+    # steps
+    async def steps(self, trace_id: str) -> list[Step]:
+        """The story of one message, in the order it was written down."""
+        ...
+
+    async def traces(
+        self, key: StepKey | None, value: str, *, since: float = 0.0, until: float = 2.0**53, limit: int = 100
+    ) -> list[str]:
+        """Trace ids of which a step has `value` (in any case) as the fact `key`, and of which one was written
+        in [since, until): the latest first. `key` None: of any steps."""
         ...
 
     # small facts of the whole server (leases, counters, schema): text by key
@@ -544,6 +562,11 @@ class Tx(Reader, Protocol):
 
     async def remove_queue_entry(self, entry_id: int) -> None:
         """The entry is done; its blob goes when nothing else refers to it."""
+        ...
+
+    # steps
+    async def add_steps(self, steps: Sequence[Step]) -> None:
+        """Write down what this transaction makes true. Facts of more than 1,000 characters are cut."""
         ...
 
     async def set_meta(self, key: str, value: str) -> None: ...

@@ -5,6 +5,7 @@ POP3 and JMAP translate. `store.api` hands them on beside the interfaces that sp
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
@@ -51,6 +52,9 @@ __all__ = [
     "QueueState",
     "RecipientState",
     "SharedMailbox",
+    "Step",
+    "StepKey",
+    "StepKind",
     "StoreError",
     "StoreUnavailable",
     "Uid",
@@ -438,3 +442,48 @@ class LoginFailures(NamedTuple):
 
     failures: int
     last: float
+
+
+class StepKind(enum.StrEnum):
+    """What happened to a message, or to one of its recipients.
+
+    REFUSED: for good, DEFERRED: for the moment, both by us while it came. FILTERED: taken, but marked or put
+    elsewhere. DELIVERED: into a mailbox, or to a host that took responsibility. DELAYED, BOUNCED: the sender
+    was told so. DROPPED, HELD, RELEASED: by an administrator. CANCELLED: by who sent it. READ: fetched whole.
+    """
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    DEFERRED = "deferred"
+    FILTERED = "filtered"
+    QUEUED = "queued"
+    ATTEMPTED = "attempted"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    DELAYED = "delayed"
+    HELD = "held"
+    RELEASED = "released"
+    DROPPED = "dropped"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    READ = "read"
+
+
+class Step(NamedTuple):
+    """One step of the story of a message. `when`: seconds since 1970. `facts`: names are those of
+    postier.story.facts, values as they came; empty ones are left out by whoever makes the step."""
+
+    trace_id: str
+    when: float
+    kind: StepKind
+    facts: Mapping[str, str]
+
+
+class StepKey(enum.StrEnum):
+    """The facts that steps are found by, whatever their case; SESSION is a connection of ours."""
+
+    TRACE = "trace_id"
+    SESSION = "session"
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    MESSAGE_ID = "message_id"

@@ -40,6 +40,7 @@ from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_
 from postier.testing.store_journal_contract import JournalContract
 from postier.testing.store_search_contract import SearchContract
 from postier.testing.store_sharing_contract import SharingContract
+from postier.testing.store_steps_contract import StepsContract
 
 __all__ = ["ALL", "StoreContract", "deliver"]
 
@@ -67,7 +68,9 @@ async def new_mailbox(store: Store, account_id: AccountId, name: str) -> Mailbox
     return await store.transact(lambda tx: tx.create_mailbox(account_id, name))
 
 
-class StoreContract(DirectoryContract, QueueContract, SearchContract, SharingContract, JournalContract):
+class StoreContract(
+    DirectoryContract, QueueContract, SearchContract, SharingContract, JournalContract, StepsContract
+):
     """The suite: mailboxes, messages and transactions here, people and outgoing mail in its bases."""
 
     # UIDs and UIDVALIDITY

@@ -12,6 +12,7 @@ from postier.store.sql.meta import MetaReader, MetaTx
 from postier.store.sql.queue import QueueReader, QueueTx
 from postier.store.sql.rights import RightsReader, RightsTx
 from postier.store.sql.search import SearchReader
+from postier.store.sql.steps import StepReader, StepTx
 from postier.store.sql.uid_cache import UidReader
 
 __all__ = ["SqlReader", "SqlTx"]
@@ -26,6 +27,7 @@ class SqlReader(
     JournalReader,
     BlobReader,
     QueueReader,
+    StepReader,
     MetaReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
@@ -41,6 +43,7 @@ class SqlTx(
     JournalTx,
     BlobTx,
     QueueTx,
+    StepTx,
     MetaTx,
 ):
     """`store.api.Tx` over a connection that is inside a transaction."""
