@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postier.accounts.delivery import deliver, new_message
+from postier.accounts.mailboxes import INBOX
 from postier.base.address import Address
 from postier.message.analysis import Analysis
-from postier.store.api import AccountId, BlobId, QueueRecipient, RecipientState, Tx
+from postier.store.api import AccountId, BlobId, QueueRecipient, RecipientState, Step, StepKind, Tx
 
 __all__ = ["Parcel", "StoredBody", "WrittenBody", "by_destination", "post"]
 
@@ -38,7 +39,8 @@ class StoredBody:
 class Parcel:
     """`accounts` get it into their INBOX, `forwards` through the queue, from `reverse_path` ("": null).
 
-    `smtputf8`: the message needs it. `trace_id`: names it in the log.
+    `smtputf8`: the message needs it. `trace_id`: names it in the log. `about`: the trace of the message that
+    it reports on.
     """
 
     trace_id: str
@@ -47,6 +49,7 @@ class Parcel:
     forwards: tuple[Address, ...]
     body: WrittenBody | StoredBody
     analysis: Analysis
+    about: str = ""
 
 
 async def post(tx: Tx, parcel: Parcel, now: int) -> None:
@@ -59,10 +62,13 @@ async def post(tx: Tx, parcel: Parcel, now: int) -> None:
         prefix = RETURN_PATH_NULL if parcel.accounts else b""
         local, _ = await tx.add_blob(prefix, parcel.body.data)
         remote = local
+    steps = []
     for account_id in parcel.accounts:
         await deliver(tx, account_id, new_message(analysis, local, prefix=prefix, internal_date=now))
+        place = {"account": str(account_id), "mailbox": INBOX}
+        steps.append(Step(parcel.trace_id, now, StepKind.DELIVERED, {**_facts(parcel), **place}))
     for destination, addresses in by_destination(parcel.forwards).items():
-        await tx.add_queue_entry(
+        entry_id = await tx.add_queue_entry(
             trace_id=parcel.trace_id,
             account_id=None,
             reverse_path=parcel.reverse_path,
@@ -76,6 +82,19 @@ async def post(tx: Tx, parcel: Parcel, now: int) -> None:
             body8bit=analysis.eight_bit,
             smtputf8=analysis.utf8_headers or any(a.needs_smtputf8 for a in addresses),
         )
+        place = {"entry": str(entry_id), "destination": destination}
+        for address in addresses:
+            facts = {**_facts(parcel), "recipient": str(address), **place}
+            steps.append(Step(parcel.trace_id, now, StepKind.QUEUED, facts))
+    await tx.add_steps(steps)
+
+
+def _facts(parcel: Parcel) -> dict[str, str]:
+    """What the story of the parcel begins with; empty where it goes on with that of an entry."""
+    if isinstance(parcel.body, StoredBody):
+        return {}
+    facts = {"sender": parcel.reverse_path or "<>", "message_id": parcel.analysis.message_id or ""}
+    return {name: value for name, value in (*facts.items(), ("about", parcel.about)) if value}
 
 
 def by_destination(addresses: Sequence[Address]) -> dict[str, list[Address]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from postier.accounts.directory import Directory, RecipientKind
 from postier.base.address import Address
@@ -80,7 +81,7 @@ class ReportDesk:
         postmaster = await self._directory.postmaster()
         if postmaster is None or postmaster in parcel.accounts or not self._may_tell_postmaster():
             return None
-        return Parcel(parcel.trace_id, "", (postmaster,), (), parcel.body, parcel.analysis)
+        return replace(parcel, accounts=(postmaster,), forwards=())
 
     async def _sender(self, entry: Reported) -> tuple[tuple[AccountId, ...], tuple[Address, ...]]:
         address = Address.parse(entry.reverse_path)
@@ -123,7 +124,8 @@ class ReportDesk:
         now = int(self._clock.now())
         data = self._reporter.compose(entry, notices, original, to, now, trace_id, whole=whole)
         log.info("report", trace=entry.trace_id, report=trace_id, to=to, about=len(notices))
-        return Parcel(trace_id, "", accounts, forwards, WrittenBody(data), analyse(data))
+        body = WrittenBody(data)
+        return Parcel(trace_id, "", accounts, forwards, body, analyse(data), about=entry.trace_id)
 
 
 def _is_backscatter(entry: Reported, notices: Sequence[Notice]) -> bool:

@@ -6,7 +6,7 @@ One blob serves everybody: its prefix begins with Return-Path, which the queue l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postier.accounts.delivery import deliver, new_message
@@ -23,8 +23,18 @@ from postier.smtp.inbound.notify import notify_of_forwards, success_report
 from postier.smtp.inbound.overflow import full_set_aside
 from postier.smtp.inbound.policy import check_message
 from postier.smtp.inbound.received import protocol, received, return_path
+from postier.smtp.inbound.story import arrival_steps, note_refusal, queued_steps
 from postier.smtp.inbound.submission import signatures
-from postier.store.api import AccountId, NoSuchAccount, OverQuota, QueueRecipient, RecipientState, Tx
+from postier.store.api import (
+    AccountId,
+    NoSuchAccount,
+    OverQuota,
+    QueueRecipient,
+    RecipientState,
+    Step,
+    StepKind,
+    Tx,
+)
 
 __all__ = ["accept"]
 
@@ -35,13 +45,16 @@ log = Log("smtp")
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """What the store is to take. `sender_may_be_told`: of success, if asked for."""
+    """What the store is to take. `sender_may_be_told`: of success, if asked for. `facts`: for its story, and
+    `set_aside`: why it goes to the junk folder."""
 
     analysis: Analysis
     prefix: bytes
     mailbox: str
     now: int
     sender_may_be_told: bool
+    facts: Mapping[str, str]
+    set_aside: str
 
 
 async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incoming) -> Reply:
@@ -49,7 +62,7 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
     if incoming.fault is None:
         analysis = await incoming.finish()
     if incoming.fault is not None:
-        return _refused(dialogue, transaction, incoming.fault, "message")
+        return _refused(dialogue, transaction, incoming.fault, incoming.fault.text)
     refusal = await check_message(dialogue, transaction, analysis)
     if refusal is not None:
         return _refused(dialogue, transaction, refusal.reply, refusal.reason)
@@ -59,7 +72,15 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
     now = dialogue.services.clock.now()
     prefix = await _prefix(dialogue, transaction, incoming, analysis, judgement, now)
     mailbox = JUNK if judgement.verdict.action is Action.QUARANTINE else "INBOX"
-    accepted = _Accepted(analysis, prefix, mailbox, int(now), judgement.sender_may_be_told)
+    accepted = _Accepted(
+        analysis,
+        prefix,
+        mailbox,
+        int(now),
+        judgement.sender_may_be_told,
+        _facts(analysis, len(prefix) + analysis.size, judgement),
+        judgement.verdict.reason if mailbox == JUNK else "",
+    )
     try:
         await _store_with_report(dialogue, transaction, incoming, accepted)
     except OverQuota as error:
@@ -90,7 +111,14 @@ def _refused(dialogue: Dialogue, transaction: Transaction, reply: Reply, reason:
         reply=reply,
         reason=reason,
     )
-    return reply
+    return note_refusal(dialogue, reply, reason, "DATA")
+
+
+def _facts(analysis: Analysis, size: int, judgement: Judgement) -> dict[str, str]:
+    facts = {"size": str(size), **judgement.facts}
+    if analysis.message_id:
+        facts["message_id"] = analysis.message_id
+    return facts
 
 
 async def _prefix(
@@ -158,15 +186,21 @@ async def _store(
 ) -> None:
     """One transaction. Raises StoreError, OSError."""
     accounts = _accounts(transaction.recipients)
+    facts = accepted.facts if report is None else {**accepted.facts, "report": report.trace_id}
+    arrival = arrival_steps(dialogue, transaction.recipients, facts, accepted.mailbox, accepted.now)
+    if accepted.set_aside:
+        place = {"mailbox": accepted.mailbox, "reason": accepted.set_aside}
+        arrival.insert(1, Step(transaction.trace_id, accepted.now, StepKind.FILTERED, place))
     outgoing = _by_destination(transaction.recipients)
 
     async def work(tx: Tx) -> None:
         blob_id, _ = await tx.add_blob(accepted.prefix, incoming.spool)
+        steps = arrival.copy()
         message = new_message(accepted.analysis, blob_id, prefix=accepted.prefix, internal_date=accepted.now)
         for account_id in accounts:
             await deliver(tx, account_id, message, mailbox=accepted.mailbox)
         for destination, recipients in outgoing.items():
-            await tx.add_queue_entry(
+            entry_id = await tx.add_queue_entry(
                 trace_id=transaction.trace_id,
                 account_id=dialogue.account.account_id if dialogue.account else None,
                 reverse_path=transaction.reverse_path,
@@ -180,6 +214,8 @@ async def _store(
                 envid=transaction.mail.envid,
                 ret=transaction.mail.ret,
             )
+            steps += queued_steps(transaction.trace_id, accepted.now, entry_id, destination, recipients)
+        await tx.add_steps(steps)
         if report is not None:
             await post(tx, report, accepted.now)
 

@@ -18,6 +18,7 @@ from postier.net.api import Connection
 from postier.smtp.inbound.incoming import Incoming
 from postier.smtp.wire.events import MailFrom
 from postier.store.api import Account, AccountId, Store
+from postier.story.recorder import NoteStep, no_note
 
 __all__ = ["Dialogue", "InboundServices", "InboundSettings", "Recipient", "Role", "Transaction"]
 
@@ -55,7 +56,8 @@ class InboundSettings:
 
 @dataclass(frozen=True, slots=True)
 class InboundServices:
-    """`signers_for`: who signs for a domain (A-labels), empty where it is not ours."""
+    """`signers_for`: who signs for a domain (A-labels), empty where it is not ours. `note_step`: for steps
+    that no transaction carries."""
 
     store: Store
     blobs: Blobs
@@ -64,6 +66,7 @@ class InboundServices:
     resolver: Resolver
     clock: Clock
     signers_for: Callable[[str], Awaitable[Sequence[Signer]]]
+    note_step: NoteStep = no_note
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from postier.base.clock import Clock
 from postier.mailauth import authentication_results, dmarc, verdict
 from postier.mailauth.dkim.result import DkimResult
 from postier.mailauth.dkim.verify import DkimVerifier
-from postier.mailauth.spf import Spf, check_host
+from postier.mailauth.spf import Spf, SpfResult, check_host
 from postier.message.addresses import author_domains
 from postier.message.headers import HeaderFields
 from postier.smtp.inbound.dialogue import Dialogue, Transaction
@@ -24,12 +25,14 @@ class Judgement:
     """`results`: our Authentication-Results field, b"" where nothing was examined.
 
     `sender_may_be_told`: False where SPF says that the reverse-path is not the writer's, or the message looks
-    forged; a report would then trouble somebody who sent nothing (backscatter).
+    forged; a report would then trouble somebody who sent nothing (backscatter). `facts`: the verdicts, for
+    the story of the message.
     """
 
     verdict: verdict.Verdict
     results: bytes = b""
     sender_may_be_told: bool = True
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 UNJUDGED = Judgement(verdict.Verdict(verdict.Action.ACCEPT, ""))
@@ -60,7 +63,17 @@ async def judge(dialogue: Dialogue, transaction: Transaction, incoming: Incoming
     )
     decided = verdict.decide(spf, dkim, found)
     disowned = spf.result in (Spf.FAIL, Spf.SOFTFAIL) or decided.action is not verdict.Action.ACCEPT
-    return Judgement(decided, results, sender_may_be_told=not disowned)
+    facts = _facts(spf, dkim, found)
+    return Judgement(decided, results, sender_may_be_told=not disowned, facts=facts)
+
+
+def _facts(spf: SpfResult, dkim: Sequence[DkimResult], found: dmarc.DmarcResult) -> dict[str, str]:
+    asked = f" ({found.effective_policy.value} asked for)" if found.effective_policy is not None else ""
+    return {
+        "spf": f"{spf.result.value} {spf.domain}".rstrip(),
+        "dkim": ", ".join(f"{each.result.value} {each.domain}".rstrip() for each in dkim) or "none",
+        "dmarc": f"{found.result.value} {found.domain}".rstrip() + asked,
+    }
 
 
 def without_forged_results(header: bytes, hostname: str) -> bytes:

@@ -28,6 +28,7 @@ from postier.smtp.inbound.incoming import BodyReader, Incoming
 from postier.smtp.inbound.judge import without_forged_results
 from postier.smtp.inbound.policy import check_mail, check_recipient, check_room
 from postier.smtp.inbound.received import literal
+from postier.smtp.inbound.story import note_refusal
 from postier.smtp.inbound.submission import mend_header
 from postier.smtp.wire.events import (
     Auth,
@@ -140,14 +141,15 @@ class _InboundSession:
             log.fault("put off", why=error, session=self._connection.id, during=type(event).__name__)
         else:
             log.error("failed", exception=error, session=self._connection.id, during=type(event).__name__)
-        reply = _reply_for(error)
-        transaction = dialogue.transaction
+        reply, transaction = _reply_for(error), dialogue.transaction
         if isinstance(event, DataChunk):  # the answer waits for the end of the message
             if transaction is not None and transaction.incoming is not None:
                 transaction.incoming.fail(reply)
             else:
                 self._core.hang_up(_NO_PLACE)  # its beginning is lost
             return
+        path = event.forward_path if isinstance(event, RcptTo) else None
+        reply = note_refusal(dialogue, reply, str(error), _VERBS.get(type(event), ""), path)
         if not isinstance(event, RcptTo):
             dialogue.abandon()
         self._core.reply(reply)
@@ -195,7 +197,7 @@ class _InboundSession:
             return
         refusal = await check_mail(self._dialogue, event)
         if refusal is not None:
-            self._refuse(refusal.reply, refusal.reason, event.reverse_path)
+            self._refuse("MAIL", refusal.reply, refusal.reason, event.reverse_path)
             return
         self._dialogue.transaction = Transaction(event)
         self._core.reply(_SENDER_OK)
@@ -204,16 +206,18 @@ class _InboundSession:
         dialogue, transaction = self._dialogue, self._transaction
         refusal = check_room(dialogue, transaction)
         if refusal is not None:
-            self._refuse(refusal.reply, refusal.reason, event.forward_path)
+            self._refuse("RCPT", refusal.reply, refusal.reason, event.forward_path)
             return
         resolution = await self._resolve(event.forward_path)
         refusal = check_recipient(dialogue, transaction, event, resolution)
         if refusal is not None:
             dialogue.refused_recipients += refusal.reply.is_permanent
             if dialogue.refused_recipients > dialogue.settings.max_refused_recipients:
-                self._core.hang_up(_HARVEST)
+                self._core.hang_up(
+                    note_refusal(dialogue, _HARVEST, "address harvest", "RCPT", event.forward_path)
+                )
                 return
-            self._refuse(refusal.reply, refusal.reason, event.forward_path)
+            self._refuse("RCPT", refusal.reply, refusal.reason, event.forward_path)
             return
         path = "postmaster" if event.forward_path is None else str(event.forward_path)
         is_foreign = resolution.kind is RecipientKind.FOREIGN and event.forward_path is not None
@@ -238,7 +242,7 @@ class _InboundSession:
             return False
         return str(path.domain) in (self._dialogue.settings.hostname, literal(self._connection.local[0]))
 
-    def _refuse(self, reply: Reply, reason: str, address: Address | None) -> None:
+    def _refuse(self, verb: str, reply: Reply, reason: str, address: Address | None) -> None:
         log.info(
             "refused",
             session=self._connection.id,
@@ -247,7 +251,7 @@ class _InboundSession:
             reply=reply,
             reason=reason,
         )
-        self._core.reply(reply)
+        self._core.reply(note_refusal(self._dialogue, reply, reason, verb, address))
 
     # ------------------------------------------------------------------ the message
 
@@ -259,15 +263,16 @@ class _InboundSession:
         incoming = self._transaction.incoming or self._begin_message()
         await incoming.write(event.data)
         if incoming.is_endless and incoming.fault is not None:
-            self._core.hang_up(incoming.fault)
+            self._core.hang_up(note_refusal(self._dialogue, incoming.fault, "endless", "DATA"))
 
     async def _chunk_end(self, event: ChunkEnd) -> None:
         incoming = self._transaction.incoming or self._begin_message()
         if incoming.fault is None:
             self._core.reply(Reply(250, "2.0.0", f"{event.size} octets received"))
             return
+        reply = note_refusal(self._dialogue, incoming.fault, incoming.fault.text, "BDAT")
         self._dialogue.abandon()
-        self._core.reply(incoming.fault)
+        self._core.reply(reply)
 
     async def _data_end(self, event: DataEnd) -> None:
         transaction = self._transaction
@@ -327,6 +332,16 @@ def _reply_for(error: Exception) -> Reply:
         return _FULL
     return _NO_SPACE if isinstance(error, OSError) else _UNAVAILABLE
 
+
+_VERBS: dict[type[Event], str] = {
+    MailFrom: "MAIL",
+    RcptTo: "RCPT",
+    Data: "DATA",
+    DataEnd: "DATA",
+    ChunkEnd: "BDAT",
+    Auth: "AUTH",
+}
+"""What a fault happened during, for the story."""
 
 _HANDLERS: dict[type[Event], Callable[[_InboundSession, Any], Awaitable[None]]] = {
     Ehlo: _InboundSession._ehlo,
