@@ -77,8 +77,8 @@ def test_what_is_being_tried_is_left_alone_but_can_be_dropped(world: Open) -> No
             entry = await manage.show(w.store.reader, entry_id)
             assert entry is not None
             assert entry.state is QueueState.WAITING
-            assert await manage.drop(w.store, entry_id)
-            assert not await manage.drop(w.store, entry_id)
+            assert await manage.drop(w.store, w.clock, entry_id)
+            assert not await manage.drop(w.store, w.clock, entry_id)
             assert await manage.show(w.store.reader, entry_id) is None
 
     asyncio.run(go())

@@ -117,7 +117,7 @@ _change(
 )  # fmt: skip
 _change(
     "drop", "Remove an entry; nobody is told.", "is dropped",
-    lambda backend, entry: manage.drop(backend.store, entry),
+    lambda backend, entry: manage.drop(backend.store, backend.clock, entry),
 )  # fmt: skip
 
 

@@ -7,8 +7,9 @@ are ONE transaction: they happen together or not at all.
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from postier.accounts.directory import Directory
@@ -24,6 +25,7 @@ from postier.queue.local import plan_local
 from postier.queue.outgoing import StoredMessage, open_message
 from postier.queue.post import Parcel, post
 from postier.queue.sender import ReportDesk
+from postier.queue.story import attempt_steps
 from postier.queue.verdict import Verdict, judge
 from postier.store.api import (
     NoSuchAccount,
@@ -31,6 +33,7 @@ from postier.store.api import (
     QueueEntry,
     QueueRecipient,
     RecipientState,
+    Step,
     Store,
     StoreError,
     StoreUnavailable,
@@ -132,10 +135,11 @@ class Attempts:
         now = int(self._services.clock.now())
         verdict = judge(entry, results, now, self._schedule, jitter=self._rng.random(), final_hop=final_hop)
         report = await self._report(entry, verdict, message) if verdict.notices else None
+        steps = functools.partial(attempt_steps, entry, results, verdict, now, in_mailbox=final_hop)
         if report is None:
-            await self._write(entry, verdict, parcels, now)
+            await self._write(entry, verdict, parcels, steps, now)
         else:
-            await self._write_with_report(entry, verdict, parcels, report, now)
+            await self._write_with_report(entry, verdict, parcels, report, steps, now)
         _log_results(entry, results, verdict, now)
 
     async def _report(
@@ -152,28 +156,44 @@ class Attempts:
             return None
 
     async def _write_with_report(
-        self, entry: QueueEntry, verdict: Verdict, parcels: tuple[Parcel, ...], report: Parcel, now: int
+        self,
+        entry: QueueEntry,
+        verdict: Verdict,
+        parcels: tuple[Parcel, ...],
+        report: Parcel,
+        steps: Callable[..., list[Step]],
+        now: int,
     ) -> None:
         """The report goes to the sender, else to the postmaster, else nowhere."""
         try:
-            return await self._write(entry, verdict, (*parcels, report), now)
+            return await self._write(entry, verdict, (*parcels, report), steps, now)
         except (OverQuota, NoSuchAccount) as error:
             log.warning("report not taken", trace=entry.trace_id, report=report.trace_id, why=error)
         instead = await self._desk.for_postmaster(report)
         if instead is not None:
             try:
-                return await self._write(entry, verdict, (*parcels, instead), now)
+                return await self._write(entry, verdict, (*parcels, instead), steps, now)
             except (OverQuota, NoSuchAccount) as error:
                 log.warning("postmaster can't take it", trace=entry.trace_id, why=error)
-        await self._write(entry, verdict, parcels, now)
+        await self._write(entry, verdict, parcels, steps, now)
 
-    async def _write(self, entry: QueueEntry, verdict: Verdict, parcels: Sequence[Parcel], now: int) -> None:
+    async def _write(
+        self,
+        entry: QueueEntry,
+        verdict: Verdict,
+        parcels: Sequence[Parcel],
+        steps: Callable[..., list[Step]],
+        now: int,
+    ) -> None:
         """One transaction; while the store is unavailable, again: an attempt forgotten is one made twice."""
 
         async def work(tx: Tx) -> None:
             current = await tx.queue_entry(entry.entry_id)
-            if current is None:
-                return  # dropped by the administrator meanwhile
+            if current is None:  # dropped by the administrator meanwhile
+                await tx.add_steps(steps())
+                return
+            report = next((parcel.trace_id for parcel in parcels if parcel.about), "")
+            await tx.add_steps(steps(report=report))
             for parcel in parcels:
                 await post(tx, parcel, now)
             if verdict.next_attempt is None:

@@ -6,14 +6,17 @@ removes it even then, and the worker finds nothing to write its results to.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import functools
+from collections.abc import Awaitable, Callable, Sequence
 
 from postier.base.clock import Clock
-from postier.store.api import QueueEntry, QueueState, Reader, Store, Tx
+from postier.queue.story import managed_steps
+from postier.store.api import QueueEntry, QueueState, Reader, Step, StepKind, Store, Tx
 
 __all__ = ["drop", "hold", "list_entries", "release", "retry_now", "show"]
 
 PAGE = 1000
+ADMINISTRATOR = "administrator"
 
 
 async def list_entries(reader: Reader, *, destination: str = "", sender: str = "") -> list[QueueEntry]:
@@ -53,6 +56,7 @@ async def hold(store: Store, clock: Clock, entry_id: int) -> bool:
         entry_id,
         lambda entry: entry.lease_until <= now,
         lambda tx, entry: _write(tx, entry, QueueState.HELD, entry.next_attempt),
+        functools.partial(managed_steps, kind=StepKind.HELD, now=clock.now(), by=ADMINISTRATOR),
     )
 
 
@@ -64,13 +68,18 @@ async def release(store: Store, clock: Clock, entry_id: int) -> bool:
         entry_id,
         lambda entry: entry.state is QueueState.HELD,
         lambda tx, entry: _write(tx, entry, QueueState.WAITING, now),
+        functools.partial(managed_steps, kind=StepKind.RELEASED, now=clock.now(), by=ADMINISTRATOR),
     )
 
 
-async def drop(store: Store, entry_id: int) -> bool:
+async def drop(store: Store, clock: Clock, entry_id: int) -> bool:
     """Remove the entry; nobody is told. False if there is none."""
     return await _change(
-        store, entry_id, lambda _: True, lambda tx, entry: tx.remove_queue_entry(entry.entry_id)
+        store,
+        entry_id,
+        lambda _: True,
+        lambda tx, entry: tx.remove_queue_entry(entry.entry_id),
+        functools.partial(managed_steps, kind=StepKind.DROPPED, now=clock.now(), by=ADMINISTRATOR),
     )
 
 
@@ -79,12 +88,14 @@ async def _change(
     entry_id: int,
     allowed: Callable[[QueueEntry], bool],
     change: Callable[[Tx, QueueEntry], Awaitable[None]],
+    steps: Callable[[QueueEntry], Sequence[Step]] = lambda _: (),
 ) -> bool:
     async def work(tx: Tx) -> bool:
         entry = await tx.queue_entry(entry_id)
         if entry is None or not allowed(entry):
             return False
         await change(tx, entry)
+        await tx.add_steps(steps(entry))
         return True
 
     return await store.transact(work)
