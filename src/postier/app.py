@@ -58,6 +58,9 @@ from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
 from postier.store.api import Reader, Store, StoreError, StoreUnavailable, Tx
 from postier.store.lease import take_lease
 from postier.store.reclaim import reclaim
+from postier.store.step_index import expire_steps
+from postier.story.recorder import NoteStep, StepRecorder
+from postier.story.upkeep import keep_keys
 from postier.supervisor import Supervisor, WorkerChannel, notify_systemd
 
 __all__ = [
@@ -273,8 +276,9 @@ class _Worker:
     ) -> None:
         limits = self._settings.connections
         trusted = self._settings.server.trust_loopback
+        recorder = StepRecorder(backend.store)
         server = Server(
-            self._listeners(backend, verifier),
+            self._listeners(backend, verifier, recorder.note),
             Limits(0 if trusted else limits.per_worker, 0 if trusted else limits.per_address),
         )
         http = HttpServer(health_application(backend.store.reader.domains, REGISTRY))
@@ -283,7 +287,12 @@ class _Worker:
         if self._settings.http.enabled:
             await http.start([one for end, one in sockets.items() if end.name == HTTP.name])
         sending = asyncio.create_task(queue.run(), name="queue")
-        sweeping = asyncio.create_task(_sweep(backend, f"worker-{self._channel.number}"), name="sweep")
+        name = f"worker-{self._channel.number}"
+        recording = asyncio.create_task(recorder.run(), name="stories")
+        chores = (
+            asyncio.create_task(_sweep(backend, name), name="sweep"),
+            asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
+        )
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         self._channel.tell_ready()
@@ -295,13 +304,16 @@ class _Worker:
                 task.result()  # neither ends before it is told to: let the supervisor start a new worker
         failed.cancel()
         log.info("draining", worker=self._channel.number, connections=server.connections)
-        sweeping.cancel()
+        for chore in chores:
+            chore.cancel()
         queue.stop()
         await asyncio.gather(server.drain(DRAIN_SECONDS), sending, http.close())
+        recorder.stop()
+        await recording
         transport.close()
 
-    def _listeners(self, backend: Backend, verifier: PasswordVerifier) -> list[Listener]:
-        sessions = _sessions(backend, verifier)
+    def _listeners(self, backend: Backend, verifier: PasswordVerifier, note_step: NoteStep) -> list[Listener]:
+        sessions = _sessions(backend, verifier, note_step)
         return [
             Listener(
                 _endpoint(self._settings, service, host),
@@ -325,7 +337,7 @@ class _Worker:
             log.error("certificate not reloaded", worker=self._channel.number, detail=error)
 
 
-def _sessions(backend: Backend, verifier: PasswordVerifier) -> dict[str, Session]:
+def _sessions(backend: Backend, verifier: PasswordVerifier, note_step: NoteStep) -> dict[str, Session]:
     """What each service runs for a connection."""
     settings = backend.settings
     trusted = settings.server.trust_loopback
@@ -346,6 +358,7 @@ def _sessions(backend: Backend, verifier: PasswordVerifier) -> dict[str, Session
         resolver=open_resolver(settings),
         clock=backend.clock,
         signers_for=lambda domain: signers_for(backend.store.reader, domain),
+        note_step=note_step,
     )
     smtp = inbound_session(inbound_settings, inbound, Role.MX)
     submission = inbound_session(inbound_settings, inbound, Role.SUBMISSION)
@@ -361,7 +374,7 @@ def _sessions(backend: Backend, verifier: PasswordVerifier) -> dict[str, Session
         ),
     )
     pop3 = pop3_session(
-        Pop3Services(backend.store, backend.blobs, login),
+        Pop3Services(backend.store, backend.blobs, login, note_step),
         Pop3Settings(
             hostname=settings.server.hostname,
             allow_plaintext=trusted,
@@ -441,8 +454,10 @@ async def _sweep(backend: Backend, owner: str) -> None:
         try:
             if await take_lease(backend.store, backend.clock, "sweep", owner, SWEEP_SECONDS):
                 await _forget_failures(backend)
+                before = backend.clock.now() - backend.settings.trace.keep
+                forgotten = await expire_steps(backend.store, before)
                 done = await reclaim(backend.store, backend.blobs)
-                log.info("swept", packs_emptied=done.emptied, files_removed=done.removed)
+                log.info("swept", steps=forgotten, packs_emptied=done.emptied, files_removed=done.removed)
         except (StoreError, BlobUnreadable, OSError) as error:
             log.error("sweep failed", exception=error)
 

@@ -17,8 +17,9 @@ from postier.bus.memory import MemoryBus
 from postier.net.api import Session
 from postier.net.connection import WRITE_LIMIT
 from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
-from postier.store.api import Domain, NewMessage, Store, Tx, Uid
+from postier.store.api import Domain, NewMessage, Step, StepKind, Store, Tx, Uid
 from postier.store.sqlite import open_sqlite
+from postier.story.recorder import NoteStep, no_note
 from postier.testing.connection import MemoryConnection
 
 TIM = Address.parse("tim@a.example")
@@ -26,12 +27,12 @@ LONG = b"Subject: long\r\n\r\n" + b"..dots\r\n.\r\nno dot\r\n" * 100_000
 
 
 @asynccontextmanager
-async def pop3_on(folder: Path) -> AsyncIterator[tuple[Store, Session]]:
+async def pop3_on(folder: Path, note_step: NoteStep = no_note) -> AsyncIterator[tuple[Store, Session]]:
     """A store in `folder`, and the door to it."""
     clock, bus, blobs = SystemClock(), MemoryBus(), LocalBlobs(folder, "test")
     store = await open_sqlite(folder / "postier.db", blobs=blobs, bus=bus, clock=clock, owner="test")
     verifier = PasswordVerifier(ProofTable())
-    services = Pop3Services(store, blobs, Login(store, clock, verifier, limited=False))
+    services = Pop3Services(store, blobs, Login(store, clock, verifier, limited=False), note_step)
 
     try:
         yield store, pop3_session(services, Pop3Settings())
@@ -56,13 +57,13 @@ async def talk(session: Session, said: bytes) -> bytes:
     return await connection.finish()
 
 
-async def deliver(store: Store, body: bytes) -> Uid:
+async def deliver(store: Store, body: bytes, trace: bytes = b"") -> Uid:
     async def work(tx: Tx) -> Uid:
         account = await tx.account_named(TIM.lookup_key)
         assert account is not None
         inbox = await tx.mailbox_named(account.account_id, "INBOX")
         assert inbox is not None
-        blob_id, ref = await tx.add_blob(b"Return-Path: <>\r\n", body)
+        blob_id, ref = await tx.add_blob(b"Return-Path: <>\r\n" + trace, body)
         new = NewMessage(blob_id, ref.size, 1_700_000_000, 1_700_000_000, b"", b"", b"", b"", "", "", "")
         (uid,) = await tx.append(account.account_id, inbox.mailbox_id, [new])
         return uid
@@ -76,6 +77,31 @@ async def add_tim(store: Store) -> None:
 
     await store.transact(work)
     await people.add_person(store, TIM, hash_password("secret"))
+
+
+def test_a_message_fetched_whole_is_a_step_of_its_story(tmp_path: Path) -> None:
+    async def main() -> None:
+        noted: list[Step] = []
+        async with pop3_on(tmp_path, noted.append) as (store, session):
+            await add_tim(store)
+            trace = (
+                b"Received: from a ([192.0.2.1])\r\n\tby localhost with ESMTP id 0abcdefghjkmnpqr;\r\n\tx\r\n"
+            )
+            await deliver(store, LONG, trace)
+            await deliver(store, LONG)
+            await deliver(store, LONG, trace.replace(b"by l", b"by x.l"))
+            await talk(session, b"TOP 1 0\r\nLIST\r\nRETR 2\r\nRETR 3\r\n")
+            assert noted == []
+            await talk(session, b"RETR 1\r\n")
+            [step] = noted
+            account = await store.reader.account_named(TIM.lookup_key)
+            assert account is not None
+            assert (step.trace_id, step.kind) == ("0abcdefghjkmnpqr", StepKind.READ)
+            assert step.facts["account"] == str(account.account_id)
+            assert step.facts["mailbox"] == "INBOX"
+            assert step.facts["role"] == "pop3"
+
+    asyncio.run(main())
 
 
 def test_messages_come_whole_and_dele_lasts(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ PART_TITLES = {
     "queue": "The queue of outgoing mail",
     "imap": "IMAP",
     "pop3": "POP3",
+    "trace": "The stories of messages",
     "search": "Searching",
     "tls": "TLS",
     "connections": "Connections",

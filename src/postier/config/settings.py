@@ -46,6 +46,7 @@ __all__ = [
     "Settings",
     "SmtpSettings",
     "TlsSettings",
+    "TraceSettings",
     "load_settings",
     "parse_value",
     "render_settings",
@@ -145,6 +146,7 @@ SETTINGS = (
         "10m",
         "Silence after which a client is disconnected; 10 min is the least.",
     ),
+    Setting("trace.keep", DURATION, "30d", "How long the steps of messages are kept (see trace.md)."),
     Setting(
         "search.index",
         BOOLEAN,
@@ -176,6 +178,7 @@ LEAST: Mapping[str, tuple[Any, str]] = {
     "queue.retry_first": ("1s", "0 would never rest"),
     "queue.retry_max": ("1s", "0 would never rest"),
     "queue.concurrency": (1, "0 would deliver nothing"),
+    "trace.keep": ("1h", "an attempt must find its message"),
     "imap.idle_timeout": ("30m", "RFC 9051 5.4"),
     "pop3.idle_timeout": ("10m", "RFC 1939 3"),
 }
@@ -247,6 +250,13 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceSettings:
+    """In seconds."""
+
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
 class TlsSettings:
     certificate: str
     key: str
@@ -275,6 +285,7 @@ class Settings:
     queue: QueueSettings
     imap: ImapSettings
     pop3: Pop3Settings
+    trace: TraceSettings
     search: SearchSettings
     tls: TlsSettings
     connections: ConnectionSettings
@@ -289,6 +300,7 @@ PARTS: Mapping[str, type[Any]] = {
     "queue": QueueSettings,
     "imap": ImapSettings,
     "pop3": Pop3Settings,
+    "trace": TraceSettings,
     "search": SearchSettings,
     "tls": TlsSettings,
     "connections": ConnectionSettings,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from postier.accounts.mailboxes import INBOX, find
 from postier.blobs.api import BlobRef
-from postier.store.api import Account, Mailbox, Store, Tx, Uid
+from postier.store.api import Account, AccountId, Mailbox, Store, Tx, Uid
 
 __all__ = ["Maildrop", "NoSuchMessage"]
 
@@ -59,6 +59,10 @@ class Maildrop:
     def count(self) -> int:
         """Messages not marked as deleted."""
         return len(self._uids) - len(self._deleted)
+
+    @property
+    def account_id(self) -> AccountId:
+        return self._mailbox.account_id
 
     def size(self, number: int) -> int:
         """Octets of the message, without the dots. Raises NoSuchMessage."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from postier.accounts.login import InvalidCredentials, Login, TooManyFailures
+from postier.accounts.mailboxes import INBOX
 from postier.base.log import Log
 from postier.blobs.api import BlobRef, Blobs, BlobUnreadable
 from postier.net.api import Connection, Session, Wake
@@ -38,7 +40,9 @@ from postier.pop3.wire.multiline import DotStuffer, TopOfMessage
 from postier.pop3.wire.server import Pop3Server
 from postier.sasl.api import Challenge, Credentials, SaslError
 from postier.sasl.mechanisms import MECHANISMS
-from postier.store.api import Account, Store, StoreError
+from postier.store.api import Account, Step, StepKind, Store, StoreError
+from postier.story.recorder import NoteStep, no_note
+from postier.story.traced import trace_of
 
 __all__ = ["BUSY_LINE", "Pop3Services", "Pop3Settings", "pop3_session"]
 
@@ -52,11 +56,12 @@ log = Log("pop3")
 
 @dataclass(frozen=True, slots=True)
 class Pop3Services:
-    """Everything with effects that a session may touch."""
+    """Everything with effects that a session may touch. `note_step`: for messages that were fetched."""
 
     store: Store
     blobs: Blobs
     login: Login
+    note_step: NoteStep = no_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +268,19 @@ class _Pop3Session:
         ref = await maildrop.blob_ref(event.number)
         first, rest = await self._open_message(ref)
         self._core.ok(f"{ref.size} octets")
-        await self._send_message(first, rest, None)
+        trace_id = trace_of(first, self._settings.hostname)
+        if await self._send_message(first, rest, None) and trace_id:
+            self._note_read(maildrop, trace_id)
+
+    def _note_read(self, maildrop: Maildrop, trace_id: str) -> None:
+        facts = {
+            "session": self._connection.id,
+            "role": "pop3",
+            "peer": self._connection.peer[0],
+            "account": str(maildrop.account_id),
+            "mailbox": INBOX,
+        }
+        self._services.note_step(Step(trace_id, time.time(), StepKind.READ, facts))
 
     async def _top(self, maildrop: Maildrop, event: Top) -> None:
         first, rest = await self._open_message(await maildrop.blob_ref(event.number))
@@ -282,8 +299,9 @@ class _Pop3Session:
             log.error("unreadable", session=self._connection.id, pack=ref.pack, why=error)
             raise _Unavailable("SYS/PERM" if isinstance(error, BlobUnreadable) else "SYS/TEMP") from error
 
-    async def _send_message(self, chunk: bytes, rest: AsyncIterator[bytes], top: TopOfMessage | None) -> None:
-        """Stuffed, chunk by chunk. What turns out unreadable halfway can only be told by hanging up."""
+    async def _send_message(self, chunk: bytes, rest: AsyncIterator[bytes], top: TopOfMessage | None) -> bool:
+        """Stuffed, chunk by chunk. False: what turned out unreadable halfway can only be
+        told by hanging up."""
         stuffer = DotStuffer()
         while chunk:
             self._core.send(stuffer.feed(chunk if top is None else top.feed(chunk)))
@@ -295,8 +313,9 @@ class _Pop3Session:
             except (BlobUnreadable, OSError) as error:
                 log.error("unreadable halfway", session=self._connection.id, why=error)
                 self._connection.abort()
-                return
+                return False
         self._core.send(stuffer.finish())
+        return True
 
     def _temporary(self, error: StoreError) -> None:
         log.fault("store", why=error, session=self._connection.id)
