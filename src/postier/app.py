@@ -28,7 +28,6 @@ from postier.accounts.directory import Directory
 from postier.accounts.domains import signers_for
 from postier.accounts.login import FORGET_AFTER, Login
 from postier.accounts.password import PasswordVerifier, ProofTable
-from postier.admin.routes import read_routes
 from postier.backend import DATABASE, Backend, open_backend, open_resolver
 from postier.base import log as base_log
 from postier.base.heap import keep_large_blocks_apart
@@ -52,10 +51,11 @@ from postier.search.sqlite import SqliteTextIndex
 from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
 from postier.smtp.outbound.connection import Timeouts
-from postier.smtp.outbound.routes import FixedRoute, Routes, RouteSettings
+from postier.smtp.outbound.route_table import RouteBook
+from postier.smtp.outbound.routes import Routes, RouteSettings
 from postier.smtp.outbound.tls_policy import OpportunisticTls
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
-from postier.store.api import Reader, Store, StoreError, StoreUnavailable, Tx
+from postier.store.api import Store, StoreError, StoreUnavailable, Tx
 from postier.store.lease import take_lease
 from postier.store.reclaim import reclaim
 from postier.store.step_index import expire_steps
@@ -409,7 +409,8 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
             port=smtp.outbound_port,
             allow_loopback=bool(server.bind) and all(map(_is_loopback, server.bind)),
         ),
-        fixed_route=lambda destination: _fixed_route(backend.store.reader, destination),
+        tables=RouteBook(backend.store.reader).table,
+        clock=backend.clock,
     )
     transport = SmtpTransport(
         routes,
@@ -469,11 +470,6 @@ async def _forget_failures(backend: Backend) -> None:
         await tx.forget_login_failures(before)
 
     await backend.store.transact(work, durable=False)
-
-
-async def _fixed_route(reader: Reader, destination: str) -> FixedRoute | None:
-    place = (await read_routes(reader)).get(destination)
-    return FixedRoute(place.host, place.port) if place is not None else None
 
 
 def _is_loopback(address: str) -> bool:

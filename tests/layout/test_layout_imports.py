@@ -15,7 +15,7 @@ LAYERS = (
     {"message", "dns.api", "sasl", "sieve"},
     {"smtp.wire", "imap.wire", "pop3.wire", "mailauth"},
     {"blobs.api", "bus.api", "queue.api"},
-    {"store.values"},
+    {"store.values", "store.routing"},
     {"store.api"},
     {"store", "blobs", "bus", "dns", "accounts", "search"},
     {"story"},

@@ -7,7 +7,17 @@ import random
 
 import pytest
 
-from postier.smtp.outbound.routes import Exchange, FixedRoute, Host, Routes, RouteSettings, Unroutable
+from postier.smtp.outbound.route_table import RouteTable
+from postier.smtp.outbound.routes import (
+    MAX_EXCHANGES,
+    Exchange,
+    Host,
+    Routes,
+    RouteSettings,
+    Unroutable,
+    Way,
+)
+from postier.store.api import MailRoute, RouteHost
 from postier.testing.dns import Zone, ZoneResolver
 
 ZONE: Zone = {
@@ -37,20 +47,35 @@ ZONE: Zone = {
     "localhost.example": [("A", "127.0.0.1"), ("A", "0.0.0.0"), ("AAAA", "::1"), ("A", "169.254.1.1")],
     "private.example": [("A", "10.1.2.3")],
 }
+ROUTES = [
+    MailRoute("*.fixed.example", hosts=(RouteHost("inner.test", 25),)),
+    MailRoute("b.fixed.example", hosts=(RouteHost("exact.test", 25),)),
+    MailRoute("*.b.fixed.example", hosts=(RouteHost("deep.test", 25), RouteHost("other.test", 26))),
+    MailRoute("b.fixed.example", "one.test", hosts=(RouteHost("for-one.test", 25),)),
+    MailRoute("mx.fixed.example", hosts=(RouteHost("b.example", 26, mx=True), RouteHost("last.test", 25))),
+]
 OURS = RouteSettings(
     own_names=frozenset({"mail.us.example"}), own_endpoints=frozenset({("198.51.100.1", 25)})
 )
 
 
 def routes(settings: RouteSettings = OURS, seed: int = 1) -> Routes:
-    async def fixed(destination: str) -> FixedRoute | None:
-        return FixedRoute("127.0.0.1", 2525) if destination == "fixed.example" else None
+    table = RouteTable(
+        [MailRoute("fixed.example", hosts=(RouteHost("127.0.0.1", 2525),)), *ROUTES], version=1
+    )
 
-    return Routes(ZoneResolver(ZONE), settings, fixed_route=fixed, rng=random.Random(seed))
+    async def tables() -> RouteTable:
+        return table
+
+    return Routes(ZoneResolver(ZONE), settings, tables=tables, rng=random.Random(seed))
+
+
+def way(destination: str, sender: str = "", seed: int = 1) -> Way:
+    return asyncio.run(routes(seed=seed).way(destination, sender))
 
 
 def exchanges(destination: str, seed: int = 1) -> list[str]:
-    return [e.name for e in asyncio.run(routes(seed=seed).exchanges(destination))]
+    return [e.name for e in way(destination, seed=seed).exchanges]
 
 
 def hosts(name: str, settings: RouteSettings = OURS) -> list[str]:
@@ -83,7 +108,7 @@ def test_ipv4_comes_before_ipv6() -> None:
 def test_an_address_literal_needs_no_question(literal: str, address: str) -> None:
     async def go() -> tuple[Host, ...]:
         way = routes()
-        (exchange,) = await way.exchanges(literal)
+        (exchange,) = (await way.way(literal)).exchanges
         return await way.hosts(exchange)
 
     assert asyncio.run(go()) == (Host(address, address, 25),)
@@ -92,7 +117,7 @@ def test_an_address_literal_needs_no_question(literal: str, address: str) -> Non
 def test_a_fixed_route_wins_and_may_lead_to_the_loopback() -> None:
     async def go() -> tuple[Host, ...]:
         way = routes()
-        (exchange,) = await way.exchanges("fixed.example")
+        (exchange,) = (await way.way("fixed.example")).exchanges
         return await way.hosts(exchange)
 
     assert asyncio.run(go()) == (Host("127.0.0.1", "127.0.0.1", 2525),)
@@ -138,3 +163,90 @@ def test_private_addresses_are_used_and_loopback_ones_where_allowed() -> None:
 
 def test_a_backup_exchange_of_ours_sends_only_to_better_ones() -> None:
     assert exchanges("backup.example") == ["mx1.b.example"]
+
+
+# ---------------------------------------------------------------------- which route
+
+
+@pytest.mark.parametrize(
+    ("destination", "sender", "hosts"),
+    [
+        ("fixed.example", "", ["127.0.0.1"]),
+        ("a.fixed.example", "", ["inner.test"]),
+        ("b.fixed.example", "", ["exact.test"]),
+        ("b.fixed.example", "x@one.test", ["for-one.test"]),
+        ("b.fixed.example", "x@ONE.test", ["for-one.test"]),
+        ("b.fixed.example", "x@two.test", ["exact.test"]),
+        ("c.b.fixed.example", "", ["deep.test", "other.test"]),
+        ("c.d.b.fixed.example", "", ["deep.test", "other.test"]),
+        ("mx.fixed.example", "", ["mx0.b.example", "mx1.b.example", "mx2.b.example", "last.test"]),
+        ("unfixed.example.b.example", "", None),
+    ],
+)
+def test_the_closest_route_holds(destination: str, sender: str, hosts: list[str] | None) -> None:
+    if hosts is None:
+        with pytest.raises(Unroutable):
+            way(destination, sender)
+        return
+    found = [e.name for e in way(destination, sender, seed=3).exchanges]
+    assert sorted(found[:2]) + found[2:] == hosts if len(hosts) > 3 else found == hosts
+
+
+def test_a_route_for_all_covers_what_no_other_does() -> None:
+    table = RouteTable([MailRoute("*", pool="all"), MailRoute("*", "a.test", pool="a"), MailRoute("b.test")])
+    pools = [
+        (table.find(destination, sender) or MailRoute("none", pool="none")).pool
+        for destination, sender in [
+            ("c.test", ""),
+            ("c.test", "x@a.test"),
+            ("[192.0.2.1]", ""),
+            ("b.test", "x@a.test"),
+        ]
+    ]
+    assert pools == ["all", "a", "all", ""]
+
+
+# ---------------------------------------------------------------------- sites
+
+
+SITES: Zone = {
+    **ZONE,
+    "same.example": [("MX", (5, "MX1.b.example.")), ("MX", (5, "mx0.b.example")), ("MX", (9, "x.example"))],
+    "many.example": [("MX", (5, f"mx{n}.many.example")) for n in range(1000)],
+}
+
+
+def site(*destinations: str) -> list[str]:
+    async def go() -> list[str]:
+        way = Routes(ZoneResolver(SITES), OURS, tables=routes()._tables)
+        return [await way.site(destination) for destination in destinations]
+
+    return asyncio.run(go())
+
+
+def test_domains_with_the_same_best_exchanges_are_one_site() -> None:
+    one, other, third = site("b.example", "same.example", "implicit.example")
+    assert one == other == "mx0.b.example,mx1.b.example"
+    assert third == "implicit.example"
+
+
+def test_the_hosts_of_a_route_are_a_site() -> None:
+    assert site("fixed.example", "c.b.fixed.example") == ["127.0.0.1:2525", "deep.test:25,other.test:26"]
+
+
+def test_a_domain_without_hosts_is_a_site_by_itself() -> None:
+    assert site("unknown.example", "late.example", "[192.0.2.9]") == [
+        "unknown.example",
+        "late.example",
+        "192.0.2.9",
+    ]
+
+
+def test_a_thousand_exchanges_make_a_short_name_and_few_tries() -> None:
+    (name,) = site("many.example")
+    assert len(name) < 256
+
+    async def go() -> Way:
+        return await Routes(ZoneResolver(SITES), OURS).way("many.example")
+
+    assert len(asyncio.run(go()).exchanges) == MAX_EXCHANGES

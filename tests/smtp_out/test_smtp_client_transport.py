@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from postier.dns.api import TemporaryFailure
 from postier.queue.api import DeliveryResult, Envelope, Outcome
 from postier.smtp.outbound.connection import Timeouts
-from postier.smtp.outbound.routes import FixedRoute, Host, Routes, RouteSettings
+from postier.smtp.outbound.route_table import RouteTable
+from postier.smtp.outbound.routes import Host, Routes, RouteSettings
 from postier.smtp.outbound.tls_policy import OpportunisticTls, TlsPolicy
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
+from postier.store.api import MailRoute, RouteHost
 from postier.testing.dns import ZoneResolver
 
 HostType = Any  # conftest's ScriptedHost
@@ -178,11 +180,11 @@ def test_a_fixed_route_may_lead_to_a_host_of_our_name(host_type: HostType, text_
     host = host_type({"greeting": "220 mail.example a filter"})
 
     async def work() -> tuple[DeliveryResult, ...]:
-        async def fixed(destination: str) -> FixedRoute:
-            return FixedRoute(host.address, host.port)
+        async def fixed() -> RouteTable:
+            return RouteTable([MailRoute("*", hosts=(RouteHost(host.address, host.port),))])
 
         async with host:
-            ways = Routes(ZoneResolver({}), RouteSettings(), fixed_route=fixed)
+            ways = Routes(ZoneResolver({}), RouteSettings(), tables=fixed)
             out = SmtpTransport(ways, OpportunisticTls(), OutboundSettings("mail.example", timeouts=LONG))
             OPEN.append(out)
             return await out.deliver(envelope(), text_type())

@@ -18,6 +18,16 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from postier.blobs.api import BlobRef, Spool
+from postier.store.routing import (
+    MailRoute,
+    RouteHost,
+    RouteTls,
+    RouteTransport,
+    RoutingReader,
+    RoutingTx,
+    Source,
+    SourcePool,
+)
 from postier.store.values import (
     ANYONE,
     FOREIGN_ID,
@@ -92,6 +102,7 @@ __all__ = [
     "FlagColumns",
     "Grant",
     "LoginFailures",
+    "MailRoute",
     "Mailbox",
     "MailboxEvent",
     "MailboxEventKind",
@@ -108,7 +119,14 @@ __all__ = [
     "QueueState",
     "Reader",
     "RecipientState",
+    "RouteHost",
+    "RouteTls",
+    "RouteTransport",
+    "RoutingReader",
+    "RoutingTx",
     "SharedMailbox",
+    "Source",
+    "SourcePool",
     "Step",
     "StepKey",
     "StepKind",
@@ -122,7 +140,7 @@ __all__ = [
 Result = TypeVar("Result")
 
 
-class Reader(Protocol):
+class Reader(RoutingReader, Protocol):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
 
     # directory
@@ -334,7 +352,7 @@ class Reader(Protocol):
     async def meta(self, key: str) -> str | None: ...
 
 
-class Tx(Reader, Protocol):
+class Tx(Reader, RoutingTx, Protocol):
     """Reading and changing within one transaction: all of it happens, or nothing."""
 
     # directory

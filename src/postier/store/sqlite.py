@@ -28,7 +28,7 @@ from postier.store.upkeep import Upkeep
 
 __all__ = ["SqliteStore", "open_sqlite"]
 
-_WORDS = {"id": "INTEGER", "bytes": "BLOB", "clustered": "WITHOUT ROWID"}
+_WORDS = {"id": "INTEGER", "bytes": "BLOB", "clustered": "WITHOUT ROWID", "json": "TEXT"}
 _SYNC_AFTER = 0.5
 _CHECKPOINT_ROWS = 8000
 """Rows changed by this process after which the log is carried over into the database."""

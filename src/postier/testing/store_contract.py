@@ -38,6 +38,7 @@ from postier.store.api import (
 from postier.testing.store_directory_contract import DirectoryContract, QueueContract
 from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_person, letter, on_store
 from postier.testing.store_journal_contract import JournalContract
+from postier.testing.store_routing_contract import RoutingContract
 from postier.testing.store_search_contract import SearchContract
 from postier.testing.store_sharing_contract import SharingContract
 from postier.testing.store_steps_contract import StepsContract
@@ -69,7 +70,13 @@ async def new_mailbox(store: Store, account_id: AccountId, name: str) -> Mailbox
 
 
 class StoreContract(
-    DirectoryContract, QueueContract, SearchContract, SharingContract, JournalContract, StepsContract
+    DirectoryContract,
+    QueueContract,
+    SearchContract,
+    SharingContract,
+    JournalContract,
+    StepsContract,
+    RoutingContract,
 ):
     """The suite: mailboxes, messages and transactions here, people and outgoing mail in its bases."""
 

@@ -75,12 +75,13 @@ class SmtpTransport:
 
     async def _run(self, attempt: _Attempt) -> None:
         destination = attempt.envelope.destination
+        way = await self._routes.way(destination, attempt.envelope.reverse_path)
         while attempt.pending and (peer := self._pool.take(destination)) is not None:
             if await self._use(peer, attempt):
                 break
         if not attempt.pending:
             return
-        for exchange in await self._routes.exchanges(destination):
+        for exchange in way.exchanges:
             try:
                 hosts = await self._routes.hosts(exchange)
             except Unroutable as error:

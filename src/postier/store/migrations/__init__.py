@@ -1,8 +1,9 @@
 """The schema, as numbered steps that only ever go forward.
 
 `NNNN_name.sql` is one step: statements separated by ";", run in one transaction with the note that they ran.
-Three words stand for what the engines spell differently: `$id` (a 64-bit integer key), `$bytes` (a byte
-string) and `$clustered` (rows lie in the order of the primary key, where the engine knows that).
+Four words stand for what the engines spell differently: `$id` (a 64-bit integer key), `$bytes` (a byte
+string), `$json` (what a text is cast to before it is taken apart) and `$clustered` (rows lie in the order of
+the primary key, where the engine knows that).
 A step that was released is never edited: the next one changes what it made.
 """
 

@@ -11,6 +11,7 @@ from postier.store.sql.mailboxes import MailboxTx
 from postier.store.sql.meta import MetaReader, MetaTx
 from postier.store.sql.queue import QueueReader, QueueTx
 from postier.store.sql.rights import RightsReader, RightsTx
+from postier.store.sql.routing import RoutingReader, RoutingTx
 from postier.store.sql.search import SearchReader
 from postier.store.sql.steps import StepReader, StepTx
 from postier.store.sql.uid_cache import UidReader
@@ -29,6 +30,7 @@ class SqlReader(
     QueueReader,
     StepReader,
     MetaReader,
+    RoutingReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
@@ -45,5 +47,6 @@ class SqlTx(
     QueueTx,
     StepTx,
     MetaTx,
+    RoutingTx,
 ):
     """`store.api.Tx` over a connection that is inside a transaction."""

@@ -1,0 +1,80 @@
+"""The administrator's routes, ready to be asked: which one holds for a recipient's domain and a sender's.
+
+A route for the domain itself comes before one for the domains above it (the nearest first), and both before
+the one for all. Of several for the same recipients, the one for this sender's domain comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from postier.store.api import MailRoute, RoutingReader, SourcePool
+
+__all__ = ["RouteBook", "RouteTable", "patterns_of"]
+
+ANY = "*"
+
+
+class RouteTable:
+    """A state of the routes and pools. `version`: of the store, when it was read."""
+
+    __slots__ = ("_by_pattern", "pools", "version")
+
+    def __init__(
+        self, routes: Iterable[MailRoute] = (), pools: Iterable[SourcePool] = (), version: int = 0
+    ) -> None:
+        self.version = version
+        self.pools = {pool.name: pool for pool in pools}
+        self._by_pattern: dict[str, dict[str, MailRoute]] = {}
+        for route in routes:
+            self._by_pattern.setdefault(route.pattern, {})[route.sender] = route
+
+    def find(self, destination: str, reverse_path: str = "") -> MailRoute | None:
+        """The route for mail from `reverse_path` to `destination`; None where the DNS decides."""
+        if not self._by_pattern:
+            return None
+        sender = reverse_path.rpartition("@")[2].lower()
+        for pattern in patterns_of(destination):
+            routes = self._by_pattern.get(pattern)
+            if routes is not None:
+                for known in (*patterns_of(sender), "") if sender else ("",):
+                    if known in routes:
+                        return routes[known]
+        return None
+
+    def named(self, pattern: str) -> MailRoute | None:
+        """The route that another one names as its fallback."""
+        return self._by_pattern.get(pattern, {}).get("")
+
+    def pool_of(self, route: MailRoute | None) -> SourcePool | None:
+        return self.pools.get(route.pool) if route is not None and route.pool else None
+
+    def all_routes(self) -> Sequence[MailRoute]:
+        return [route for routes in self._by_pattern.values() for route in routes.values()]
+
+
+class RouteBook:
+    """The table as the store has it, read again when something changed."""
+
+    def __init__(self, reader: RoutingReader) -> None:
+        self._reader = reader
+        self._table = RouteTable()
+
+    async def table(self) -> RouteTable:
+        """Raises StoreError."""
+        version = await self._reader.routing_version()
+        if version != self._table.version:
+            routes, pools = await self._reader.mail_routes(), await self._reader.source_pools()
+            self._table = RouteTable(routes, pools, version)
+        return self._table
+
+
+def patterns_of(domain: str) -> Iterator[str]:
+    """Every pattern that covers `domain`, the closest first: a.b.c, *.b.c, *.c, *."""
+    yield domain
+    if not domain.startswith("["):
+        _, dot, above = domain.partition(".")
+        while dot:
+            yield f"*.{above}"
+            _, dot, above = above.partition(".")
+    yield ANY
