@@ -22,6 +22,7 @@ VERBS = {
     "imap": "Switch IMAP capabilities off for clients that break on them.",
     "search": "Make the index of texts anew.",
     "queue": "Look at outgoing mail and move it.",
+    "trace": "Tell what became of a message, step by step.",
     "route": "Send a domain's mail to one place.",
     "dns": "Print and check the DNS records a domain needs.",
     "doctor": "Check ports, certificate, DNS and storage.",

@@ -45,13 +45,14 @@ log = Log("smtp")
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """What the store is to take. `sender_may_be_told`: of success, if asked for. `facts`: for its story, and
-    `set_aside`: why it goes to the junk folder."""
+    """What the store is to take, `when`, and `now` in whole seconds. `sender_may_be_told`: of success, if
+    asked for. `facts`: for its story, and `set_aside`: why it goes to the junk folder."""
 
     analysis: Analysis
     prefix: bytes
     mailbox: str
     now: int
+    when: float
     sender_may_be_told: bool
     facts: Mapping[str, str]
     set_aside: str
@@ -77,6 +78,7 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
         prefix,
         mailbox,
         int(now),
+        now,
         judgement.sender_may_be_told,
         _facts(analysis, len(prefix) + analysis.size, judgement),
         judgement.verdict.reason if mailbox == JUNK else "",
@@ -187,10 +189,10 @@ async def _store(
     """One transaction. Raises StoreError, OSError."""
     accounts = _accounts(transaction.recipients)
     facts = accepted.facts if report is None else {**accepted.facts, "report": report.trace_id}
-    arrival = arrival_steps(dialogue, transaction.recipients, facts, accepted.mailbox, accepted.now)
+    arrival = arrival_steps(dialogue, transaction.recipients, facts, accepted.mailbox, accepted.when)
     if accepted.set_aside:
         place = {"mailbox": accepted.mailbox, "reason": accepted.set_aside}
-        arrival.insert(1, Step(transaction.trace_id, accepted.now, StepKind.FILTERED, place))
+        arrival.insert(1, Step(transaction.trace_id, accepted.when, StepKind.FILTERED, place))
     outgoing = _by_destination(transaction.recipients)
 
     async def work(tx: Tx) -> None:
@@ -214,7 +216,7 @@ async def _store(
                 envid=transaction.mail.envid,
                 ret=transaction.mail.ret,
             )
-            steps += queued_steps(transaction.trace_id, accepted.now, entry_id, destination, recipients)
+            steps += queued_steps(transaction.trace_id, accepted.when, entry_id, destination, recipients)
         await tx.add_steps(steps)
         if report is not None:
             await post(tx, report, accepted.now)
