@@ -420,6 +420,7 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
             source_addresses=smtp.outbound_source_addresses,
             timeouts=Timeouts(connect=smtp.outbound_connect_timeout),
         ),
+        clock=backend.clock,
     )
     services = QueueServices(
         store=backend.store,

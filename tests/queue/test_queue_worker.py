@@ -47,6 +47,7 @@ def test_a_delivered_entry_is_gone_and_nobody_is_bothered(world: Open) -> None:
             assert envelope == Envelope(
                 "trace1", "alice@orchard.example", ("bob@far.example", "eve@far.example"), "far.example",
                 envid="e1", ret="HDRS", notify=("FAILURE", "FAILURE"), orcpt=("", ""),
+                arrived=envelope.arrived,
             )  # fmt: skip
 
     asyncio.run(go())

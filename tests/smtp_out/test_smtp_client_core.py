@@ -138,7 +138,7 @@ def test_a_size_that_is_none_is_no_limit(size: str) -> None:
 
 def test_a_pipelined_transaction_is_one_packet() -> None:
     core = greeted()
-    core.mail("a@a.example", size=10, body8bit=True, smtputf8=True, ret="HDRS", envid="e1")
+    core.mail("a@a.example", size=10, body="8BITMIME", smtputf8=True, ret="HDRS", envid="e1")
     core.rcpt("b@b.example", notify="NEVER", orcpt="rfc822;b@b.example")
     core.rcpt("c@b.example")
     core.data()
@@ -159,7 +159,7 @@ def test_a_pipelined_transaction_is_one_packet() -> None:
 
 def test_without_pipelining_each_command_waits_for_its_reply() -> None:
     core = greeted(b"250 mx.b.example\r\n")
-    core.mail("", size=10, body8bit=True, ret="FULL", envid="x")
+    core.mail("", size=10, body="8BITMIME", ret="FULL", envid="x")
     core.rcpt("b@b.example", notify="NEVER")
     core.data()
     assert core.outgoing() == b"MAIL FROM:<>\r\n"

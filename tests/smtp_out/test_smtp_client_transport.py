@@ -293,7 +293,7 @@ def test_eight_bits_go_as_they_are_to_a_host_without_8bitmime(
     host_type: HostType, text_type: TextType
 ) -> None:
     host = host_type({"EHLO": "250 x"})
-    (result,) = deliver_once(host, text_type(b"\xc3\xa9\r\n"), mail=envelope(body8bit=True))
+    (result,) = deliver_once(host, text_type(b"\xc3\xa9\r\n"), mail=envelope(body="8BITMIME"))
     assert result.outcome is Outcome.DELIVERED
     assert host.messages == [b"\xc3\xa9\r\n"]
     assert "BODY" not in host.commands[1]

@@ -32,7 +32,7 @@ from postier.net.api import (
     TlsInfo,
     Wake,
 )
-from postier.net.tls import requested_name
+from postier.net.tls import requested_name, resuming
 
 __all__ = ["READ_LIMIT", "WRITE_LIMIT", "StreamConnection", "plain_address"]
 
@@ -317,8 +317,9 @@ class StreamConnection(asyncio.Protocol):
         context: ssl.SSLContext,
         server_name: str | None,
         timeout: float = HANDSHAKE_TIMEOUT,
+        session: ssl.SSLSession | None = None,
     ) -> None:
-        """Shake hands as the client, after the server's go-ahead.
+        """Shake hands as the client, after the server's go-ahead. `session`: an earlier one to take up.
 
         Raises ConnectionLost, also if the server sent more than its go-ahead: text that came in clear
         must not be taken for an answer given under TLS.
@@ -327,7 +328,14 @@ class StreamConnection(asyncio.Protocol):
             self._transport.pause_reading()
         if self._inbox or self._ready or core.has_buffered_input():
             raise self._break("the server sent text behind its go-ahead for TLS")
-        await self.secure(context, server_side=False, server_name=server_name, timeout=timeout)
+        with resuming(session):
+            await self.secure(context, server_side=False, server_name=server_name, timeout=timeout)
+
+    @property
+    def tls_session(self) -> ssl.SSLSession | None:
+        """What a later connection may take up. In TLS 1.3 it comes some time after the handshake."""
+        channel = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        return channel.session if channel is not None else None
 
     def has_input(self) -> bool:
         """True if something has come that no event has covered: bytes, the end of input, or a break."""

@@ -8,7 +8,10 @@ can be crashed by a client when it does (CVE-2026-19445).
 
 from __future__ import annotations
 
+import contextlib
 import ssl
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 __all__ = [
@@ -16,6 +19,7 @@ __all__ = [
     "CertificateStore",
     "opportunistic_client_context",
     "requested_name",
+    "resuming",
     "server_context",
     "verifying_client_context",
 ]
@@ -65,9 +69,37 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
+_resumed: ContextVar[ssl.SSLSession | None] = ContextVar("resumed", default=None)
+
+
+class _ClientContext(ssl.SSLContext):
+    """Takes up an earlier session: the event loop makes the channel, and has no argument for that."""
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session or _resumed.get())
+
+
+@contextlib.contextmanager
+def resuming(session: ssl.SSLSession | None) -> Iterator[None]:
+    """A handshake that begins within, as a client, offers to take up `session`, which must be of the same
+    context (RFC 9846 2.2)."""
+    token = _resumed.set(session)
+    try:
+        yield
+    finally:
+        _resumed.reset(token)
+
+
 def opportunistic_client_context() -> ssl.SSLContext:
     """Encrypts to anybody and believes nobody (RFC 7435): for MX hosts without a published policy."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _ClientContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
@@ -80,8 +112,12 @@ def verifying_client_context(authorities: Path | None = None) -> ssl.SSLContext:
 
     Raises CertificateError if `authorities` (a PEM file) cannot be used.
     """
+    context = _ClientContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies, and checks the name
     try:
-        context = ssl.create_default_context(cafile=authorities)
+        if authorities is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(authorities)
     except (OSError, ssl.SSLError) as error:
         raise CertificateError(f"cannot use authorities {authorities}: {_why(error)}") from error
     _harden(context)

@@ -22,19 +22,24 @@ class Outcome(enum.Enum):
 class Envelope:
     """RFC 5321 2.3.1. `reverse_path` "" is the null path; paths are as they go on the wire, without <>.
 
-    `destination`: the A-label domain or address literal that all forward-paths share.
+    `destination`: the A-label domain or address literal that all forward-paths share. `body`: "7BIT",
+    "8BITMIME" or "BINARYMIME". `requiretls`: RFC 8689. `attempts`: how many were made before this one,
+    `arrived`: when the message came, seconds since 1970, 0 if unknown.
     """
 
     trace_id: str
     reverse_path: str
     forward_paths: tuple[str, ...]
     destination: str
-    body8bit: bool = False
+    body: str = "7BIT"
     smtputf8: bool = False
+    requiretls: bool = False
     envid: str = ""
     ret: str = ""
     notify: tuple[str, ...] = ()
     orcpt: tuple[str, ...] = ()
+    attempts: int = 0
+    arrived: int = 0
 
 
 class OutgoingMessage(Protocol):

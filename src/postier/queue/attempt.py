@@ -224,12 +224,14 @@ def _envelope(entry: QueueEntry, pending: Sequence[QueueRecipient]) -> Envelope:
         reverse_path=entry.reverse_path,
         forward_paths=tuple(r.forward_path for r in pending),
         destination=entry.destination,
-        body8bit=entry.body8bit,
+        body="8BITMIME" if entry.body8bit else "7BIT",
         smtputf8=entry.smtputf8,
         envid=entry.envid,
         ret=entry.ret,
         notify=tuple(r.notify for r in pending),
         orcpt=tuple(r.orcpt for r in pending),
+        attempts=entry.attempts,
+        arrived=entry.arrived,
     )
 
 

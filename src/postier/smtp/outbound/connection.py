@@ -1,4 +1,4 @@
-"""One open session with one host: connect, be greeted, say EHLO, start TLS, ask and wait.
+"""One open session with one host: connect, be greeted, say EHLO, start TLS, log in, ask and wait.
 
 The driver is net's own (StreamConnection); this file adds the client's side of it. Every wait has its own
 limit (RFC 5321 4.5.3.2). Whatever ends the session early is a PeerFault: what the host said, or what it did
@@ -9,17 +9,40 @@ it had come.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
-from ipaddress import ip_address
+import errno
+import ssl
+from base64 import b64encode
+from dataclasses import dataclass, field
 
 from postier.net.api import ConnectionLost, IdleTimeout, Wake
 from postier.net.connection import StreamConnection
+from postier.sasl.api import SaslError
+from postier.sasl.client import ClientExchange, choose
+from postier.sasl.encoding import decode_base64
 from postier.smtp.outbound.routes import Host
 from postier.smtp.outbound.tls_policy import TlsPolicy
 from postier.smtp.wire.client import Event, MalformedReply, PeerReply, Replied, SmtpClient, Verb
+from postier.store.api import Source
 
-__all__ = ["LoopFault", "Peer", "PeerFault", "Timeouts", "TlsFault", "open_peer"]
+__all__ = ["LoopFault", "Peer", "PeerFault", "Terms", "Timeouts", "TlsFault", "UnreachableFault", "open_peer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was agreed when a session was opened. Mail for another domain may go over it only under equal
+    terms.
+
+    `name`: ours, for EHLO. `implicit_tls`: before the greeting. `clear`: TLS is not even tried. `lmtp`: RFC
+    2033. `login`: "" for none.
+    """
+
+    policy: TlsPolicy
+    name: str
+    implicit_tls: bool = False
+    clear: bool = False
+    lmtp: bool = False
+    login: str = ""
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +76,31 @@ class TlsFault(PeerFault):
     """The handshake failed; in clear text, on a fresh connection, it may work."""
 
 
+class UnreachableFault(PeerFault):
+    """This machine has no way to the address, or can't use the address it was to come from."""
+
+
 class LoopFault(PeerFault):
     """The host greets with our own name: it is this server, and mail would run in circles."""
 
 
 class Peer:
-    """An open session. `transactions` counts the messages it was used for."""
+    """An open session. `transactions` counts the messages it was used for; `source`: where it comes from,
+    None where the kernel chose."""
 
-    __slots__ = ("_connection", "core", "host", "timeouts", "tls", "transactions")
+    __slots__ = ("_connection", "core", "host", "source", "terms", "timeouts", "tls", "transactions")
 
-    def __init__(self, host: Host, connection: StreamConnection, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        host: Host,
+        connection: StreamConnection,
+        timeouts: Timeouts,
+        terms: Terms,
+        source: Source | None = None,
+    ) -> None:
         self.host = host
+        self.terms = terms
+        self.source = source
         self.core = SmtpClient()
         self.timeouts = timeouts
         self.tls = ""
@@ -136,92 +173,154 @@ class Peer:
     def fault(self, status: str, text: str) -> PeerFault:
         return PeerFault(status, text, remote=str(self.host), tls=self.tls)
 
-    async def start_tls(self, policy: TlsPolicy) -> bool:
+    @property
+    def tls_session(self) -> ssl.SSLSession | None:
+        """What the next session with this host may take up (RFC 9846 2.2)."""
+        return self._connection.tls_session if self.tls else None
+
+    async def start_tls(self, session: ssl.SSLSession | None = None) -> bool:
         """False if the host will not after all. Raises TlsFault; then the connection is gone."""
         self.core.start_tls()
         if (await self.reply(Verb.STARTTLS, self.timeouts.command)).code != 220:
             return False
+        await self.secure(session)
+        self.core.forget()
+        return True
+
+    async def secure(self, session: ssl.SSLSession | None = None) -> None:
+        """Shake hands. Raises TlsFault."""
+        policy = self.terms.policy
         try:
             await self._connection.start_client_tls(
-                self.core, policy.context, policy.server_name, self.timeouts.handshake
+                self.core, policy.context, policy.server_name, self.timeouts.handshake, session
             )
         except ConnectionLost as lost:
             self.abort()
             raise TlsFault("4.7.5", str(lost), remote=str(self.host)) from lost
-        self.core.forget()
         secured = self._connection.tls
         self.tls = f"{secured.version} {secured.cipher}" if secured is not None else ""
-        return True
 
-    async def greeting(self, name: str) -> None:
-        """Wait for the 220 (RFC 5321 4.3.1). Raises PeerFault, and LoopFault if we, `name`, greet ourselves.
+    async def greeting(self) -> None:
+        """Wait for the 220 (RFC 5321 4.3.1). Raises PeerFault, and LoopFault if we greet ourselves.
 
-        Where a fixed route leads, a host may have our name: a filter on this machine, say.
+        Where a route leads, a host may have our name: a filter on this machine, say.
         """
         reply = await self.reply(Verb.GREETING, self.timeouts.greeting)
         if reply.code != 220:
             raise self.fault(reply.status if reply.code == 521 else _temporary(reply), reply.text)
         greeter = reply.lines[0].partition(" ")[0].rstrip(".").lower()
-        if greeter == name and not self.host.trusted:
+        if greeter == self.terms.name and not self.host.trusted:
             text = f"the mail host {self.host.name} is this server: mail would loop"
             raise LoopFault("5.4.6", text, remote=str(self.host))
 
-    async def hello(self, name: str) -> None:
-        """EHLO, or HELO where that is refused (RFC 5321 3.2). Raises PeerFault."""
-        self.core.ehlo(name)
-        reply = await self.reply(Verb.EHLO, self.timeouts.command)
-        if 500 <= reply.code < 600:
-            self.core.helo(name)
-            reply = await self.reply(Verb.HELO, self.timeouts.command)
+    async def hello(self) -> None:
+        """EHLO, or HELO where that is refused (RFC 5321 3.2); LHLO in LMTP. Raises PeerFault."""
+        name = self.terms.name
+        if self.terms.lmtp:
+            self.core.lhlo(name)
+            reply = await self.reply(Verb.LHLO, self.timeouts.command)
+        else:
+            self.core.ehlo(name)
+            reply = await self.reply(Verb.EHLO, self.timeouts.command)
+            if 500 <= reply.code < 600:
+                self.core.helo(name)
+                reply = await self.reply(Verb.HELO, self.timeouts.command)
         if reply.code != 250:
             raise self.fault(_temporary(reply), reply.text)
+
+    async def log_in(self) -> None:
+        """Raises PeerFault, always a temporary one: a password can be put right."""
+        terms = self.terms
+        if not self.tls:
+            raise self.fault("4.7.4", f"{self.host.name} has no TLS: no password is shown to it")
+        exchange = choose(self.core.capabilities.auth, terms.login, terms.password)
+        if exchange is None:
+            raise self.fault("4.7.4", f"{self.host.name} offers no way to log in that we know")
+        try:
+            reply = await self._authenticate(exchange)
+            if reply.code == 235:
+                exchange.finish()
+                return
+        except SaslError as error:
+            raise self.fault("4.7.8", f"{self.host.name}: {error}") from error
+        said = reply.text if terms.password not in reply.text else str(reply.code)
+        raise self.fault(_temporary(reply), f"the login was refused: {said}")
+
+    async def _authenticate(self, exchange: ClientExchange) -> PeerReply:
+        """The host's last word (RFC 4954 4). Raises SaslError, PeerFault."""
+        first = exchange.first
+        self.core.auth(exchange.mechanism, "" if first is None else b64encode(first).decode() or "=")
+        for _ in range(MAX_CHALLENGES):
+            reply = await self.reply(Verb.AUTH, self.timeouts.command)
+            if reply.code != 334:
+                return reply
+            challenge = decode_base64(" ".join(reply.lines).encode())
+            if challenge is None:
+                raise SaslError("a challenge that is no base64")
+            self.core.respond(b64encode(exchange.answer(challenge)).decode())
+        raise SaslError("questions without end")
+
+
+MAX_CHALLENGES = 5
 
 
 async def open_peer(
     host: Host,
-    name: str,
-    policy: TlsPolicy,
+    terms: Terms,
     timeouts: Timeouts,
     *,
-    source_addresses: Sequence[str] = (),
+    source: Source | None = None,
+    session: ssl.SSLSession | None = None,
     clear: bool = False,
 ) -> Peer:
     """A session that is ready for MAIL, over TLS where the host offers it. Raises PeerFault.
 
-    `name`: ours, for EHLO. `source_addresses`: the first of the host's family is bound. `clear`: do not
-    try TLS (after a TlsFault), which a policy that requires TLS forbids.
+    `source`: the address to bind. `session`: of TLS, to take up. `clear`: do not try TLS (after a TlsFault),
+    which a policy that requires TLS forbids.
     """
-    peer = await _connect(host, timeouts, source_addresses)
+    policy = terms.policy
+    peer = await _connect(host, terms, timeouts, source)
     try:
-        await peer.greeting(name)
-        await peer.hello(name)
-        if peer.core.capabilities.starttls and not clear and await peer.start_tls(policy):
-            await peer.hello(name)
+        if terms.implicit_tls:
+            await peer.secure(session)
+        await peer.greeting()
+        await peer.hello()
+        tries = not (clear or terms.clear or terms.implicit_tls) and peer.core.capabilities.starttls
+        if tries and await peer.start_tls(session):
+            await peer.hello()
         if policy.required and not peer.tls:
             raise peer.fault("4.7.4", f"{host.name} offers no TLS, which {policy.origin} requires")
+        if terms.login:
+            await peer.log_in()
     except BaseException:
         peer.abort()
         raise
     return peer
 
 
-async def _connect(host: Host, timeouts: Timeouts, source_addresses: Sequence[str]) -> Peer:
+async def _connect(host: Host, terms: Terms, timeouts: Timeouts, source: Source | None) -> Peer:
     loop = asyncio.get_running_loop()
-    family = ip_address(host.address).version
-    source = next((a for a in source_addresses if ip_address(a).version == family), None)
+
+    def made() -> StreamConnection:
+        return StreamConnection(loop, write_timeout=timeouts.data_block)
+
     try:
         async with asyncio.timeout(timeouts.connect):
-            _, connection = await loop.create_connection(
-                lambda: StreamConnection(loop, write_timeout=timeouts.data_block),
-                host.address,
-                host.port,
-                local_addr=(source, 0) if source else None,
-            )
+            if host.port:
+                _, connection = await loop.create_connection(
+                    made, host.address, host.port, local_addr=(source.address, 0) if source else None
+                )
+            else:
+                _, connection = await loop.create_unix_connection(made, host.address)
     except TimeoutError:
         raise PeerFault("4.4.1", f"no connection within {timeouts.connect:g} s", remote=str(host)) from None
     except OSError as error:
-        raise PeerFault("4.4.1", f"no connection: {error.strerror or error}", remote=str(host)) from error
-    return Peer(host, connection, timeouts)
+        kind = UnreachableFault if error.errno in _NO_WAY else PeerFault
+        raise kind("4.4.1", f"no connection: {error.strerror or error}", remote=str(host)) from error
+    return Peer(host, connection, timeouts, terms, source)
+
+
+_NO_WAY = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def _temporary(reply: PeerReply) -> str:

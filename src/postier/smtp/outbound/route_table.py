@@ -13,6 +13,12 @@ from postier.store.api import MailRoute, RoutingReader, SourcePool
 __all__ = ["RouteBook", "RouteTable", "patterns_of"]
 
 ANY = "*"
+MAX_FALLBACKS = 3
+
+
+def _has_failed(route: MailRoute, attempts: int, age: int) -> bool:
+    enough = 0 < route.fallback_attempts <= attempts
+    return enough or 0 < route.fallback_age <= age
 
 
 class RouteTable:
@@ -42,9 +48,16 @@ class RouteTable:
                         return routes[known]
         return None
 
-    def named(self, pattern: str) -> MailRoute | None:
-        """The route that another one names as its fallback."""
-        return self._by_pattern.get(pattern, {}).get("")
+    def route_for(
+        self, destination: str, reverse_path: str = "", attempts: int = 0, age: int = 0
+    ) -> MailRoute | None:
+        """`find`, and then from fallback to fallback, as far as failed `attempts` and `age` (seconds) say."""
+        route = self.find(destination, reverse_path)
+        for _ in range(MAX_FALLBACKS):
+            if route is None or not route.fallback or not _has_failed(route, attempts, age):
+                break
+            route = self._by_pattern.get(route.fallback, {}).get("", route)
+        return route
 
     def pool_of(self, route: MailRoute | None) -> SourcePool | None:
         return self.pools.get(route.pool) if route is not None and route.pool else None

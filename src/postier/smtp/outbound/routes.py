@@ -5,8 +5,8 @@
 A destination is an A-label domain or an address literal. Its exchanges are, in this order of knowledge:
 the route that the administrator set (route_table.py); the literal itself; the MX records, by preference and
 in random order among equals; where there are none, the domain itself (the implicit MX). Names of exchanges
-become addresses only when their turn comes, IPv4 before IPv6: a host that judges senders by reverse DNS
-more often knows the former.
+become addresses only when their turn comes, IPv4 and IPv6 by turns, so that a family that can't be reached
+costs one try; IPv4 first: a host that judges senders by reverse DNS more often knows the former.
 
 A site is who really takes the mail: destinations whose best exchanges are the same hosts share it, and a
 route's hosts are one. Concurrency is counted and sessions are kept by site.
@@ -27,6 +27,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import zip_longest
 
 from postier.base.clock import Clock, SystemClock
 from postier.base.domain import AddressLiteral
@@ -79,7 +80,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One address to connect to. `name`: of the exchange, for TLS and the log. `trusted`: as of it."""
+    """One address to connect to. `name`: of the exchange, for TLS and the log. `trusted`: as of it.
+
+    A Unix socket has its path for both, and no port.
+    """
 
     name: str
     address: str
@@ -87,7 +91,17 @@ class Host:
     trusted: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.name} [{self.address}]:{self.port}"
+        return f"{self.name} [{self.address}]:{self.port}" if self.port else f"unix:{self.address}"
+
+    @property
+    def family(self) -> int:
+        """4, 6, or 0 for a Unix socket."""
+        return (6 if ":" in self.address else 4) if self.port else 0
+
+    @property
+    def server_name(self) -> str | None:
+        """For SNI, where an address is no name (RFC 6066 3)."""
+        return None if not self.port or _as_address(self.name) is not None else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +148,15 @@ class Routes:
         self._monotonic = (clock or SystemClock()).monotonic
         self._sites: OrderedDict[str, tuple[float, int, str]] = OrderedDict()
 
-    async def way(self, destination: str, reverse_path: str = "") -> Way:
-        """Raises Unroutable, StoreError."""
+    async def way(self, destination: str, reverse_path: str = "", attempts: int = 0, age: int = 0) -> Way:
+        """`attempts`: how many failed before, `age`: seconds since the message came. Raises Unroutable,
+        StoreError."""
         table = await self._tables()
-        route = table.find(destination, reverse_path)
+        route = table.route_for(destination, reverse_path, attempts, age)
         pool = table.pool_of(route)
-        if route is None or (route.transport in _HAND_ON and not route.hosts):
+        if route is not None and route.transport not in _HAND_ON:
+            return Way(route_site(route), (), route, pool)
+        if route is None or not route.hosts:
             site, exchanges = await self._by_dns(destination, self._settings.port)
             return Way(site, exchanges, route, pool)
         return Way(route_site(route), await self._by_route(route), route, pool)
@@ -205,7 +222,9 @@ class Routes:
         return _name_of(best), tuple(Exchange(mx.exchange, port) for mx in ordered[:MAX_EXCHANGES])
 
     async def hosts(self, exchange: Exchange) -> tuple[Host, ...]:
-        """The usable addresses of an exchange, at least one. Raises Unroutable."""
+        """The usable addresses of an exchange, at least one, the families by turns. Raises Unroutable."""
+        if not exchange.port:
+            return (Host(exchange.name, exchange.name, 0, exchange.trusted),)
         addresses = await self._addresses(exchange.name)
         usable = [a for a in addresses if exchange.trusted or self._may_use(a)]
         if not usable:
@@ -239,7 +258,7 @@ class Routes:
         literal = _as_address(name)
         if literal is not None:
             return [literal]
-        found: list[IpAddress] = []
+        found: list[list[IpAddress]] = []
         doubt: DnsError | None = None
         for ask in (self._resolver.a, self._resolver.aaaa):
             try:
@@ -250,10 +269,10 @@ class Routes:
                 doubt = error
                 continue
             self._rng.shuffle(family)
-            found += family
-        if not found and doubt is not None:
+            found.append(family)
+        if not any(found) and doubt is not None:
             raise Unroutable(False, "4.4.3", f"no answer about the mail host {name}: {doubt}") from doubt
-        return found
+        return [address for turn in zip_longest(*found) for address in turn if address is not None]
 
     def _may_use(self, address: IpAddress) -> bool:
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:

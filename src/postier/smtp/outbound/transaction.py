@@ -4,6 +4,11 @@ Everything up to DATA is given to the core at once; it pipelines what the host l
 MAIL or of every recipient is known only after DATA went out: then the host's 354 is answered with an empty
 message, as RFC 2920 3.1 says, and its verdict on that counts for nobody.
 
+A BINARYMIME message goes in BDAT chunks, as it is (RFC 3030), once a recipient was taken; to a host without
+the extension it can't go, and is returned. Everything else goes by DATA, where line ends are put right.
+
+In LMTP (RFC 2033) the end of the data is answered for each recipient that was taken.
+
 A message with 8-bit lines goes as it is to a host that does not offer 8BITMIME. RFC 6152 3 would have it
 converted or returned: converting breaks its signatures, returning it helps nobody, and hosts that can't
 pass eight bits are not found any more.
@@ -26,6 +31,9 @@ MAX_RECIPIENTS = 100
 
 PASSED_ON = {"dsn": "passed on"}
 """Fact of a result: the host reports by itself what the sender asked to be told (RFC 3461 5.2.1)."""
+
+GO_AHEAD = PeerReply(354, "", ())
+"""In place of the answer that BDAT does without."""
 
 _WRITE_SIZE = 64 * 1024
 _TAKEN = (250, 251)  # 251: the host forwards it (RFC 5321 3.4)
@@ -74,16 +82,20 @@ async def send_message(
         results |= {r.position: _result(peer, r, data) for r in taken}
         return Report(results, _permanent(results))
     if not taken:
-        if data.code == 354:
+        if data.code == 354 and not _is_binary(envelope):
             await _send_nothing(peer)
         return Report(results, _permanent(results))
     again = tuple(r for r, a in asked if _code(a) in _TOO_MANY)
     for recipient in again:
         results[recipient.position] = replace(results[recipient.position], outcome=Outcome.TEMPORARY)
     go_ahead = data.code == 354
-    verdict = await _send_body(peer, message) if go_ahead else data
+    verdicts: Verdicts = [data] * len(taken)
+    if go_ahead:
+        send = _send_chunks if _is_binary(envelope) else _send_body
+        verdicts = await send(peer, message, len(taken) if peer.terms.lmtp else 1)
+        verdicts += verdicts[-1:] * (len(taken) - len(verdicts))
     passed_on = PASSED_ON if peer.core.capabilities.dsn else {}
-    for recipient in taken:
+    for recipient, verdict in zip(taken, verdicts, strict=True):
         results[recipient.position] = _result(peer, recipient, verdict, final=go_ahead, facts=passed_on)
     return Report(results, _permanent(results) | {r.position for r in taken}, again)
 
@@ -97,6 +109,7 @@ async def _negotiate(
     counts: many refuse and close at once.
     """
     timeouts = peer.timeouts
+    binary = _is_binary(envelope)
     reset = peer.core.in_transaction  # the one before got no further than RCPT
     _ask(peer, envelope, recipients, message)
     if reset:
@@ -107,7 +120,7 @@ async def _negotiate(
     try:
         for _ in recipients:
             answers.append(await peer.reply(Verb.RCPT, timeouts.command))
-        data = await peer.reply(Verb.DATA, timeouts.data_start)
+        data = GO_AHEAD if binary else await peer.reply(Verb.DATA, timeouts.data_start)
     except PeerFault as fault:
         data = fault
         answers += [fault] * (len(recipients) - len(answers))
@@ -129,6 +142,10 @@ def _refused_by_us(
     able = peer.core.capabilities
     if _needs_smtputf8(envelope, recipients) and not able.smtputf8:
         status, text = "5.6.7", "the host does not offer SMTPUTF8, which this message needs"
+    elif _is_binary(envelope) and not (able.chunking and able.binary_mime):
+        status, text = "5.6.3", "the host does not take binary messages (BINARYMIME)"
+    elif envelope.requiretls and not (able.requiretls and peer.tls):
+        status, text = "5.7.30", "the host does not offer REQUIRETLS, which this message needs"
     elif able.size and message.size > able.size:
         status, text = "5.3.4", f"the host takes at most {able.size} octets, the message has {message.size}"
     else:
@@ -138,6 +155,10 @@ def _refused_by_us(
         for r in recipients
     }
     return Report(results, frozenset(results))
+
+
+def _is_binary(envelope: Envelope) -> bool:
+    return envelope.body == "BINARYMIME"
 
 
 def _needs_smtputf8(envelope: Envelope, recipients: Sequence[Recipient]) -> bool:
@@ -153,14 +174,17 @@ def _ask(peer: Peer, envelope: Envelope, recipients: Sequence[Recipient], messag
     core.mail(
         envelope.reverse_path,
         size=message.size,
-        body8bit=envelope.body8bit,
+        body=envelope.body,
         smtputf8=_needs_smtputf8(envelope, recipients),
+        requiretls=envelope.requiretls,
+        auth="<>" if peer.terms.login else "",
         ret=envelope.ret,
         envid=envelope.envid,
     )
     for recipient in recipients:
         core.rcpt(recipient.path, notify=recipient.notify, orcpt=recipient.orcpt)
-    core.data()
+    if not _is_binary(envelope):
+        core.data()
 
 
 async def _send_nothing(peer: Peer) -> None:
@@ -171,8 +195,12 @@ async def _send_nothing(peer: Peer) -> None:
         peer.abort()  # the recipients have their answers already
 
 
-async def _send_body(peer: Peer, message: OutgoingMessage) -> PeerReply | PeerFault:
-    """The host's answer to the end of data, or the fault that took its place."""
+Verdicts = list[PeerReply | PeerFault]
+"""To the end of the data: one, or in LMTP one for each recipient."""
+
+
+async def _send_body(peer: Peer, message: OutgoingMessage, replies: int) -> Verdicts:
+    """The host's answers to the end of data, or the fault that took their place."""
     core = peer.core
     waiting = 0
     try:
@@ -184,11 +212,42 @@ async def _send_body(peer: Peer, message: OutgoingMessage) -> PeerReply | PeerFa
                 await peer.send()
                 await peer.expect_silence()
         await peer.expect_silence()
-        core.end_data()
-        return await peer.reply(Verb.END_OF_DATA, peer.timeouts.end_of_data)
     except PeerFault as fault:
         peer.abort()
-        return fault
+        return [fault]
+    core.end_data(replies)
+    return await _verdicts(peer, replies)
+
+
+async def _send_chunks(peer: Peer, message: OutgoingMessage, replies: int) -> Verdicts:
+    """The same by BDAT: each chunk waits for its 250, so that a refusal ends it."""
+    core = peer.core
+    held: bytes | None = None
+    try:
+        async for chunk in message.chunks():
+            if held is not None:
+                core.bdat(held)
+                reply = await peer.reply(Verb.BDAT, peer.timeouts.data_block)
+                if reply.code != 250:
+                    peer.abort()
+                    return [reply if reply.code >= 400 else peer.fault("4.5.0", reply.text)]
+            held = chunk
+    except PeerFault as fault:
+        peer.abort()
+        return [fault]
+    core.bdat(held or b"", last=True, replies=replies)
+    return await _verdicts(peer, replies)
+
+
+async def _verdicts(peer: Peer, replies: int) -> Verdicts:
+    found: Verdicts = []
+    try:
+        for _ in range(replies):
+            found.append(await peer.reply(Verb.END_OF_DATA, peer.timeouts.end_of_data))
+    except PeerFault as fault:
+        peer.abort()
+        found += [fault] * (replies - len(found))
+    return found
 
 
 def _result(

@@ -1,6 +1,7 @@
 """Delivery to other hosts (RFC 5321 5.1): from a destination to one result for each recipient.
 
-    deliver -> a session that waits for this destination, or the hosts of the destination in order
+    deliver -> the way: a route, or what the DNS says
+            -> a session that waits for this site, or its hosts in order
             -> for each: connect, TLS as the policy says, transactions of up to 100 recipients
 
 What ends the search: a recipient that was accepted or refused for good, or whose message may have reached
@@ -11,17 +12,29 @@ a host, is done; whoever got a 4yz before the data is tried at the next host. At
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from postier.base.clock import Clock, SystemClock
 from postier.base.log import Log
 from postier.queue.api import DeliveryResult, Envelope, Outcome, OutgoingMessage
-from postier.smtp.outbound.connection import LoopFault, Peer, PeerFault, Timeouts, TlsFault, open_peer
-from postier.smtp.outbound.pool import PeerPool
-from postier.smtp.outbound.routes import Host, Routes, Unroutable
+from postier.smtp.outbound.connection import (
+    LoopFault,
+    Peer,
+    PeerFault,
+    Terms,
+    Timeouts,
+    TlsFault,
+    UnreachableFault,
+    open_peer,
+)
+from postier.smtp.outbound.pool import PeerPool, TlsSessions
+from postier.smtp.outbound.route_tls import RouteTlsPolicies
+from postier.smtp.outbound.routes import Host, Routes, Unroutable, Way
+from postier.smtp.outbound.sources import EVERYWHERE, Sources, turns_away
 from postier.smtp.outbound.tls_policy import TlsPolicies
 from postier.smtp.outbound.transaction import MAX_RECIPIENTS, Recipient, send_message
+from postier.store.api import MailRoute, RouteTls, RouteTransport
 
 __all__ = ["MAX_HOSTS", "OutboundSettings", "SmtpTransport"]
 
@@ -48,11 +61,22 @@ class OutboundSettings:
 class SmtpTransport:
     """Implements queue.api.Transport. One for a process: it owns the pool of sessions."""
 
-    def __init__(self, routes: Routes, policies: TlsPolicies, settings: OutboundSettings) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        policies: TlsPolicies,
+        settings: OutboundSettings,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         self._routes = routes
         self._policies = policies
         self._settings = settings
+        self._clock = clock or SystemClock()
         self._pool = PeerPool(settings.keep)
+        self._tls_sessions = TlsSessions()
+        self._route_policies = RouteTlsPolicies()
+        self._sources = Sources(settings.source_addresses, clock)
 
     async def deliver(self, envelope: Envelope, message: OutgoingMessage) -> tuple[DeliveryResult, ...]:
         """See queue.api. Cancelling it before the final dot leaves nothing delivered."""
@@ -74,14 +98,15 @@ class SmtpTransport:
         self._pool.close()
 
     async def _run(self, attempt: _Attempt) -> None:
-        destination = attempt.envelope.destination
-        way = await self._routes.way(destination, attempt.envelope.reverse_path)
-        while attempt.pending and (peer := self._pool.take(destination)) is not None:
-            if await self._use(peer, attempt):
-                break
-        if not attempt.pending:
-            return
+        envelope = attempt.envelope
+        age = int(self._clock.now()) - envelope.arrived if envelope.arrived else 0
+        way = await self._routes.way(envelope.destination, envelope.reverse_path, envelope.attempts, age)
+        if way.route is not None and not way.exchanges:
+            return attempt.settle(way.route)
+        await self._use_waiting(way, attempt)
         for exchange in way.exchanges:
+            if not attempt.pending or len(attempt.tried) >= MAX_HOSTS:
+                return
             try:
                 hosts = await self._routes.hosts(exchange)
             except Unroutable as error:
@@ -90,50 +115,92 @@ class SmtpTransport:
                     return
                 continue
             for host in hosts:
-                if host not in attempt.tried:
-                    await self._try(host, attempt)
-                if not attempt.pending or len(attempt.tried) >= MAX_HOSTS:
-                    return
+                if attempt.pending and len(attempt.tried) < MAX_HOSTS and host not in attempt.tried:
+                    await self._try(host, way, attempt)
 
-    async def _try(self, host: Host, attempt: _Attempt) -> None:
-        attempt.tried.add(host)
+    async def _use_waiting(self, way: Way, attempt: _Attempt) -> None:
+        """The sessions of this site that the message may use: with one of its own exchanges, under the terms
+        that hold for its own domain."""
+        names = {exchange.name for exchange in way.exchanges}
+
+        async def fits(peer: Peer) -> bool:
+            if peer.host.name not in names or not self._sources.suits(way.pool, way.site, peer.source):
+                return False
+            try:
+                return peer.terms == await self._terms(peer.host, way, attempt.envelope, peer.terms.name)
+            except Unroutable:
+                return False
+
+        while attempt.pending and (peer := await self._pool.take(way.site, fits)) is not None:
+            if await self._use(peer, way, attempt):
+                return
+
+    async def _try(self, host: Host, way: Way, attempt: _Attempt) -> None:
         try:
-            peer = await self._open(host, attempt.envelope.destination)
+            peer = await self._open(host, way, attempt.envelope)
         except Unroutable as error:
+            attempt.tried.add(host)
             attempt.note_unroutable(error)
         except LoopFault as fault:  # exchanges behind us would only send it back (RFC 5321 5.1)
             attempt.give_up(True, fault.status, str(fault))
+        except UnreachableFault as fault:  # says nothing about the host: does not count as tried
+            attempt.note_fault(fault)
         except PeerFault as fault:
+            attempt.tried.add(host)
             attempt.note_fault(fault)
         else:
-            await self._use(peer, attempt)
+            await self._use(peer, way, attempt)
 
-    async def _open(self, host: Host, destination: str) -> Peer:
+    async def _open(self, host: Host, way: Way, envelope: Envelope) -> Peer:
         """A session; in clear on a second connection where TLS failed and is not required."""
-        settings = self._settings
-        policy = await self._policies.policy_for(destination, host)
-        connect = functools.partial(
-            open_peer,
-            host,
-            settings.hostname,
-            policy,
-            settings.timeouts,
-            source_addresses=settings.source_addresses,
-        )
+        source = self._sources.choose(way.pool, way.site, host.family) if host.family else None
+        if way.pool is not None and source is None and host.family:
+            text = f"the pool {way.pool.name} has no IPv{host.family} address"
+            raise UnreachableFault("4.4.1", text, remote=str(host))
+        name = source.helo if source is not None and source.helo else self._settings.hostname
+        terms = await self._terms(host, way, envelope, name)
+        timeouts = self._settings.timeouts
         try:
-            return await connect()
-        except TlsFault as fault:
-            if policy.required:
-                raise
-            log.info("TLS failed, going on in clear", remote=fault.remote, why=str(fault))
-            return await connect(clear=True)
+            try:
+                session = self._tls_sessions.get(host, terms)
+                return await open_peer(host, terms, timeouts, source=source, session=session)
+            except TlsFault as fault:
+                if terms.policy.required:
+                    raise
+                log.info("TLS failed, going on in clear", remote=fault.remote, why=str(fault))
+                return await open_peer(host, terms, timeouts, source=source, clear=True)
+        except UnreachableFault:
+            if source is not None and way.pool is not None:
+                self._sources.rest(source, EVERYWHERE)
+            raise
+        except PeerFault as fault:
+            if source is not None and way.pool is not None and fault.status[2:4] == "7.":
+                self._sources.rest(source, way.site)
+            raise
 
-    async def _use(self, peer: Peer, attempt: _Attempt) -> bool:
+    async def _terms(self, host: Host, way: Way, envelope: Envelope, name: str) -> Terms:
+        """Raises Unroutable."""
+        route = way.route
+        policy = self._route_policies.policy_for(route, host) if route is not None else None
+        if policy is None:
+            policy = await self._policies.policy_for(envelope.destination, host)
+        if route is None:
+            return Terms(policy, name)
+        return Terms(
+            policy,
+            name,
+            implicit_tls=route.implicit_tls,
+            clear=route.tls is RouteTls.NEVER and not route.login,
+            lmtp=route.transport is RouteTransport.LMTP,
+            login=route.login,
+            password=route.password,
+        )
+
+    async def _use(self, peer: Peer, way: Way, attempt: _Attempt) -> bool:
         """Transactions over `peer` until each pending recipient was asked for; it ends closed or pooled.
 
         False if it had closed while it waited in the pool, which says nothing about the host.
         """
-        destination = attempt.envelope.destination
         reused = peer.transactions > 0
         todo = list(attempt.pending.values())
         limit = min(peer.core.capabilities.rcpt_max or MAX_RECIPIENTS, MAX_RECIPIENTS)
@@ -156,7 +223,13 @@ class SmtpTransport:
             peer.abort()
             raise
         attempt.tried.add(peer.host)
-        self._pool.put(destination, peer)
+        if not reused:
+            self._tls_sessions.note(peer)
+        if peer.source is not None and attempt.was_turned_away(peer):
+            self._sources.rest(peer.source, way.site)
+            peer.close()
+        else:
+            self._pool.put(way.site, peer)
         return True
 
 
@@ -192,6 +265,22 @@ class _Attempt:
     def give_up(self, permanent: bool, status: str, text: str) -> None:
         self._note(permanent, status, text)
         self.pending.clear()
+
+    def settle(self, route: MailRoute) -> None:
+        """A route that hands nothing on: what the administrator wrote is the result."""
+        status, _, text = route.reply.partition(" ")
+        outcome = Outcome.PERMANENT if status.startswith("5") else Outcome.TEMPORARY
+        if route.transport is RouteTransport.DISCARD:
+            outcome, status, text = Outcome.DELIVERED, "2.0.0", "discarded, as a route says"
+        for position, recipient in self.pending.items():
+            self._results[position] = DeliveryResult(recipient.path, outcome, status, text)
+        self.pending.clear()
+
+    def was_turned_away(self, peer: Peer) -> bool:
+        """True if the host refused a recipient for the address that we came from."""
+        source, remote = peer.source, str(peer.host)
+        results = self._results.values()
+        return source is not None and any(r.remote == remote and turns_away(r, source) for r in results)
 
     def all_results(self) -> tuple[DeliveryResult, ...]:
         return tuple(self._results[position] for position in range(len(self.envelope.forward_paths)))

@@ -35,10 +35,13 @@ class Verb(enum.Enum):
     GREETING = "greeting"
     EHLO = "EHLO"
     HELO = "HELO"
+    LHLO = "LHLO"
+    AUTH = "AUTH"
     STARTTLS = "STARTTLS"
     MAIL = "MAIL"
     RCPT = "RCPT"
     DATA = "DATA"
+    BDAT = "BDAT"
     END_OF_DATA = "end of data"
     RSET = "RSET"
     NOOP = "NOOP"
@@ -55,7 +58,9 @@ class Replied(NamedTuple):
 
 Event = Replied | MalformedReply
 
-ENDS_GROUP = frozenset({Verb.EHLO, Verb.HELO, Verb.STARTTLS, Verb.DATA, Verb.NOOP, Verb.QUIT})
+ENDS_GROUP = frozenset(
+    {Verb.EHLO, Verb.HELO, Verb.LHLO, Verb.AUTH, Verb.STARTTLS, Verb.DATA, Verb.NOOP, Verb.QUIT}
+)
 """Commands that must be the last of a pipelined group (RFC 2920 3.1; STARTTLS: RFC 3207 4)."""
 
 _UNSAFE = re.compile(rb"[\x00-\x1f\x7f]")
@@ -140,6 +145,18 @@ class SmtpClient:
         """For servers that do not know EHLO (RFC 5321 3.2): no extension may be used after it."""
         self._command(Verb.HELO, f"HELO {name}")
 
+    def lhlo(self, name: str) -> None:
+        """EHLO of LMTP (RFC 2033 4.1): the end of the data is answered for each recipient."""
+        self._command(Verb.LHLO, f"LHLO {name}")
+
+    def auth(self, mechanism: str, initial: str) -> None:
+        """`initial`: the initial response in base64, "" for none (RFC 4954 4). A 334 asks for `respond`."""
+        self._command(Verb.AUTH, f"AUTH {mechanism} {initial}".rstrip())
+
+    def respond(self, response: str) -> None:
+        """The answer to a 334, in base64; "*" gives up."""
+        self._command(Verb.AUTH, response)
+
     def start_tls(self) -> None:
         """After its 220: shake hands, then `forget`."""
         self._command(Verb.STARTTLS, "STARTTLS")
@@ -154,20 +171,27 @@ class SmtpClient:
         reverse_path: str,
         *,
         size: int = 0,
-        body8bit: bool = False,
+        body: str = "7BIT",
         smtputf8: bool = False,
+        requiretls: bool = False,
+        auth: str = "",
         ret: str = "",
         envid: str = "",
     ) -> None:
-        """`reverse_path` without <>; "" is the null path. `envid`: as xtext. Raises ValueError."""
+        """`reverse_path` without <>; "" is the null path. `body`: RFC 6152, RFC 3030. `auth`: who submitted
+        it, as xtext or <> (RFC 4954 5). `envid`: as xtext. Raises ValueError."""
         able = self.capabilities
         line = f"MAIL FROM:<{reverse_path}>"
         if able.size and size:
             line += f" SIZE={size}"
-        if able.eight_bit_mime and body8bit:
-            line += " BODY=8BITMIME"
+        if (able.eight_bit_mime and body == "8BITMIME") or (able.binary_mime and body == "BINARYMIME"):
+            line += f" BODY={body}"
         if able.smtputf8 and smtputf8:
             line += " SMTPUTF8"
+        if able.requiretls and requiretls:
+            line += " REQUIRETLS"
+        if able.auth and auth:
+            line += f" AUTH={auth}"
         if able.dsn and ret:
             line += f" RET={ret}"
         if able.dsn and envid:
@@ -187,6 +211,7 @@ class SmtpClient:
         self._command(Verb.RCPT, line)
 
     def data(self) -> None:
+        """Its 354 asks for `send_data`, then `end_data`."""
         self._command(Verb.DATA, "DATA")
 
     def send_data(self, chunk: bytes) -> None:
@@ -195,11 +220,25 @@ class SmtpClient:
         if piece:
             self._out.append(piece)
 
-    def end_data(self) -> None:
-        """The final dot. Its reply alone says whether the server has the message."""
+    def end_data(self, replies: int = 1) -> None:
+        """The final dot. Its reply alone says whether the server has the message.
+
+        `replies`: in LMTP as many as recipients were accepted, in their order (RFC 2033 4.2).
+        """
         self._out.append(self._data_writer().finish())
         self._writer = None
-        self._asked.append(Verb.END_OF_DATA)
+        self._asked.extend([Verb.END_OF_DATA] * replies)
+
+    def bdat(self, chunk: bytes, *, last: bool = False, replies: int = 1) -> None:
+        """A piece of the message as it is, in place of DATA (RFC 3030 2); the `last` one ends it.
+
+        Only when all before was answered. `replies` to the last one: as of `end_data`.
+        """
+        if self.is_waiting:
+            raise RuntimeError("BDAT ahead of an answer")
+        self._command(Verb.END_OF_DATA if last else Verb.BDAT, f"BDAT {len(chunk)}{' LAST' if last else ''}")
+        self._out.append(chunk)
+        self._asked.extend([Verb.END_OF_DATA] * (replies - 1))
 
     def rset(self) -> None:
         self._command(Verb.RSET, "RSET")
@@ -244,11 +283,11 @@ class SmtpClient:
     def _note(self, verb: Verb, reply: PeerReply) -> None:
         """What a reply changes about the session."""
         positive = 200 <= reply.code < 300
-        if verb is Verb.EHLO and positive:
+        if verb in (Verb.EHLO, Verb.LHLO) and positive:
             self.capabilities = Capabilities.parse(reply.lines)
         elif verb is Verb.HELO and positive:
             self.capabilities = Capabilities(name=reply.lines[0].partition(" ")[0])
         elif verb is Verb.DATA and reply.code == 354:
             self._writer = DataWriter()
         elif verb in (Verb.END_OF_DATA, Verb.RSET) or (verb is Verb.MAIL and not positive):
-            self.in_transaction = False
+            self.in_transaction = Verb.END_OF_DATA in self._asked  # LMTP: others wait for theirs

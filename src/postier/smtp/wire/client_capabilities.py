@@ -14,13 +14,16 @@ class Capabilities:
 
     `size`: the largest message in octets, 0 for no stated limit (RFC 1870). `auth`: mechanisms, upper case.
     `rcpt_max`, `mail_max`: recipients a transaction and transactions a session, 0 for no stated limit
-    (RFC 9422). `eight_bit_mime`: RFC 6152. `dsn`: RFC 3461. `name`: how the server calls itself.
+    (RFC 9422). `eight_bit_mime`: RFC 6152. `chunking`, `binary_mime`: RFC 3030. `dsn`: RFC
+    3461. `name`: how the server calls itself.
     """
 
     name: str = ""
     pipelining: bool = False
     starttls: bool = False
     eight_bit_mime: bool = False
+    chunking: bool = False
+    binary_mime: bool = False
     smtputf8: bool = False
     dsn: bool = False
     requiretls: bool = False
@@ -42,6 +45,8 @@ class Capabilities:
             pipelining="PIPELINING" in offered,
             starttls="STARTTLS" in offered,
             eight_bit_mime="8BITMIME" in offered,
+            chunking="CHUNKING" in offered,
+            binary_mime="BINARYMIME" in offered,
             smtputf8="SMTPUTF8" in offered,
             dsn="DSN" in offered,
             requiretls="REQUIRETLS" in offered,
