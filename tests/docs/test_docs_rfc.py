@@ -19,6 +19,7 @@ from postier.pop3.wire.commands import COMMANDS as POP3_COMMANDS
 from postier.pop3.wire.server import Pop3Server
 from postier.smtp.inbound import session as inbound_session
 from postier.smtp.inbound.dialogue import Dialogue, InboundServices, InboundSettings, Role
+from postier.smtp.inbound.policy import checks_for
 from postier.smtp.wire.commands import COMMANDS as SMTP_COMMANDS
 from postier.smtp.wire.params import MAIL_PARAMS, RCPT_PARAMS
 
@@ -126,7 +127,9 @@ def test_what_smtp_announces_is_implemented() -> None:
         connection = cast(Connection, SimpleNamespace(tls=tls))
         for role in Role:
             settings = InboundSettings("mail.example", trust_loopback=trusted)
-            dialogue = Dialogue(role, settings, cast(InboundServices, None), connection)
+            dialogue = Dialogue(
+                role, settings, cast(InboundServices, None), connection, checks_for(role, settings)
+            )
             announced |= {line.split()[0] for line in inbound_session._capabilities(dialogue)}
     assert announced == set(SMTP_EXTENSIONS)
     assert _unproved(SMTP_EXTENSIONS.values()) == set()

@@ -13,15 +13,15 @@ from postier.accounts.delivery import deliver, new_message
 from postier.base.log import Log
 from postier.base.status import Reply
 from postier.mailauth.dkim.canonical import BodyHasher
-from postier.mailauth.verdict import Action
 from postier.message.analysis import Analysis
 from postier.queue.post import Parcel, post
 from postier.smtp.inbound.dialogue import Dialogue, Recipient, Role, Transaction
+from postier.smtp.inbound.evidence import Arrived
 from postier.smtp.inbound.incoming import Incoming
-from postier.smtp.inbound.judge import UNJUDGED, Judgement, judge
+from postier.smtp.inbound.marks import junk_reason, policy_field
 from postier.smtp.inbound.notify import notify_of_forwards, success_report
+from postier.smtp.inbound.outcome import decide
 from postier.smtp.inbound.overflow import full_set_aside
-from postier.smtp.inbound.policy import check_message
 from postier.smtp.inbound.received import protocol, received, return_path
 from postier.smtp.inbound.story import arrival_steps, note_refusal, queued_steps
 from postier.smtp.inbound.submission import signatures
@@ -64,24 +64,23 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
         analysis = await incoming.finish()
     if incoming.fault is not None:
         return _refused(dialogue, transaction, incoming.fault, incoming.fault.text)
-    refusal = await check_message(dialogue, transaction, analysis)
+    arrived = Arrived(incoming, analysis)
+    refusal = await decide(dialogue.checks.message, transaction, dialogue, transaction, arrived)
     if refusal is not None:
         return _refused(dialogue, transaction, refusal.reply, refusal.reason)
-    judgement = await judge(dialogue, transaction, incoming) if dialogue.is_strict else UNJUDGED
-    if judgement.verdict.reply is not None:
-        return _refused(dialogue, transaction, judgement.verdict.reply, judgement.verdict.reason)
     now = dialogue.services.clock.now()
-    prefix = await _prefix(dialogue, transaction, incoming, analysis, judgement, now)
-    mailbox = JUNK if judgement.verdict.action is Action.QUARANTINE else "INBOX"
+    prefix = await _prefix(dialogue, transaction, arrived, now)
+    set_aside = junk_reason(transaction.marks, dialogue.settings.policy) if transaction.marks else ""
+    mailbox = JUNK if set_aside else "INBOX"
     accepted = _Accepted(
         analysis,
         prefix,
         mailbox,
         int(now),
         now,
-        judgement.sender_may_be_told,
-        _facts(analysis, len(prefix) + analysis.size, judgement),
-        judgement.verdict.reason if mailbox == JUNK else "",
+        sender_may_be_told=not (set_aside or (arrived.evidence and arrived.evidence.disowns_sender)),
+        facts=_facts(arrived, len(prefix) + analysis.size, transaction),
+        set_aside=set_aside,
     )
     try:
         await _store_with_report(dialogue, transaction, incoming, accepted)
@@ -116,21 +115,16 @@ def _refused(dialogue: Dialogue, transaction: Transaction, reply: Reply, reason:
     return note_refusal(dialogue, reply, reason, "DATA")
 
 
-def _facts(analysis: Analysis, size: int, judgement: Judgement) -> dict[str, str]:
-    facts = {"size": str(size), **judgement.facts}
-    if analysis.message_id:
-        facts["message_id"] = analysis.message_id
+def _facts(arrived: Arrived, size: int, transaction: Transaction) -> dict[str, str]:
+    facts = {"size": str(size), **arrived.facts}
+    if arrived.analysis.message_id:
+        facts["message_id"] = arrived.analysis.message_id
+    if transaction.marks:
+        facts["marks"] = "; ".join(map(str, transaction.marks))
     return facts
 
 
-async def _prefix(
-    dialogue: Dialogue,
-    transaction: Transaction,
-    incoming: Incoming,
-    analysis: Analysis,
-    judgement: Judgement,
-    now: float,
-) -> bytes:
+async def _prefix(dialogue: Dialogue, transaction: Transaction, arrived: Arrived, now: float) -> bytes:
     """What we add before the message, fixed from now on."""
     only = transaction.recipients[0].path if len(transaction.recipients) == 1 else ""
     tls = dialogue.connection.tls
@@ -149,8 +143,10 @@ async def _prefix(
         forward_path=only,
         when=now,
     )
-    signed = await _sign(dialogue, incoming, analysis, now)
-    return b"".join((return_path(transaction.reverse_path), judgement.results, signed, trace))
+    signed = await _sign(dialogue, arrived.incoming, arrived.analysis, now)
+    results = arrived.results(dialogue, transaction)
+    noted = policy_field(transaction.marks) if transaction.marks else b""
+    return b"".join((return_path(transaction.reverse_path), results, noted, signed, trace))
 
 
 async def _sign(dialogue: Dialogue, incoming: Incoming, analysis: Analysis, now: float) -> bytes:

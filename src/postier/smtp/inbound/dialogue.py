@@ -14,20 +14,44 @@ from postier.base.ids import new_id
 from postier.blobs.api import Blobs
 from postier.dns.api import Resolver
 from postier.mailauth.dkim.sign import Signer
+from postier.mailauth.spf import SpfResult
 from postier.net.api import Connection
 from postier.smtp.inbound.incoming import Incoming
+from postier.smtp.inbound.outcome import NO_MARKS, Mark, RunCheck
+from postier.smtp.inbound.policy_settings import USUAL_POLICY, PolicySettings
 from postier.smtp.wire.events import MailFrom
 from postier.store.api import Account, AccountId, Store
 from postier.story.recorder import NoteStep, no_note
 
-__all__ = ["Dialogue", "InboundServices", "InboundSettings", "Recipient", "Role", "Transaction"]
+__all__ = [
+    "Checks",
+    "Dialogue",
+    "InboundServices",
+    "InboundSettings",
+    "Recipient",
+    "Role",
+    "Transaction",
+]
 
 
 class Role(enum.Enum):
-    """MX takes mail for our own addresses from anybody; SUBMISSION takes mail for anybody from our people."""
+    """MX takes mail for our own addresses from anybody; SUBMISSION takes mail for anybody from our people;
+    LMTP takes mail for our own addresses from a host that has checked it (RFC 2033)."""
 
     MX = "mx"
     SUBMISSION = "submission"
+    LMTP = "lmtp"
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The checks of policy.py that are on for one role, by their stage, in order."""
+
+    connect: tuple[RunCheck, ...] = ()
+    helo: tuple[RunCheck, ...] = ()
+    mail: tuple[RunCheck, ...] = ()
+    rcpt: tuple[RunCheck, ...] = ()
+    message: tuple[RunCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +76,7 @@ class InboundSettings:
     max_refused_recipients: int = 100
     dns_time: float = 20.0
     normalise_newlines: bool = False
+    policy: PolicySettings = USUAL_POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +110,17 @@ class Recipient:
 
 @dataclass(slots=True)
 class Transaction:
-    """One mail transaction; the next one, also after a failure, is another object."""
+    """One mail transaction; the next one, also after a failure, is another object.
+
+    `marks`: what the checks so far noted, those of the connection first. `spf`: once somebody asked.
+    """
 
     mail: MailFrom
+    marks: tuple[Mark, ...] = NO_MARKS
     trace_id: str = field(default_factory=new_id)
     recipients: list[Recipient] = field(default_factory=list)
     incoming: Incoming | None = None
+    spf: SpfResult | None = None
 
     @property
     def reverse_path(self) -> str:
@@ -100,18 +130,24 @@ class Transaction:
 
 @dataclass(slots=True)
 class Dialogue:
-    """One connection: `helo` and `extended` from EHLO or HELO, `account` once logged in."""
+    """One connection: `helo` and `extended` from EHLO or HELO, `account` once logged in.
+
+    `checks`: who is let in (policy.checks_for). `marks`: what they noted of the connection, and of the name
+    the client gave itself last.
+    """
 
     role: Role
     settings: InboundSettings
     services: InboundServices
     connection: Connection
+    checks: Checks
     helo: str = ""
     extended: bool = True
     account: Account | None = None
     login_failures: int = 0
     refused_recipients: int = 0
     transaction: Transaction | None = None
+    marks: tuple[Mark, ...] = NO_MARKS
 
     @property
     def is_strict(self) -> bool:

@@ -16,6 +16,7 @@ from postier.mailauth.dkim.verify import DkimVerifier
 from postier.net.api import Connection, IdleTimeout, Session, Wake
 from postier.smtp.inbound.accept import accept
 from postier.smtp.inbound.authenticate import authenticate, mechanisms
+from postier.smtp.inbound.checks_envelope import Addressee
 from postier.smtp.inbound.dialogue import (
     Dialogue,
     InboundServices,
@@ -25,8 +26,9 @@ from postier.smtp.inbound.dialogue import (
     Transaction,
 )
 from postier.smtp.inbound.incoming import BodyReader, Incoming
-from postier.smtp.inbound.judge import without_forged_results
-from postier.smtp.inbound.policy import check_mail, check_recipient, check_room
+from postier.smtp.inbound.marks import without_forged_fields
+from postier.smtp.inbound.outcome import Defer, Refuse, decide
+from postier.smtp.inbound.policy import checks_for
 from postier.smtp.inbound.received import literal
 from postier.smtp.inbound.story import note_refusal
 from postier.smtp.inbound.submission import mend_header
@@ -62,7 +64,6 @@ _GO_AHEAD = Reply(354, "", "Send the message, then a line that is a single dot")
 _START_TLS = Reply(220, "2.0.0", "Ready to start TLS")
 _BYE = Reply(221, "2.0.0", "Bye")
 _IDLE = Reply(421, "4.4.2", "Nothing came for too long, closing")
-_EARLY = Reply(554, "", "Wait for the greeting")  # RFC 2034 4: a greeting has no enhanced code
 _HARVEST = Reply(421, "4.7.0", "Too many unknown recipients, closing")
 _UNAVAILABLE = Reply(451, "4.3.0", "Not possible at the moment, try again later")
 _NO_SPACE = Reply(452, "4.3.1", "Not enough storage at the moment, try again later")
@@ -74,8 +75,10 @@ _FULL = Reply(452, "4.2.2", "A mailbox is full")
 def inbound_session(settings: InboundSettings, services: InboundServices, role: Role) -> Session:
     """What a listener of port 25 (MX), or of 587 and 465 (SUBMISSION), runs for each connection."""
 
+    checks = checks_for(role, settings)
+
     async def session(connection: Connection) -> None:
-        await _InboundSession(Dialogue(role, settings, services, connection)).run()
+        await _InboundSession(Dialogue(role, settings, services, connection, checks)).run()
 
     return session
 
@@ -101,10 +104,13 @@ class _InboundSession:
 
     async def run(self) -> None:
         """Until either side closes. Raises ConnectionLost."""
-        if self._dialogue.is_strict and self._connection.bytes_in:
-            self._core.hang_up(_EARLY)
+        dialogue = self._dialogue
+        refusal = await decide(dialogue.checks.connect, dialogue, dialogue)
+        if refusal is not None:
+            self._log_refusal(refusal, "")
+            self._core.hang_up(refusal.reply)
         else:
-            self._core.offer(_capabilities(self._dialogue))
+            self._core.offer(_capabilities(dialogue))
             self._core.greet("ESMTP Postier")
         try:
             await self._converse()
@@ -157,10 +163,19 @@ class _InboundSession:
     # ------------------------------------------------------------------ greeting, TLS, login
 
     async def _ehlo(self, event: Ehlo) -> None:
-        self._dialogue.abandon()
-        self._dialogue.helo = event.domain
-        self._dialogue.extended = event.extended
-        self._core.welcome()
+        dialogue = self._dialogue
+        dialogue.abandon()
+        dialogue.helo = event.domain
+        dialogue.extended = event.extended
+        if not dialogue.checks.helo:
+            self._core.welcome()
+            return
+        dialogue.marks = tuple(mark for mark in dialogue.marks if not mark.name.startswith("helo"))
+        refusal = await decide(dialogue.checks.helo, dialogue, dialogue, event)
+        if refusal is None:
+            self._core.welcome()
+        else:
+            self._refuse("EHLO", refusal, None)
 
     async def _start_tls(self, event: StartTls) -> None:
         self._core.reply(_START_TLS)
@@ -195,30 +210,26 @@ class _InboundSession:
         if self._connection.is_retiring:  # RFC 5321 3.8: a busy client must not hold the server up
             self._core.hang_up(_STOPPING)
             return
-        refusal = await check_mail(self._dialogue, event)
+        dialogue = self._dialogue
+        transaction = Transaction(event, dialogue.marks)
+        refusal = await decide(dialogue.checks.mail, transaction, dialogue, transaction)
         if refusal is not None:
-            self._refuse("MAIL", refusal.reply, refusal.reason, event.reverse_path)
+            self._refuse("MAIL", refusal, event.reverse_path)
             return
-        self._dialogue.transaction = Transaction(event)
+        dialogue.transaction = transaction
         self._core.reply(_SENDER_OK)
 
     async def _rcpt(self, event: RcptTo) -> None:
         dialogue, transaction = self._dialogue, self._transaction
-        refusal = check_room(dialogue, transaction)
-        if refusal is not None:
-            self._refuse("RCPT", refusal.reply, refusal.reason, event.forward_path)
-            return
-        resolution = await self._resolve(event.forward_path)
-        refusal = check_recipient(dialogue, transaction, event, resolution)
+        to = Addressee(event, self._resolve)
+        refusal = await decide(dialogue.checks.rcpt, transaction, dialogue, transaction, to)
         if refusal is not None:
             dialogue.refused_recipients += refusal.reply.is_permanent
             if dialogue.refused_recipients > dialogue.settings.max_refused_recipients:
-                self._core.hang_up(
-                    note_refusal(dialogue, _HARVEST, "address harvest", "RCPT", event.forward_path)
-                )
-                return
-            self._refuse("RCPT", refusal.reply, refusal.reason, event.forward_path)
+                refusal = Defer(_HARVEST, "address harvest", closes=True)
+            self._refuse("RCPT", refusal, event.forward_path)
             return
+        resolution = await to.resolution()
         path = "postmaster" if event.forward_path is None else str(event.forward_path)
         is_foreign = resolution.kind is RecipientKind.FOREIGN and event.forward_path is not None
         forwards = (event.forward_path,) if is_foreign and event.forward_path else resolution.forwards
@@ -242,16 +253,23 @@ class _InboundSession:
             return False
         return str(path.domain) in (self._dialogue.settings.hostname, literal(self._connection.local[0]))
 
-    def _refuse(self, verb: str, reply: Reply, reason: str, address: Address | None) -> None:
+    def _refuse(self, verb: str, refusal: Refuse | Defer, address: Address | None) -> None:
+        self._log_refusal(refusal, address or "<>")
+        reply = note_refusal(self._dialogue, refusal.reply, refusal.reason, verb, address)
+        if refusal.closes:
+            self._core.hang_up(reply)
+        else:
+            self._core.reply(reply)
+
+    def _log_refusal(self, refusal: Refuse | Defer, address: object) -> None:
         log.info(
             "refused",
             session=self._connection.id,
             peer=self._connection.peer[0],
-            address=address or "<>",
-            reply=reply,
-            reason=reason,
+            address=address,
+            reply=refusal.reply,
+            reason=refusal.reason,
         )
-        self._core.reply(note_refusal(self._dialogue, reply, reason, verb, address))
 
     # ------------------------------------------------------------------ the message
 
@@ -298,12 +316,12 @@ class _InboundSession:
         verifier = None
         if self._dialogue.is_strict and b"dkim-signature" in header.lower():
             verifier = DkimVerifier(header)
-        return without_forged_results(header, self._dialogue.settings.hostname), verifier
+        return without_forged_fields(header, self._dialogue.settings.hostname), verifier
 
     def _begin_submitted(self, header: bytes) -> tuple[bytes, BodyReader | None]:
         sender = self._transaction.mail.reverse_path
         domain = str(sender.domain) if sender is not None else self._dialogue.settings.hostname
-        header = without_forged_results(header, self._dialogue.settings.hostname)
+        header = without_forged_fields(header, self._dialogue.settings.hostname)
         return mend_header(header, domain=domain, now=self._dialogue.services.clock.now()), BodyHasher()
 
 

@@ -1,0 +1,137 @@
+"""What is known of a message from outside once it is here: its analysis, and what SPF, DKIM and DMARC found.
+
+The DNS is asked all there is to ask at once, within one budget. Trouble there counts for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from postier.base.clock import Clock
+from postier.mailauth import authentication_results, dmarc
+from postier.mailauth.dkim.result import Dkim, DkimResult
+from postier.mailauth.dkim.verify import DkimVerifier
+from postier.mailauth.spf import Spf, SpfResult, check_host
+from postier.message.addresses import author_domains
+from postier.message.analysis import Analysis
+from postier.message.headers import HeaderFields
+from postier.smtp.inbound.dialogue import Dialogue, Transaction
+from postier.smtp.inbound.dns_budget import DnsBudget
+from postier.smtp.inbound.incoming import Incoming
+
+__all__ = ["Arrived", "Evidence", "evidence_of", "spf_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What vouches for a message and what does not."""
+
+    spf: SpfResult
+    dkim: tuple[DkimResult, ...]
+    dmarc: dmarc.DmarcResult
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The verdicts, for the story of the message."""
+        found = self.dmarc
+        asked = f" ({found.effective_policy.value} asked for)" if found.effective_policy is not None else ""
+        dkim = ", ".join(f"{each.result.value} {each.domain}".rstrip() for each in self.dkim)
+        return {
+            "spf": f"{self.spf.result.value} {self.spf.domain}".rstrip(),
+            "dkim": dkim or "none",
+            "dmarc": f"{found.result.value} {found.domain}".rstrip() + asked,
+        }
+
+    @property
+    def is_signed(self) -> bool:
+        return any(each.result is Dkim.PASS for each in self.dkim)
+
+    @property
+    def disowns_sender(self) -> bool:
+        """SPF says that the reverse-path is not the writer's: a report would trouble somebody who sent
+        nothing (backscatter)."""
+        return self.spf.result in (Spf.FAIL, Spf.SOFTFAIL)
+
+
+@dataclass(slots=True)
+class Arrived:
+    """The whole message, as the checks of the last stage see it. `evidence`: None where nobody asked."""
+
+    incoming: Incoming
+    analysis: Analysis
+    evidence: Evidence | None = None
+
+    @property
+    def author_domains(self) -> tuple[str, ...]:
+        """Those of every From field, A-labels, as DMARC wants them."""
+        fields = HeaderFields(self.incoming.header).all(b"from")
+        return tuple(domain.ascii for domain in author_domains(fields))
+
+    @property
+    def has_one_author(self) -> bool:
+        """Surely one author domain at most, without looking closer."""
+        mailboxes = self.analysis.author_mailboxes
+        return len(mailboxes) == 1 and mailboxes[0].valid
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        return self.evidence.facts if self.evidence is not None else {}
+
+    def results(self, dialogue: Dialogue, transaction: Transaction) -> bytes:
+        """Our Authentication-Results field, b"" where nothing was examined."""
+        if self.evidence is None:
+            return b""
+        return authentication_results.render(
+            dialogue.settings.hostname,
+            spf=self.evidence.spf,
+            dkim=self.evidence.dkim,
+            dmarc=self.evidence.dmarc,
+            mail_from=transaction.reverse_path or None,
+            helo=dialogue.helo,
+            ip=dialogue.connection.peer[0],
+        )
+
+
+async def spf_of(
+    dialogue: Dialogue, transaction: Transaction, resolver: DnsBudget | None = None
+) -> SpfResult:
+    """The SPF result of the transaction, asked for once, of `resolver` or within a budget of its own."""
+    if transaction.spf is None:
+        transaction.spf = await check_host(
+            resolver or _budget(dialogue),
+            dialogue.services.clock,
+            ip=dialogue.connection.peer[0],
+            helo=dialogue.helo,
+            mail_from=transaction.reverse_path or None,
+            receiver=dialogue.settings.hostname,
+        )
+    return transaction.spf
+
+
+async def evidence_of(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Evidence:
+    """SPF, DKIM and DMARC of the message, asked for once."""
+    if arrived.evidence is None:
+        resolver = _budget(dialogue)
+        domains = arrived.author_domains
+        spf, dkim, _ = await asyncio.gather(
+            spf_of(dialogue, transaction, resolver),
+            _verify(arrived.incoming, resolver, dialogue.services.clock),
+            resolver.ask_ahead(dmarc.record_names(domains[0]) if len(domains) == 1 else ()),
+        )
+        arrived.evidence = Evidence(spf, dkim, await dmarc.evaluate(resolver, domains, spf, dkim))
+    return arrived.evidence
+
+
+def _budget(dialogue: Dialogue) -> DnsBudget:
+    """What the checks of one stage may cost of the DNS, all together."""
+    return DnsBudget(dialogue.services.resolver, dialogue.settings.dns_time)
+
+
+async def _verify(incoming: Incoming, resolver: DnsBudget, clock: Clock) -> tuple[DkimResult, ...]:
+    verifier = incoming.body_reader
+    if not isinstance(verifier, DkimVerifier):
+        return ()
+    found, _ = await asyncio.gather(verifier.finish(resolver, clock), resolver.ask_ahead(verifier.key_names))
+    return found

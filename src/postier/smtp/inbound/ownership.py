@@ -1,0 +1,74 @@
+"""Whose name may those who logged in use? Envelope and header belong to the login (RFC 6409 6.1, 8.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from postier.base.address import Address
+from postier.base.status import Reply
+from postier.message.addresses import Mailbox, iter_mailboxes
+from postier.message.headers import HeaderFields
+from postier.smtp.inbound.dialogue import Dialogue, Transaction
+from postier.smtp.inbound.evidence import Arrived
+from postier.smtp.inbound.outcome import Outcome, Refuse
+
+__all__ = ["agent_is_ones_own", "author_is_ones_own", "sender_is_ones_own"]
+
+
+async def sender_is_ones_own(dialogue: Dialogue, transaction: Transaction) -> Outcome:
+    """RFC 6409 6.1. The null path is everybody's: notifications have it."""
+    sender = transaction.mail.reverse_path
+    return None if sender is None else await _own(dialogue, sender, "sender")
+
+
+async def author_is_ones_own(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Outcome:
+    """RFC 6409 6.1, 8.1: every address in From belongs to the login."""
+    if not arrived.analysis.author_mailboxes:
+        return Refuse(Reply(554, "5.6.0", "The message has no From address"), "no author")
+    return await _all_own(dialogue, arrived.analysis.author_mailboxes, "From address")
+
+
+async def agent_is_ones_own(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Outcome:
+    """Sender, where it is there: mail programs show it as who really wrote (RFC 5322 3.6.2)."""
+    header = arrived.analysis.header
+    if b"sender" not in header.lower():
+        return None
+    return await _all_own(dialogue, iter_mailboxes(HeaderFields(header).all(b"sender")), "Sender")
+
+
+async def _all_own(dialogue: Dialogue, mailboxes: Iterable[Mailbox], what: str) -> Outcome:
+    for mailbox in mailboxes:
+        address = _address(mailbox)
+        if address is None:
+            return Refuse(Reply(554, "5.6.0", f"The {what} is not an address"), f"broken {what}")
+        refusal = await _own(dialogue, address, what)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+async def _own(dialogue: Dialogue, address: Address, what: str) -> Outcome:
+    account = dialogue.account
+    if account is None:
+        return Refuse(Reply(530, "5.7.0", "Authentication required"), "not logged in")
+    if await dialogue.services.directory.may_send_as(account, address):
+        return None
+    allowed = await dialogue.services.directory.addresses_of(account)
+    return Refuse(_not_yours(what, allowed), f"{what} {address} is not of {account.name}")
+
+
+def _not_yours(what: str, allowed: tuple[str, ...]) -> Reply:
+    """Names what may be used, as far as a line of a reply has room."""
+    shown = [address for address in allowed[:5] if address.isascii() and len(address) <= 80]
+    more = ", ..." if len(shown) < len(allowed) else ""
+    return Reply(550, "5.7.1", f"The {what} is not one of your addresses: {', '.join(shown)}{more}")
+
+
+def _address(mailbox: Mailbox) -> Address | None:
+    if not mailbox.valid:
+        return None
+    try:
+        host = Address.parse(f"x@{mailbox.domain}").domain
+        return Address(mailbox.local_part, host)
+    except ValueError:
+        return None
