@@ -133,6 +133,7 @@ ORIGINAL = b"From: a@b.test\r\nSubject: x\r\n\r\n--body\r\n"
         (ORIGINAL, True, ["message/delivery-status", "message/rfc822"]),
         ("Subject: é\r\n\r\n".encode(), False, ["message/delivery-status", "message/global-headers"]),
         (b"Subject: x\n\nbare", True, ["message/delivery-status", "application/octet-stream"]),
+        (b"Subject: \xff\r\n\r\n", False, ["message/delivery-status", "application/octet-stream"]),
         (ORIGINAL + b"\xff", True, ["message/delivery-status", "message/rfc822"]),
     ],
 )
@@ -155,11 +156,45 @@ def test_delivery_report(original: bytes, whole: bool, types: list[str]) -> None
         assert original in data
 
 
-def test_report_about_an_utf8_address() -> None:
-    status = RecipientStatus(Address.parse("jörg@x.test"), Action.FAILED, "5.6.7")
-    data = delivery_report([], "x", MessageStatus("mx.orchard.test"), [status], ORIGINAL)
+def test_report_about_an_utf8_address_to_who_takes_smtputf8() -> None:
+    """RFC 6533 3, 4: the form of the ORCPT parameter is undone, too."""
+    status = RecipientStatus(
+        Address.parse("jörg@x.test"), Action.FAILED, "5.6.7", original_recipient="utf-8;j\\x{F6}rg@x.test"
+    )
+    original = "Subject: é\r\n\r\n".encode()
+    data = delivery_report([], "x", MessageStatus("mx.orchard.test"), [status], original, utf8=True)
     assert b"Content-Type: message/global-delivery-status\r\n" in data
     assert "Final-Recipient: utf-8; jörg@x.test\r\n".encode() in data
+    assert "Original-Recipient: utf-8;jörg@x.test\r\n".encode() in data
+    assert original.rstrip() in data
+
+
+def test_report_about_an_utf8_address_to_who_takes_none() -> None:
+    """RFC 6533 3 (3), 4.5: all of it is ASCII."""
+    status = RecipientStatus(
+        Address.parse("j+ö@x.test"),
+        Action.FAILED,
+        "5.6.7",
+        original_recipient="utf-8;j+ö@x.test",
+        diagnostic_code="550 jö?",
+    )
+    original = "Subject: é\r\n\r\n".encode()
+    data = delivery_report([], "x", MessageStatus("mx.orchard.test"), [status], original)
+    check_lines(data)
+    assert data.isascii()
+    assert b"Content-Type: message/delivery-status\r\n" in data
+    assert b"Final-Recipient: utf-8; j\\x{2B}\\x{F6}@x.test\r\n" in data
+    assert b"Original-Recipient: utf-8;j\\x{2B}\\x{F6}@x.test\r\n" in data
+    assert b"Diagnostic-Code: smtp; 550 j\\x{F6}?\r\n" in data
+    returned = email.message_from_bytes(data).get_payload()[2]
+    assert returned.get_content_type() == "message/global-headers"
+    assert returned["Content-Transfer-Encoding"] == "base64"
+
+
+@pytest.mark.parametrize("point", ["D800", "110000", "FFFFFF"])
+def test_what_is_no_character_stays_as_it_was_written(point: str) -> None:
+    status = RecipientStatus(BOB, Action.FAILED, "5.1.1", original_recipient=f"utf-8;a\\x{{{point}}}@x.test")
+    assert f"a\\x{{{point}}}@x.test".encode() in delivery_status(MessageStatus("mx"), [status])
 
 
 def test_xtext() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from postier.accounts.domains import settings_of, signers_for
 from postier.base.address import Address
 from postier.base.domain import AddressLiteral, Domain
+from postier.mailauth.dkim.sign import Signer
 from postier.store.api import Account, AccountId, AddressTarget, NoSuchAccount, Reader, Store
 
 __all__ = ["POSTMASTER_META", "Directory", "RecipientKind", "Resolution"]
@@ -69,6 +71,25 @@ class Directory:
     async def postmaster(self) -> AccountId | None:
         """Who reads mail for the bare <postmaster> (RFC 5321 4.5.1)."""
         return await _postmaster(self._store.reader)
+
+    async def language_of(self, account_id: AccountId) -> str:
+        """In which language the account is told things: its own, else its domain's, "" for neither. Raises
+        NoSuchAccount."""
+        account = await self._store.reader.account(account_id)
+        if account.language:
+            return account.language
+        domain = await self._store.reader.domain(account.name.rpartition("@")[2])
+        return settings_of(domain).language if domain is not None else ""
+
+    async def signers_of_host(self, hostname: str) -> tuple[Signer, ...]:
+        """Who signs what a host of ours itself writes: its name, or the nearest domain above it that is ours
+        (in alignment with it, RFC 7489 3.1.1)."""
+        domain = hostname.lower()
+        while "." in domain:
+            if signers := await signers_for(self._store.reader, domain):
+                return signers
+            domain = domain.partition(".")[2]
+        return ()
 
     async def may_send_as(self, account: Account, address: Address) -> bool:
         """True if mail for `address` (or, for a subaddress, its base) comes to this account itself."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import time
+from dataclasses import replace
 
 import msgspec
 
@@ -22,7 +23,19 @@ from postier.mailauth.dkim.sign import Signer
 from postier.store.api import Domain as DomainRecord
 from postier.store.api import Reader, Tx
 
-__all__ = ["DkimKey", "DomainSettings", "add_domain", "settings_of", "signers_for"]
+__all__ = [
+    "DkimKey",
+    "DomainSettings",
+    "NoSuchDomain",
+    "add_domain",
+    "set_language",
+    "settings_of",
+    "signers_for",
+]
+
+
+class NoSuchDomain(Exception):
+    """None of ours."""
 
 
 class DkimKey(msgspec.Struct, frozen=True):
@@ -38,7 +51,10 @@ class DkimKey(msgspec.Struct, frozen=True):
 
 
 class DomainSettings(msgspec.Struct, frozen=True):
+    """`language`: of its people who have chosen none, "" for English."""
+
     dkim: tuple[DkimKey, ...] = ()
+    language: str = ""
 
 
 def settings_of(domain: DomainRecord) -> DomainSettings:
@@ -57,6 +73,15 @@ async def add_domain(tx: Tx, domain: Domain, clock: Clock) -> DomainRecord:
     record = DomainRecord(domain.ascii, None, settings)
     await tx.add_domain(record)
     return record
+
+
+async def set_language(tx: Tx, domain: Domain, language: str) -> None:
+    """Raises NoSuchDomain."""
+    record = await tx.domain(domain.ascii)
+    if record is None:
+        raise NoSuchDomain(domain.ascii)
+    settings = msgspec.structs.replace(settings_of(record), language=language)
+    await tx.update_domain(replace(record, settings=msgspec.json.encode(settings).decode()))
 
 
 async def signers_for(reader: Reader, domain: str) -> tuple[Signer, ...]:

@@ -22,6 +22,7 @@ __all__ = [
     "remove_domain",
     "remove_person",
     "set_administrator",
+    "set_language",
     "set_limits",
     "set_password",
     "set_postmaster",
@@ -33,12 +34,21 @@ class PeopleError(Exception):
 
 
 async def add_person(
-    store: Store, address: Address, password_hash: str, *, display_name: str = "", quota: int = 0
+    store: Store,
+    address: Address,
+    password_hash: str,
+    *,
+    display_name: str = "",
+    quota: int = 0,
+    language: str = "",
 ) -> AccountId:
     """An account with its mailboxes. Raises PeopleError: domain not ours, address taken."""
 
     async def work(tx: Tx) -> AccountId:
-        return await _add(tx, address, password_hash, display_name, quota)
+        account_id = await _add(tx, address, password_hash, display_name, quota)
+        if language:
+            await tx.set_language(account_id, language)
+        return account_id
 
     return await store.transact(work)
 
@@ -94,6 +104,15 @@ async def set_limits(
         return await tx.account(account.account_id)
 
     return await store.transact(work)
+
+
+async def set_language(store: Store, address: Address, language: str) -> None:
+    """What the person is told reports in, "" for the domain's. Raises PeopleError."""
+
+    async def work(tx: Tx) -> None:
+        await tx.set_language((await find_person(tx, address)).account_id, language)
+
+    await store.transact(work)
 
 
 async def set_administrator(store: Store, address: Address, administrator: bool) -> None:

@@ -157,7 +157,7 @@ def _sentences(step: Step, words: Words, language: str) -> Iterator[str]:
     if step.kind in (StepKind.REFUSED, StepKind.DEFERRED):
         yield from _our_reason(facts.get("status", ""), words)
     if step.kind in _CLASS:
-        yield meaning(facts.get("status") or _CLASS[step.kind])
+        yield meaning(facts.get("status") or _CLASS[step.kind], language, facts.get("reply", ""))
     yield from filter(None, [_of_kind(step, words)])
     if step.kind is StepKind.ATTEMPTED and facts.get("next_attempt"):
         yield words["+again"]

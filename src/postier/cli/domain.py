@@ -21,6 +21,7 @@ from postier.cli.common import (
     tell,
     with_backend,
 )
+from postier.queue.meanings import LANGUAGES
 from postier.store.api import AlreadyExists, Tx
 from postier.store.api import Domain as DomainRecord
 
@@ -77,6 +78,24 @@ def list_(json_: bool, data: Path) -> None:
         ((row["unicode"], ", ".join(row["dkim_selectors"])) for row in rows),
         empty="no domains yet",
     )
+
+
+@command.command("language")
+@click.argument("domain", type=DOMAIN)
+@click.argument("language", type=click.Choice(LANGUAGES))
+@json_option
+@data_option
+def language(domain: Domain, language: str, json_: bool, data: Path) -> None:
+    """Set the language of the domain's people who have chosen none."""
+
+    async def work(backend: Backend) -> None:
+        try:
+            await backend.store.transact(lambda tx: domains.set_language(tx, domain, language))
+        except domains.NoSuchDomain:
+            raise Failure(f"{domain} is no domain of this server") from None
+
+    with_backend(data, work)
+    tell(json_, {"domain": domain.ascii, "language": language}, f"language of {domain}: {language}")
 
 
 @command.command("remove")

@@ -23,6 +23,7 @@ from postier.cli.common import (
     tell,
     with_backend,
 )
+from postier.queue.meanings import LANGUAGES
 from postier.store.api import Account
 
 
@@ -36,17 +37,29 @@ def command() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
 @click.option("--name", "display_name", default="", help="The person's name.")
 @click.option("--quota", default=0, type=click.IntRange(min=0), help="Megabytes; 0 for no limit.")
+@click.option("--language", type=click.Choice(LANGUAGES), help="For reports; if not given, the domain's.")
 @json_option
 @data_option
 def add(
-    address: Address, password_stdin: bool, display_name: str, quota: int, json_: bool, data: Path
+    address: Address,
+    password_stdin: bool,
+    display_name: str,
+    quota: int,
+    language: str | None,
+    json_: bool,
+    data: Path,
 ) -> None:
     """Add a person with a mailbox."""
     password_hash = _hash(take_password(password_stdin))
 
     async def work(backend: Backend) -> None:
         await people.add_person(
-            backend.store, address, password_hash, display_name=display_name, quota=quota * 1_000_000
+            backend.store,
+            address,
+            password_hash,
+            display_name=display_name,
+            quota=quota * 1_000_000,
+            language=language or "",
         )
 
     with_backend(data, work)
@@ -112,6 +125,22 @@ def passwd(address: Address, password_stdin: bool, json_: bool, data: Path) -> N
 
     with_backend(data, work)
     tell(json_, {"changed": address.lookup_key}, f"password of {address.lookup_key} changed")
+
+
+@command.command("language")
+@click.argument("address", type=ADDRESS)
+@click.argument("language", type=click.Choice((*LANGUAGES, "default")))
+@json_option
+@data_option
+def language(address: Address, language: str, json_: bool, data: Path) -> None:
+    """Set the language in which a person is told what became of mail; "default" is the domain's."""
+
+    async def work(backend: Backend) -> None:
+        await people.set_language(backend.store, address, "" if language == "default" else language)
+
+    with_backend(data, work)
+    done = {"address": address.lookup_key, "language": language}
+    tell(json_, done, f"language of {address.lookup_key}: {language}")
 
 
 @command.command("quota")
@@ -235,5 +264,6 @@ def _as_dict(account: Account) -> dict[str, object]:
         "message_quota": account.message_quota,
         "mailbox_quota": account.mailbox_quota,
         "administrator": account.administrator,
+        "language": account.language,
         "enabled": account.enabled,
     }

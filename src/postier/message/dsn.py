@@ -18,6 +18,8 @@ __all__ = ["Action", "MessageStatus", "RecipientStatus", "delivery_report", "del
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _XTEXT = re.compile(rb"\+([0-9A-F]{2})")
+_UNITEXT = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
+_NO_QCHAR = re.compile(r"[^!-*,-<>-\[\]-~]")
 
 
 class Action(StrEnum):
@@ -65,16 +67,20 @@ class RecipientStatus:
             raise ValueError(f"not a status code: {self.status!r}")
 
 
-def delivery_status(message: MessageStatus, recipients: Sequence[RecipientStatus]) -> bytes:
+def delivery_status(
+    message: MessageStatus, recipients: Sequence[RecipientStatus], *, utf8: bool = True
+) -> bytes:
     """The body of message/delivery-status: a group of fields for the message, then one for each recipient.
 
-    UTF-8 stands in it if a recipient's address needs it; then its type is message/global-delivery-status.
+    With `utf8` what is not ASCII stands as it is, and the type is message/global-delivery-status if anything
+    is; without, addresses are in the 7-bit form (utf-8-addr-xtext, RFC 6533 3), and so is what hosts said.
     Raises ValueError without recipients.
     """
     if not recipients:
         raise ValueError("a report about nobody")
-    groups = [_message_fields(message), *map(_recipient_fields, recipients)]
-    return b"\r\n".join(groups)
+    groups = [_message_fields(message), *[_recipient_fields(recipient, utf8) for recipient in recipients]]
+    content = b"\r\n".join(groups)
+    return content if utf8 else _embedded(content.decode()).encode()
 
 
 def delivery_report(
@@ -85,37 +91,52 @@ def delivery_report(
     original: bytes,
     *,
     whole: bool = False,
+    utf8: bool = False,
 ) -> bytes:
     """A DSN as a message: `fields` (From, To, Subject, Date, Message-ID, Auto-Submitted, ...), `text` for
     people, the fields for programs, and of `original` the header section, or all of it if `whole` (RFC 3461
-    RET=FULL).
+    RET=FULL). `utf8`: its reader takes SMTPUTF8 (RFC 6533 4.5).
     """
-    utf8 = any(recipient.final_recipient.needs_smtputf8 for recipient in recipients)
-    status_type = "message/global-delivery-status" if utf8 else "message/delivery-status"
-    content = delivery_status(message, recipients)
-    status = DataPart(
-        status_type, content, description="Delivery report", encoding=None if content.isascii() else "8bit"
-    )
+    content = delivery_status(message, recipients, utf8=utf8)
+    if content.isascii():
+        status = DataPart("message/delivery-status", content, description="Delivery report")
+    else:
+        status = DataPart(
+            "message/global-delivery-status", content, description="Delivery report", encoding="8bit"
+        )
     failed = any(recipient.action is Action.FAILED for recipient in recipients)
     description = "Undelivered message" if failed else "The message"
-    parts = (TextPart(text), status, _returned(original, whole, description))
+    parts = (TextPart(text), status, _returned(original, description, whole=whole, utf8=utf8))
     body = MultiPart("report", parts, (("report-type", "delivery-status"),))
-    return compose(fields, body, utf8=utf8)
+    return compose(fields, body, utf8=utf8 and any(_needs_smtputf8(value) for _, value in fields))
 
 
-def _returned(original: bytes, whole: bool, description: str) -> DataPart:
+def _needs_smtputf8(value: HeaderValue) -> bool:
+    return not isinstance(value, str) and any(not each.local_part.isascii() for each in value)
+
+
+def _returned(original: bytes, description: str, *, whole: bool, utf8: bool) -> DataPart:
     """message/rfc822 may only be 7bit or 8bit (RFC 2046 5.2.1); bytes that are neither go as octets,
-    encoded."""
-    content = original if whole else original[: split_message(original)[0]]
-    header_is_ascii = original[: split_message(original)[0]].isascii()
+    encoded. A header beyond ASCII goes encoded to who takes no SMTPUTF8 (RFC 6533 4.5)."""
+    header = original[: split_message(original)[0]]
+    content = original if whole else header
+    is_global = not header.isascii()
     if whole:
-        content_type = "message/rfc822" if header_is_ascii else "message/global"
+        content_type = "message/global" if is_global else "message/rfc822"
     else:
-        content_type = "text/rfc822-headers" if header_is_ascii else "message/global-headers"
-    if not _sound_lines(content):
+        content_type = "message/global-headers" if is_global else "text/rfc822-headers"
+    if not _sound_lines(content) or (is_global and not _is_utf8(header)):
         return DataPart("application/octet-stream", content, description=description)
-    encoding = "7bit" if content.isascii() else "8bit"
+    encoding = "7bit" if content.isascii() else "base64" if is_global and not utf8 else "8bit"
     return DataPart(content_type, content, description=description, encoding=encoding)
+
+
+def _is_utf8(octets: bytes) -> bool:
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _sound_lines(content: bytes) -> bool:
@@ -132,12 +153,14 @@ def _message_fields(message: MessageStatus) -> bytes:
     )
 
 
-def _recipient_fields(recipient: RecipientStatus) -> bytes:
-    address = recipient.final_recipient
-    final = f"{'utf-8' if address.needs_smtputf8 else 'rfc822'}; {address}"
+def _recipient_fields(recipient: RecipientStatus, utf8: bool) -> bytes:
+    address = str(recipient.final_recipient)
     return _group(
-        ("Original-Recipient", recipient.original_recipient),
-        ("Final-Recipient", final),
+        (
+            "Original-Recipient",
+            recipient.original_recipient and _original(recipient.original_recipient, utf8),
+        ),
+        ("Final-Recipient", f"rfc822; {address}" if address.isascii() else f"utf-8; {_form(address, utf8)}"),
         ("Action", recipient.action.value),
         ("Status", recipient.status),
         ("Remote-MTA", recipient.remote_mta and f"dns; {recipient.remote_mta}"),
@@ -146,6 +169,33 @@ def _recipient_fields(recipient: RecipientStatus) -> bytes:
         ("Final-Log-ID", recipient.final_log_id),
         ("Will-Retry-Until", _date(recipient.will_retry_until)),
     )
+
+
+def _original(recipient: str, utf8: bool) -> str:
+    kind, _, address = recipient.partition(";")
+    if kind.strip().lower() != "utf-8":
+        return recipient
+    plain = _UNITEXT.sub(_character, address.strip())
+    return f"{kind};{_form(plain, utf8)}"
+
+
+def _form(address: str, utf8: bool) -> str:
+    """utf-8-address, or utf-8-addr-xtext (RFC 6533 3)."""
+    return address if utf8 else _NO_QCHAR.sub(lambda found: _embed(found[0]), address)
+
+
+def _character(found: re.Match[str]) -> str:
+    """What is no character of Unicode stays as it was written."""
+    point = int(found[1], 16)
+    return chr(point) if point < 0x110000 and not 0xD800 <= point < 0xE000 else found[0]
+
+
+def _embed(character: str) -> str:
+    return f"\\x{{{ord(character):02X}}}"
+
+
+def _embedded(text: str) -> str:
+    return text if text.isascii() else "".join(c if c.isascii() else _embed(c) for c in text)
 
 
 def _date(seconds: float | None) -> str | None:

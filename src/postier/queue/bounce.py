@@ -8,7 +8,7 @@ one that says it was sent automatically (RFC 3834): that is how mail loops are b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,24 +22,11 @@ from postier.message.headers import HeaderFields, split_message, unfold
 from postier.queue.meanings import meaning
 from postier.queue.schedule import Schedule
 from postier.queue.verdict import EXPIRED, Notice
+from postier.queue.words import WORDS
 from postier.store.api import AccountId
 
 __all__ = ["Reported", "Reporter", "is_automatic"]
 
-_SUBJECTS = {
-    Action.FAILED: "Not delivered",
-    Action.DELAYED: "Delayed",
-    Action.DELIVERED: "Delivered",
-    Action.RELAYED: "Handed on",
-    Action.EXPANDED: "Handed on",
-}
-_OPENINGS = {
-    Action.FAILED: "Your message could not be delivered to:",
-    Action.DELAYED: "Your message has not been delivered yet to:",
-    Action.DELIVERED: "Your message was delivered to:",
-    Action.RELAYED: "Your message was handed on to the next server, which does not report back, for:",
-    Action.EXPANDED: "Your message was handed on to the members of:",
-}
 _ORDER = (Action.FAILED, Action.DELAYED, Action.DELIVERED, Action.RELAYED, Action.EXPANDED)
 
 
@@ -79,23 +66,28 @@ class Reporter:
         message_id: str,
         *,
         whole: bool,
+        language: str = "en",
+        utf8: bool = False,
     ) -> bytes:
         """The report for `to` on `notices` (at least one). `original`: the message, or its beginning with the
-        whole header section; `whole`: return all of it. `message_id` without <>."""
+        whole header section; `whole`: return all of it. `message_id` without <>. `language`: a key of WORDS.
+        `utf8`: who gets it can take the forms of RFC 6533; else all of it is in those of RFC 3464."""
+        words = WORDS[language]
         fields = HeaderFields(original[: split_message(original)[0]])
         action = next(a for a in _ORDER if any(n.action is a for n in notices))
-        subject = _text(fields, b"subject")
+        what, subject = words.subjects[action], _text(fields, b"subject")
         head: list[tuple[str, HeaderValue]] = [
-            ("From", [Mailbox("Mail delivery", "mailer-daemon", self.hostname)]),
+            ("From", [Mailbox(words.sender, "mailer-daemon", self.hostname)]),
             ("To", [Address.parse(to)]),
-            ("Subject", f"{_SUBJECTS[action]}: {subject}" if subject else _SUBJECTS[action]),
+            ("Subject", f"{what}: {subject}" if subject else what),
             ("Date", format_date_time(now)),
             ("Message-ID", f"<{message_id}@{self.hostname}>"),
             ("Auto-Submitted", "auto-replied"),
+            ("Content-Language", language),
         ]
         return delivery_report(
             head,
-            self._words(entry, notices, fields, subject),
+            "\n".join(self._lines(entry, notices, fields, subject, language)),
             MessageStatus(
                 reporting_mta=self.hostname,
                 arrival_date=entry.arrived,
@@ -104,36 +96,39 @@ class Reporter:
             [self._status(entry, notice) for notice in notices],
             original,
             whole=whole,
+            utf8=utf8,
         )
 
-    def _words(self, entry: Reported, notices: Sequence[Notice], fields: HeaderFields, subject: str) -> str:
-        lines: list[str] = []
+    def _lines(
+        self, entry: Reported, notices: Sequence[Notice], fields: HeaderFields, subject: str, language: str
+    ) -> Iterator[str]:
+        words = WORDS[language]
         for action in _ORDER:
             about = [notice for notice in notices if notice.action is action]
             if about:
-                lines += [_OPENINGS[action], ""]
+                yield from (words.openings[action], "")
                 for notice in about:
-                    lines += self._about(notice)
+                    yield from self._about(notice, language)
             if about and action is Action.DELAYED:
-                until = format_date_time(self.schedule.expires(entry.arrived))
-                lines += [f"We keep trying until {until}. You need not send it again.", ""]
-        lines += ["The message:", f"    Subject: {subject or '(none)'}"]
-        lines += [f"    Sent: {_text(fields, b'date') or format_date_time(entry.arrived)}", ""]
-        lines += [f"This report was written by the mail server {self.hostname}; for its administrator the"]
-        lines += [f"message is {entry.trace_id}.", ""]
-        return "\n".join(lines)
+                yield words.until.format(until=format_date_time(self.schedule.expires(entry.arrived)))
+                yield ""
+        sent = _text(fields, b"date") or format_date_time(entry.arrived)
+        yield words.the_message
+        yield "    " + words.subject.format(subject=subject or words.no_subject)
+        yield "    " + words.sent.format(sent=sent)
+        yield from ("", words.signed.format(hostname=self.hostname, trace=entry.trace_id), "")
 
-    def _about(self, notice: Notice) -> list[str]:
-        recipient = notice.recipient
-        lines = [f"    {recipient.forward_path}"]
+    def _about(self, notice: Notice, language: str) -> Iterator[str]:
+        recipient, words = notice.recipient, WORDS[language]
+        yield f"    {recipient.forward_path}"
         if notice.action in (Action.FAILED, Action.DELAYED):
-            lines.append(f"        {meaning(recipient.status)}")
+            yield f"        {meaning(recipient.status, language, recipient.diagnostic)}"
         if notice.status == EXPIRED:
-            lines.append(f"        It was tried {recipient.attempts} times and is given up now.")
+            yield f"        {words.given_up.format(attempts=recipient.attempts)}"
         if recipient.diagnostic:
-            speaker = f"{recipient.remote} said" if recipient.remote else "In detail"
-            lines.append(f"        {speaker}: {recipient.diagnostic}")
-        return [*lines, ""]
+            said = words.said if recipient.remote else words.in_detail
+            yield f"        {said.format(remote=recipient.remote, words=recipient.diagnostic)}"
+        yield ""
 
     def _status(self, entry: Reported, notice: Notice) -> RecipientStatus:
         recipient = notice.recipient

@@ -10,13 +10,18 @@ from postier.base.address import Address
 from postier.base.clock import Clock
 from postier.base.ids import new_id
 from postier.base.log import Log
+from postier.mailauth.dkim.canonical import BodyHasher
+from postier.mailauth.dkim.sign import Signer, sign
 from postier.message.analysis import analyse
 from postier.message.dsn import Action
+from postier.message.headers import HeaderFields, split_message
 from postier.queue.bounce import Reported, Reporter, is_automatic
+from postier.queue.meanings import LANGUAGES
 from postier.queue.outgoing import StoredMessage
 from postier.queue.post import Parcel, WrittenBody
 from postier.queue.verdict import Notice
-from postier.store.api import AccountId, QueueEntry
+from postier.queue.words import language_of
+from postier.store.api import AccountId, NoSuchAccount, QueueEntry
 
 __all__ = ["RETURN_WHOLE", "ReportDesk"]
 
@@ -72,7 +77,7 @@ class ReportDesk:
         if entry.reverse_path and not is_automatic(original):
             accounts, forwards = await self._sender(entry)
             if accounts or (forwards and not _is_backscatter(entry, notices)):
-                return self._parcel(entry, notices, original, accounts, forwards, whole=whole)
+                return await self._parcel(entry, notices, original, accounts, forwards, whole=whole)
         log.warning("nobody to tell", trace=entry.trace_id, sender=f"<{entry.reverse_path}>")
         return await self._for_postmaster(entry, notices, original) if failed else None
 
@@ -100,7 +105,7 @@ class ReportDesk:
         postmaster = await self._directory.postmaster()
         if postmaster is None or not self._may_tell_postmaster():
             return None
-        return self._parcel(entry, notices, original, (postmaster,), (), whole=False)
+        return await self._parcel(entry, notices, original, (postmaster,), (), whole=False)
 
     def _may_tell_postmaster(self) -> bool:
         hour = int(self._clock.now() // 3600)
@@ -109,7 +114,7 @@ class ReportDesk:
         self._told += 1
         return self._told <= POSTMASTER_REPORTS
 
-    def _parcel(
+    async def _parcel(
         self,
         entry: Reported,
         notices: Sequence[Notice],
@@ -122,10 +127,40 @@ class ReportDesk:
         trace_id = new_id()
         to = entry.reverse_path or f"postmaster@{self._reporter.hostname}"
         now = int(self._clock.now())
-        data = self._reporter.compose(entry, notices, original, to, now, trace_id, whole=whole)
+        data = self._reporter.compose(
+            entry,
+            notices,
+            original,
+            to,
+            now,
+            trace_id,
+            whole=whole,
+            language=await self._language(accounts, original),
+            utf8=not forwards or not to.isascii(),
+        )
+        if forwards:
+            data = _signed(await self._directory.signers_of_host(self._reporter.hostname), data, now)
         log.info("report", trace=entry.trace_id, report=trace_id, to=to, about=len(notices))
         body = WrittenBody(data)
         return Parcel(trace_id, "", accounts, forwards, body, analyse(data), about=entry.trace_id)
+
+    async def _language(self, accounts: Sequence[AccountId], original: bytes) -> str:
+        """That of the first who gets it; of strangers what their message says; else English."""
+        if not accounts:
+            language = language_of(HeaderFields(original[: split_message(original)[0]]))
+            return language or LANGUAGES[0]
+        try:
+            chosen = await self._directory.language_of(accounts[0])
+        except NoSuchAccount:
+            chosen = ""  # whoever posts the report will see that it is gone
+        return chosen if chosen in LANGUAGES else LANGUAGES[0]
+
+
+def _signed(signers: Sequence[Signer], data: bytes, now: int) -> bytes:
+    header_end, body_start = split_message(data)
+    hasher = BodyHasher()
+    hasher.feed(data[body_start:])
+    return sign(signers, data[:header_end], hasher.digest(), timestamp=now) + data
 
 
 def _is_backscatter(entry: Reported, notices: Sequence[Notice]) -> bool:

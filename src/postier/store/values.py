@@ -124,7 +124,7 @@ class AccountKind(enum.StrEnum):
 class Account:
     """`name` is the main address and the login name, as its lookup_key. `password_hash` is "" where none
     can log in. `quota`: bytes, `message_quota`, `mailbox_quota`: 0 for none, -1 for nothing at all; `used`:
-    bytes and `messages` now held."""
+    bytes and `messages` now held. `language`: what reports are written in ("fr"), "" for the domain's."""
 
     account_id: AccountId
     name: str
@@ -139,6 +139,7 @@ class Account:
     message_quota: int = 0
     mailbox_quota: int = 0
     administrator: bool = False
+    language: str = ""
 
     def has_room(self, octets: int, messages: int = 1) -> bool:
         """So much more would not go past its quotas."""

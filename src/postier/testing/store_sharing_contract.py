@@ -331,3 +331,13 @@ class SharingContract:
         assert not (await store.reader.account(alice)).administrator
         with pytest.raises(NoSuchAccount):
             await store.transact(lambda tx: tx.set_administrator(AccountId(99), True))
+
+    @on_store
+    async def test_languages(self, opened: Opened) -> None:
+        store = opened.store
+        alice, _ = await add_person(store)
+        assert (await store.reader.account(alice)).language == ""
+        await store.transact(lambda tx: tx.set_language(alice, "fr"))
+        assert (await store.reader.account(alice)).language == "fr"
+        with pytest.raises(NoSuchAccount):
+            await store.transact(lambda tx: tx.set_language(AccountId(99), "fr"))

@@ -26,7 +26,7 @@ __all__ = ["ACCOUNT_COLUMNS", "DirectoryReader", "DirectoryTx", "as_account"]
 
 ACCOUNT_COLUMNS = (
     "a.account_id, a.name, a.kind, a.password_hash, a.quota, a.used, a.messages, a.modseq, a.enabled,"
-    " a.display_name, a.message_quota, a.mailbox_quota, a.administrator"
+    " a.display_name, a.message_quota, a.mailbox_quota, a.administrator, a.language"
 )
 _ACCOUNT = " ".join(("SELECT", ACCOUNT_COLUMNS, "FROM accounts a"))
 _TARGETS = (
@@ -53,7 +53,7 @@ _OF_ACCOUNT = (
 
 def as_account(row: Row) -> Account:
     number, name, kind, password_hash, quota, used, messages, modseq, enabled, display_name, *more = row
-    message_quota, mailbox_quota, administrator = more
+    message_quota, mailbox_quota, administrator, language = more
     return Account(
         AccountId(number),
         name,
@@ -68,6 +68,7 @@ def as_account(row: Row) -> Account:
         message_quota,
         mailbox_quota,
         bool(administrator),
+        language,
     )
 
 
@@ -197,6 +198,11 @@ class DirectoryTx(DirectoryReader, Writes):
     async def set_administrator(self, account_id: AccountId, administrator: bool) -> None:
         await self._update_account(
             account_id, "UPDATE accounts SET administrator = ? WHERE account_id = ?", int(administrator)
+        )
+
+    async def set_language(self, account_id: AccountId, language: str) -> None:
+        await self._update_account(
+            account_id, "UPDATE accounts SET language = ? WHERE account_id = ?", language
         )
 
     async def set_account_enabled(self, account_id: AccountId, enabled: bool) -> None:
