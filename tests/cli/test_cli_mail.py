@@ -115,5 +115,20 @@ def test_an_entry_that_is_not_there(fails: Any, verb: str) -> None:
     assert "entry 7" in fails("queue", verb, "7")
 
 
+@pytest.mark.parametrize("words", [(), ("7", "--all"), ("7", "--sender", "<>"), ("--all", "--state", "held")])
+def test_entries_are_named_or_chosen(misused: Any, words: tuple[str, ...]) -> None:
+    assert "name entries, or choose them" in misused("queue", "drop", *words)
+
+
+def test_nothing_is_asked_where_nothing_was_chosen(postier: Any) -> None:
+    assert postier("queue", "drop", "--all").stdout == "0 entries are dropped\n"
+    assert postier("queue", "hold", "--older-than", "5d").stdout == "0 entries are held\n"
+
+
+@pytest.mark.parametrize("span", ["5", "d", "-1d", "1w", "9999999999s"])
+def test_an_age_is_a_number_and_a_unit(misused: Any, span: str) -> None:
+    assert "is not a time" in misused("queue", "list", "--older-than", span)
+
+
 def test_an_entry_has_a_number(misused: Any) -> None:
     assert "'first'" in misused("queue", "show", "first")

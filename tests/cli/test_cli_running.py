@@ -154,6 +154,12 @@ def test_the_queue_is_seen_held_released_and_emptied(running: Running) -> None:
     running.postier("queue", "release", number)
     attempts = entry["attempts"]
     _until(lambda: running.listed("queue", "show", number)["attempts"] > attempts)
+    assert "Subject: " in running.postier("queue", "show", number)
+    assert "4.4.1: " in running.postier("queue", "show", number)
+    assert running.listed("queue", "hold", "--destination", "far.test", "--yes")["entries"] == [int(number)]
+    assert running.listed("queue", "list", "--state", "held")
+    assert running.listed("queue", "release", "--all", "--yes")["entries"] == [int(number)]
+    assert running.listed("queue", "route", "far.test", f"127.0.0.1:{running.port_base + 2}")["moved"] <= 1
     running.postier("queue", "drop", number)
     assert running.listed("queue", "list") == []
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import pytest
+
 from postier.queue import manage
 from postier.queue.api import Outcome
 from postier.store.api import QueueState, Tx
@@ -15,34 +17,71 @@ Open = Callable[[], AbstractAsyncContextManager[Any]]
 LATER = (Outcome.TEMPORARY, "4.2.0", "450 later")
 
 
-def test_list_filters_and_pages(world: Open) -> None:
+async def listed(w: Any, **wanted: Any) -> list[int]:
+    reader, now = w.store.reader, w.clock.now()
+    return [entry.entry_id async for entry in manage.entries(reader, manage.Wanted(**wanted), now)]
+
+
+async def done(w: Any, verb: manage.Verb, *entry_ids: int) -> list[int]:
+    return await manage.apply(w.store, w.clock, verb, entry_ids)
+
+
+def test_entries_are_chosen_page_by_page(world: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manage, "PAGE", 3)
+
     async def go() -> None:
         async with world() as w:
-            for i in range(7):
-                await w.enqueue(f"u{i}@far{i % 2}.example", sender="" if i == 3 else "alice@orchard.example")
-            manage_page, manage.PAGE = manage.PAGE, 3
-            try:
-                assert len(await manage.list_entries(w.store.reader)) == 7
-            finally:
-                manage.PAGE = manage_page
-            assert len(await manage.list_entries(w.store.reader, destination="far1.example")) == 3
-            assert len(await manage.list_entries(w.store.reader, sender="alice@orchard.example")) == 6
+            w.transport.answer = lambda _: LATER
+            first = await w.enqueue("u0@far0.example")
+            await w.worker.run_due()
+            w.clock.seconds += 100
+            rest = [
+                await w.enqueue(f"u{i}@far{i % 2}.example", sender="" if i == 3 else "boss@orchard.example")
+                for i in range(1, 7)
+            ]
+            await done(w, manage.HOLD, rest[5])
+            assert await listed(w) == [first, *rest]
+            assert await listed(w, destination="far1.example") == [rest[0], rest[2], rest[4]]
+            assert await listed(w, sender="<>") == [rest[2]]
+            assert await listed(w, sender="alice@orchard.example") == [first]
+            assert await listed(w, recipient="U2@far0.example") == [rest[1]]
+            assert await listed(w, state=QueueState.HELD) == [rest[5]]
+            assert await listed(w, older_than=100) == [first]
+            assert await listed(w, older_than=101) == []
+            assert await listed(w, trace_id="trace1", destination="far0.example") == [first, *rest[1::2]]
+            assert await listed(w, trace_id="trace2") == []
+            assert await listed(w, host="MX.far.example") == [first]
+            after = manage.entries(w.store.reader, manage.Wanted(), w.clock.now(), after=rest[3])
+            assert [entry.entry_id async for entry in after] == rest[4:]
 
     asyncio.run(go())
 
 
-def test_retry_now(world: Open) -> None:
+def test_many_at_once(world: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manage, "BATCH", 2)
+
+    async def go() -> None:
+        async with world() as w:
+            entries = [await w.enqueue() for _ in range(5)]
+            assert await done(w, manage.HOLD, *entries[:3], 99) == entries[:3]
+            assert await done(w, manage.RELEASE, *entries) == entries[:3]
+            assert await done(w, manage.DROP, *entries) == entries
+            assert await listed(w) == []
+
+    asyncio.run(go())
+
+
+def test_retry(world: Open) -> None:
     async def go() -> None:
         async with world() as w:
             w.transport.answer = lambda _: LATER
             entry_id = await w.enqueue()
             await w.worker.run_due()
-            assert await manage.retry_now(w.store, w.clock, entry_id)
+            assert await done(w, manage.RETRY, entry_id, 99) == [entry_id]
             await w.worker.run_due()
             entry = await manage.show(w.store.reader, entry_id)
             assert entry is not None
             assert entry.attempts == 2
-            assert not await manage.retry_now(w.store, w.clock, 99)
 
     asyncio.run(go())
 
@@ -51,12 +90,13 @@ def test_hold_and_release(world: Open) -> None:
     async def go() -> None:
         async with world() as w:
             entry_id = await w.enqueue()
-            assert not await manage.release(w.store, w.clock, entry_id)
-            assert await manage.hold(w.store, w.clock, entry_id)
-            assert not await manage.retry_now(w.store, w.clock, entry_id)
+            assert not await done(w, manage.RELEASE, entry_id)
+            assert await done(w, manage.HOLD, entry_id)
+            assert not await done(w, manage.HOLD, entry_id)
+            assert not await done(w, manage.RETRY, entry_id)
             await w.worker.run_due()
             assert w.transport.envelopes == []
-            assert await manage.release(w.store, w.clock, entry_id)
+            assert await done(w, manage.RELEASE, entry_id)
             await w.worker.run_due()
             assert len(w.transport.envelopes) == 1
 
@@ -72,13 +112,13 @@ def test_what_is_being_tried_is_left_alone_but_can_be_dropped(world: Open) -> No
                 await tx.lease_due(int(w.clock.now()), "x", int(w.clock.now()) + 100, 1)
 
             await w.store.transact(lease)
-            assert not await manage.retry_now(w.store, w.clock, entry_id)
-            assert not await manage.hold(w.store, w.clock, entry_id)
+            assert not await done(w, manage.RETRY, entry_id)
+            assert not await done(w, manage.HOLD, entry_id)
             entry = await manage.show(w.store.reader, entry_id)
             assert entry is not None
             assert entry.state is QueueState.WAITING
-            assert await manage.drop(w.store, w.clock, entry_id)
-            assert not await manage.drop(w.store, w.clock, entry_id)
+            assert await done(w, manage.DROP, entry_id)
+            assert not await done(w, manage.DROP, entry_id)
             assert await manage.show(w.store.reader, entry_id) is None
 
     asyncio.run(go())

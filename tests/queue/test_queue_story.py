@@ -167,11 +167,11 @@ def test_who_steps_in_is_part_of_the_story(world: Open) -> None:
     async def go() -> None:
         async with world() as w:
             entry_id = await w.enqueue("a@far.example", "b@far.example")
-            assert await manage.hold(w.store, w.clock, entry_id)
-            assert await manage.release(w.store, w.clock, entry_id)
-            assert not await manage.release(w.store, w.clock, entry_id)
-            assert await manage.drop(w.store, w.clock, entry_id)
-            assert not await manage.drop(w.store, w.clock, entry_id)
+            assert await manage.apply(w.store, w.clock, manage.HOLD, [entry_id])
+            assert await manage.apply(w.store, w.clock, manage.RELEASE, [entry_id])
+            assert not await manage.apply(w.store, w.clock, manage.RELEASE, [entry_id])
+            assert await manage.apply(w.store, w.clock, manage.DROP, [entry_id])
+            assert not await manage.apply(w.store, w.clock, manage.DROP, [entry_id])
             steps = await story(w)
             assert kinds(steps) == ["held"] * 2 + ["released"] * 2 + ["dropped"] * 2
             assert steps[0].facts == {

@@ -1,104 +1,128 @@
 """What an administrator can do with the queue while the server runs.
 
-An entry that a worker is trying right now is left alone, so that no other worker tries it too; only `drop`
+An entry that a worker is trying right now is left alone, so that no other worker tries it too; only `DROP`
 removes it even then, and the worker finds nothing to write its results to.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Awaitable, Callable, Sequence
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from postier.base.clock import Clock
 from postier.queue.story import managed_steps
-from postier.store.api import QueueEntry, QueueState, Reader, Step, StepKind, Store, Tx
+from postier.store.api import QueueEntry, QueueState, Reader, StepKind, Store, Tx
 
-__all__ = ["drop", "hold", "list_entries", "release", "retry_now", "show"]
+__all__ = ["DROP", "HOLD", "RELEASE", "RETRY", "Verb", "Wanted", "apply", "entries", "show"]
 
-PAGE = 1000
+PAGE = 500
+BATCH = 100
+"""Entries that one transaction changes."""
 ADMINISTRATOR = "administrator"
 
 
-async def list_entries(reader: Reader, *, destination: str = "", sender: str = "") -> list[QueueEntry]:
-    """Every entry, oldest first; only those for a destination, or from a reverse-path, where one is given."""
-    found: list[QueueEntry] = []
-    after = 0
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries: those that have all that is given. `sender` "<>" is the null path. `older_than`:
+    seconds since it came. `host`: the name of the host that spoke last for one of the recipients."""
+
+    destination: str = ""
+    sender: str = ""
+    recipient: str = ""
+    state: QueueState | None = None
+    older_than: float = 0.0
+    trace_id: str = ""
+    host: str = ""
+
+    def matches(self, entry: QueueEntry, now: float) -> bool:
+        return (
+            self.destination in ("", entry.destination)
+            and self.sender in ("", entry.reverse_path or "<>")
+            and self.state in (None, entry.state)
+            and self.trace_id in ("", entry.trace_id)
+            and entry.arrived + self.older_than <= now
+            and (not self.recipient or any(_same(self.recipient, r.forward_path) for r in entry.recipients))
+            and (not self.host or any(_same(self.host, _host(r.remote)) for r in entry.recipients))
+        )
+
+
+async def entries(reader: Reader, wanted: Wanted, now: float, *, after: int = 0) -> AsyncIterator[QueueEntry]:
+    """By entry_id, those past `after`; a page of the queue is held at a time."""
     while page := await reader.queue_entries(PAGE, after):
-        found += [
-            entry
-            for entry in page
-            if destination in ("", entry.destination) and sender in ("", entry.reverse_path)
-        ]
+        for entry in page:
+            if wanted.matches(entry, now):
+                yield entry
         after = page[-1].entry_id
-    return found
 
 
 async def show(reader: Reader, entry_id: int) -> QueueEntry | None:
     return await reader.queue_entry(entry_id)
 
 
-async def retry_now(store: Store, clock: Clock, entry_id: int) -> bool:
-    """Make the entry due. False if there is none, it is held, or it is being tried right now."""
-    now = int(clock.now())
-    return await _change(
-        store,
-        entry_id,
-        lambda entry: entry.state is QueueState.WAITING and entry.lease_until <= now,
-        lambda tx, entry: _write(tx, entry, QueueState.WAITING, now),
-    )
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`allowed` decides by the entry and the moment; `step`: what the story of the message says."""
+
+    allowed: Callable[[QueueEntry, int], bool]
+    change: Callable[[Tx, QueueEntry, int], Awaitable[None]]
+    step: StepKind
 
 
-async def hold(store: Store, clock: Clock, entry_id: int) -> bool:
-    """No attempts until `release`; its age goes on. False if there is no such entry or it is being tried."""
-    now = int(clock.now())
-    return await _change(
-        store,
-        entry_id,
-        lambda entry: entry.lease_until <= now,
-        lambda tx, entry: _write(tx, entry, QueueState.HELD, entry.next_attempt),
-        functools.partial(managed_steps, kind=StepKind.HELD, now=clock.now(), by=ADMINISTRATOR),
-    )
+def _is_free(entry: QueueEntry, now: int) -> bool:
+    return entry.lease_until <= now
 
 
-async def release(store: Store, clock: Clock, entry_id: int) -> bool:
-    """Let a held entry go on, now. False if there is none or it is not held."""
-    now = int(clock.now())
-    return await _change(
-        store,
-        entry_id,
-        lambda entry: entry.state is QueueState.HELD,
-        lambda tx, entry: _write(tx, entry, QueueState.WAITING, now),
-        functools.partial(managed_steps, kind=StepKind.RELEASED, now=clock.now(), by=ADMINISTRATOR),
-    )
+async def _make_due(tx: Tx, entry: QueueEntry, now: int) -> None:
+    await _write(tx, entry, QueueState.WAITING, now)
 
 
-async def drop(store: Store, clock: Clock, entry_id: int) -> bool:
-    """Remove the entry; nobody is told. False if there is none."""
-    return await _change(
-        store,
-        entry_id,
-        lambda _: True,
-        lambda tx, entry: tx.remove_queue_entry(entry.entry_id),
-        functools.partial(managed_steps, kind=StepKind.DROPPED, now=clock.now(), by=ADMINISTRATOR),
-    )
+async def _keep(tx: Tx, entry: QueueEntry, now: int) -> None:
+    await _write(tx, entry, QueueState.HELD, entry.next_attempt)
 
 
-async def _change(
-    store: Store,
-    entry_id: int,
-    allowed: Callable[[QueueEntry], bool],
-    change: Callable[[Tx, QueueEntry], Awaitable[None]],
-    steps: Callable[[QueueEntry], Sequence[Step]] = lambda _: (),
-) -> bool:
-    async def work(tx: Tx) -> bool:
-        entry = await tx.queue_entry(entry_id)
-        if entry is None or not allowed(entry):
-            return False
-        await change(tx, entry)
-        await tx.add_steps(steps(entry))
-        return True
+async def _remove(tx: Tx, entry: QueueEntry, now: int) -> None:
+    await tx.remove_queue_entry(entry.entry_id)
 
-    return await store.transact(work)
+
+RETRY = Verb(
+    lambda entry, now: entry.state is QueueState.WAITING and _is_free(entry, now),
+    _make_due,
+    StepKind.RELEASED,
+)
+"""Make it due."""
+HOLD = Verb(
+    lambda entry, now: entry.state is QueueState.WAITING and _is_free(entry, now), _keep, StepKind.HELD
+)
+"""No attempts until RELEASE; its age goes on."""
+RELEASE = Verb(lambda entry, _: entry.state is QueueState.HELD, _make_due, StepKind.RELEASED)
+"""Let it go on, now."""
+DROP = Verb(lambda *_: True, _remove, StepKind.DROPPED)
+"""Remove it; nobody is told."""
+
+
+async def apply(
+    store: Store, clock: Clock, verb: Verb, entry_ids: Sequence[int], *, by: str = ADMINISTRATOR
+) -> list[int]:
+    """Do it to each of these that is there and in a state for it; they are returned. Some at a time are one
+    transaction, with the steps of their stories."""
+    done: list[int] = []
+    left = iter(entry_ids)
+    while batch := tuple(itertools.islice(left, BATCH)):
+
+        async def work(tx: Tx, batch: Sequence[int] = batch) -> list[int]:
+            now = clock.now()
+            changed = []
+            for entry_id in batch:
+                entry = await tx.queue_entry(entry_id)
+                if entry is not None and verb.allowed(entry, int(now)):
+                    await verb.change(tx, entry, int(now))
+                    await tx.add_steps(managed_steps(entry, verb.step, now, by))
+                    changed.append(entry_id)
+            return changed
+
+        done += await store.transact(work)
+    return done
 
 
 async def _write(tx: Tx, entry: QueueEntry, state: QueueState, next_attempt: int) -> None:
@@ -111,3 +135,12 @@ async def _write(tx: Tx, entry: QueueEntry, state: QueueState, next_attempt: int
         reason=entry.reason,
         state=state,
     )
+
+
+def _same(asked: str, found: str) -> bool:
+    return asked.casefold() == found.casefold()
+
+
+def _host(remote: str) -> str:
+    """Of "name [address]:port"."""
+    return remote.partition(" ")[0]
