@@ -51,7 +51,7 @@ from postier.search.sqlite import SqliteTextIndex
 from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
 from postier.smtp.outbound.connection import Timeouts
-from postier.smtp.outbound.route_table import RouteBook
+from postier.smtp.outbound.route_table import RouteBook, RouteSchedules
 from postier.smtp.outbound.routes import Routes, RouteSettings
 from postier.smtp.outbound.tls_policy import OpportunisticTls
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
@@ -401,6 +401,7 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
     settings = backend.settings
     server, smtp = settings.server, settings.smtp
     own = frozenset((address, SMTP.port + server.port_base) for address in server.bind)
+    book = RouteBook(backend.store.reader)
     routes = Routes(
         open_resolver(settings),
         RouteSettings(
@@ -409,7 +410,7 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
             port=smtp.outbound_port,
             allow_loopback=bool(server.bind) and all(map(_is_loopback, server.bind)),
         ),
-        tables=RouteBook(backend.store.reader).table,
+        tables=book.table,
         clock=backend.clock,
     )
     transport = SmtpTransport(
@@ -422,6 +423,8 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
         ),
         clock=backend.clock,
     )
+    times = settings.queue
+    schedule = Schedule(times.retry_first, times.retry_max, times.give_up_after, times.delay_notice_after)
     services = QueueServices(
         store=backend.store,
         blobs=backend.blobs,
@@ -429,9 +432,9 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
         clock=backend.clock,
         directory=Directory(backend.store),
         transport=transport,
+        sites=routes,
+        schedules=RouteSchedules(book, schedule),
     )
-    times = settings.queue
-    schedule = Schedule(times.retry_first, times.retry_max, times.give_up_after, times.delay_notice_after)
     worker_settings = WorkerSettings(
         name=f"{socket.gethostname()}/worker-{number}",
         hostname=server.hostname,

@@ -57,6 +57,27 @@ def test_a_host_that_answers_is_no_outage(statuses: list[str]) -> None:
     assert known.outage("b.example") is None
 
 
+def test_a_host_that_puts_everything_off_is_pressed_half_as_hard() -> None:
+    known = Destinations(HandClock(), 20)
+    known.note("b.example", [result("4.7.0"), result("2.0.0")])
+    assert known.window("b.example") == FIRST_WINDOW + 1
+    known.note("b.example", [result("4.7.0"), result("4.2.1")])
+    assert known.window("b.example") == (FIRST_WINDOW + 1) // 2
+    for _ in range(9):
+        known.note("b.example", [result("4.7.0")])
+    assert known.window("b.example") == 1
+    assert known.is_proven("b.example")
+
+
+def test_who_could_not_be_reached_is_not_proven() -> None:
+    known = Destinations(HandClock(), 20)
+    assert not known.is_proven("b.example")
+    known.note("b.example", [result("5.1.1")])
+    assert known.is_proven("b.example")
+    known.note("b.example", [result("4.4.2")])
+    assert not known.is_proven("b.example")
+
+
 def test_a_small_concurrency_is_kept() -> None:
     assert Destinations(HandClock(), 2).window("b.example") == 2
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from postier.queue import manage
 from postier.queue.api import Outcome
-from postier.store.api import QueueState, Tx
+from postier.store.api import QueueRecipient, QueueState, RecipientState, Tx
 
 Open = Callable[[], AbstractAsyncContextManager[Any]]
 LATER = (Outcome.TEMPORARY, "4.2.0", "450 later")
@@ -109,7 +109,7 @@ def test_what_is_being_tried_is_left_alone_but_can_be_dropped(world: Open) -> No
             entry_id = await w.enqueue()
 
             async def lease(tx: Tx) -> None:
-                await tx.lease_due(int(w.clock.now()), "x", int(w.clock.now()) + 100, 1)
+                await tx.lease([1], int(w.clock.now()), "x", int(w.clock.now()) + 100)
 
             await w.store.transact(lease)
             assert not await done(w, manage.RETRY, entry_id)
@@ -120,5 +120,57 @@ def test_what_is_being_tried_is_left_alone_but_can_be_dropped(world: Open) -> No
             assert await done(w, manage.DROP, entry_id)
             assert not await done(w, manage.DROP, entry_id)
             assert await manage.show(w.store.reader, entry_id) is None
+
+    asyncio.run(go())
+
+
+async def later(w: Any, destination: str, release_at: int, trace_id: str = "late") -> int:
+    async def work(tx: Tx) -> int:
+        blob_id, _ = await tx.add_blob(b"", b"Subject: later\r\n\r\n")
+        now = int(w.clock.now())
+        return await tx.add_queue_entry(
+            trace_id=trace_id, account_id=w.alice, reverse_path="alice@orchard.example",
+            destination=destination,
+            blob_id=blob_id, recipients=[QueueRecipient(0, f"bob@{destination}", RecipientState.PENDING)],
+            arrived=now, next_attempt=now, release_at=release_at,
+        )  # fmt: skip
+
+    return cast(int, await w.store.transact(work))
+
+
+def test_what_is_to_leave_later_leaves_then(world: Open) -> None:
+    async def go() -> None:
+        async with world() as w:
+            moment = int(w.clock.now()) + 600
+            entry_id = await later(w, "far.example", moment)
+            await done(w, manage.RETRY, entry_id)
+            w.clock.seconds = moment - 1
+            await w.worker.run_due()
+            assert w.transport.envelopes == []
+            w.clock.seconds = moment
+            await w.worker.run_due()
+            assert len(w.transport.envelopes) == 1
+
+    asyncio.run(go())
+
+
+def test_a_message_is_taken_back_wholly_or_not_at_all(world: Open) -> None:
+    async def go() -> None:
+        async with world() as w:
+            now = int(w.clock.now())
+            for destination in ("a.example", "b.example"):
+                await later(w, destination, now + 10)
+            other = await later(w, "c.example", now + 10, "other")
+            assert not await manage.cancel_message(w.store, w.clock, "nobody")
+            assert await manage.cancel_message(w.store, w.clock, "late", by="alice")
+            assert not await manage.cancel_message(w.store, w.clock, "late")
+            assert await listed(w) == [other]
+            w.clock.seconds += 9
+            await later(w, "d.example", now + 10, "mixed")
+            await later(w, "e.example", now + 20, "mixed")
+            w.clock.seconds += 1
+            assert not await manage.cancel_message(w.store, w.clock, "mixed")
+            assert await done(w, manage.CANCEL, other) == []
+            assert len(await listed(w, trace_id="mixed")) == 2
 
     asyncio.run(go())

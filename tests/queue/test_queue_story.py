@@ -121,7 +121,7 @@ def test_a_result_that_is_written_at_the_second_try_is_one_step(world: Open, mon
         async with world() as w:
             entry_id = await w.enqueue()
             (entry,) = await w.store.transact(
-                lambda tx: tx.lease_due(int(w.clock.now()), "x", int(w.clock.now()) + 9, 1)
+                lambda tx: tx.lease([1], int(w.clock.now()), "x", int(w.clock.now()) + 9)
             )
             assert entry.entry_id == entry_id
             real, failures = w.store.transact, [1, 1]
@@ -139,7 +139,7 @@ def test_a_result_that_is_written_at_the_second_try_is_one_step(world: Open, mon
 
             monkeypatch.setattr(w.store, "transact", transact)
             monkeypatch.setattr("postier.queue.attempt.asyncio.sleep", no_pause)
-            await w.worker._attempts.run(entry)
+            await w.worker._attempts.run(entry, entry.destination)
             assert failures == []
             assert kinds(await story(w)) == ["delivered"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import email
 import email.message
 import email.policy
@@ -465,7 +466,7 @@ def test_a_killed_worker_finds_its_entries_again(world: Open) -> None:
             await w.enqueue()
 
             async def die(tx: Tx) -> None:
-                await tx.lease_due(int(w.clock.now()), "host/w1/oldlife", int(w.clock.now()) + HOUR, 10)
+                await tx.lease([1], int(w.clock.now()), "host/w1/oldlife", int(w.clock.now()) + HOUR)
 
             await w.store.transact(die)
             await w.worker.run_due()
@@ -491,7 +492,7 @@ def test_a_lease_that_ran_out_is_anybodys(world: Open) -> None:
             await w.enqueue()
 
             async def die(tx: Tx) -> None:
-                await tx.lease_due(int(w.clock.now()), "elsewhere/w0/x", int(w.clock.now()) + HOUR, 10)
+                await tx.lease([1], int(w.clock.now()), "elsewhere/w0/x", int(w.clock.now()) + HOUR)
 
             await w.store.transact(die)
             w.clock.seconds += HOUR + 1
@@ -620,5 +621,70 @@ def test_a_dead_destination_is_asked_once_a_minute(world: Open) -> None:
             w.clock.seconds += 600
             await w.worker.run_due()
             assert len(w.transport.envelopes) == tried + 1
+
+    asyncio.run(go())
+
+
+# ---------------------------------------------------------------------- faults of ours
+
+
+def test_a_fault_of_ours_brings_the_entry_back_later_each_time(
+    world: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        async def deliver(self, envelope: Envelope, message: OutgoingMessage) -> tuple[DeliveryResult, ...]:
+            raise RuntimeError("a bug")
+
+    async def go() -> None:
+        async with world() as w:
+            await w.enqueue()
+            worker = worker_with(w, Broken())
+            for faults, wait in ((1, 60), (2, 120), (3, 240)):
+                await worker.run_due()
+                (entry,) = await entries(w)
+                assert (entry.faults, entry.attempts, entry.lease_until) == (faults, 0, 0)
+                assert entry.next_attempt == w.clock.now() + wait
+                assert "internal fault" in entry.reason
+                w.clock.seconds += wait
+            await w.worker.run_due()
+            assert await entries(w) == []
+
+    asyncio.run(go())
+
+
+def test_destinations_of_one_site_share_its_window(world: Open) -> None:
+    class OneSite:
+        async def site(self, destination: str) -> str:
+            return "mx.example"
+
+    async def go() -> None:
+        async with world() as w:
+            for i in range(60):
+                await w.enqueue(f"u@slow{i}.example")
+            transport = Blocking()
+            services = dataclasses.replace(w.worker_services, transport=transport, sites=OneSite())
+            settings = WorkerSettings("host/w1", "mail.orchard.example", per_destination=4)
+            worker = QueueWorker(services, settings)
+            running = asyncio.create_task(worker.run())
+            await until(lambda: transport.running == 4)
+            await asyncio.sleep(0.05)
+            assert transport.most == 4
+            transport.go.set()
+            await until(lambda: len(transport.by_destination) == 60)
+            worker.stop()
+            await running
+            assert await entries(w) == []
+
+    asyncio.run(go())
+
+
+def test_more_than_fits_into_view_of_one_destination(world: Open) -> None:
+    async def go() -> None:
+        async with world() as w:
+            for i in range(150):
+                await w.enqueue(f"u{i}@far.example")
+            await w.worker.run_due()
+            assert len(w.transport.envelopes) == 150
+            assert await entries(w) == []
 
     asyncio.run(go())

@@ -377,7 +377,7 @@ def test_what_a_client_asked_of_the_queue_reaches_it(world):
     asyncio.run(world.converse(said, Role.SUBMISSION, tls=True, after=look))
     domain, literal = found
     assert (domain.destination, literal.destination) == ("else.example", "[192.0.2.9]")
-    assert (domain.ret, domain.envid, domain.body8bit) == ("HDRS", "QQ1", True)
+    assert (domain.ret, domain.envid, domain.body) == ("HDRS", "QQ1", "8BITMIME")
     assert (domain.smtputf8, literal.smtputf8) == (True, False)
     assert [recipient.forward_path for recipient in domain.recipients] == [
         "x@else.example",
@@ -401,7 +401,7 @@ def test_a_plain_message_asks_for_no_smtputf8(world):
         text(SUBMITTED),
     ]
     asyncio.run(world.converse(said, Role.SUBMISSION, tls=True, after=look))
-    assert [(entry.smtputf8, entry.body8bit) for entry in found] == [(False, False)]
+    assert [(entry.smtputf8, entry.body) for entry in found] == [(False, "7BIT")]
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,7 @@ async def _choose(wanted: Wanted, backend: Backend) -> list[int]:
 _change("retry", "Try entries again now.", "{} tried again now", manage.RETRY)
 _change("hold", "Keep entries back until they are released.", "{} held", manage.HOLD)
 _change("release", "Let held entries go on.", "{} released", manage.RELEASE)
+_change("cancel", "Take entries back that are to leave later.", "{} cancelled", manage.CANCEL)
 _change("drop", "Remove entries; nobody is told.", "{} dropped", manage.DROP)
 
 
@@ -289,7 +290,9 @@ def _as_dict(entry: QueueEntry) -> dict[str, object]:
         "state": entry.state.value,
         "arrived": _moment(entry.arrived),
         "next_attempt": _moment(entry.next_attempt),
+        "release_at": _moment(entry.release_at) if entry.release_at else None,
         "attempts": entry.attempts,
+        "faults": entry.faults,
         "reason": entry.reason,
         "recipients": [_recipient(recipient) for recipient in entry.recipients],
     }

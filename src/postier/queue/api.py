@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["DeliveryResult", "Envelope", "Outcome", "OutgoingMessage", "Transport"]
+__all__ = [
+    "DeliveryResult",
+    "EachItsOwn",
+    "Envelope",
+    "Outcome",
+    "OutgoingMessage",
+    "Sites",
+    "Transport",
+]
 
 
 class Outcome(enum.Enum):
@@ -79,3 +87,18 @@ class Transport(Protocol):
         A result is DELIVERED only after the remote took responsibility (its 250 to the end of data).
         """
         ...
+
+
+class Sites(Protocol):
+    """Which destinations share their hosts, and so their limits."""
+
+    async def site(self, destination: str) -> str:
+        """The same for all destinations that the same hosts serve."""
+        ...
+
+
+class EachItsOwn:
+    """Implements Sites where nothing is known."""
+
+    async def site(self, destination: str) -> str:
+        return destination

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from postier.accounts.directory import Directory
 from postier.base.clock import Clock
@@ -18,12 +18,13 @@ from postier.base.domain import Domain
 from postier.base.log import Log
 from postier.blobs.api import Blobs, BlobUnreadable
 from postier.bus.api import Bus
-from postier.queue.api import DeliveryResult, Envelope, Outcome, Transport
+from postier.queue.api import DeliveryResult, EachItsOwn, Envelope, Outcome, Sites, Transport
 from postier.queue.bounce import Reporter
 from postier.queue.destinations import Destinations
 from postier.queue.local import plan_local
 from postier.queue.outgoing import StoredMessage, open_message
 from postier.queue.post import Parcel, post
+from postier.queue.schedule import Schedules
 from postier.queue.sender import ReportDesk
 from postier.queue.story import attempt_steps
 from postier.queue.verdict import Verdict, judge
@@ -45,12 +46,17 @@ __all__ = ["Attempts", "QueueServices"]
 PAUSES = (0.2, 1.0, 5.0, 15.0, 30.0)
 """Seconds between tries to write a result down: until then the other side has a message we don't know of."""
 
+FAULT = "an internal fault; see the log"
+FAULT_FIRST = 60
+FAULT_LONGEST = 14_400
+"""Seconds until an entry is tried again whose attempt ended by a fault of ours: the first, the longest."""
+
 log = Log("queue")
 
 
 @dataclass(frozen=True, slots=True)
 class QueueServices:
-    """What the queue works with."""
+    """What the queue works with. `schedules`: None where one holds for all."""
 
     store: Store
     blobs: Blobs
@@ -58,6 +64,8 @@ class QueueServices:
     directory: Directory
     transport: Transport
     clock: Clock
+    sites: Sites = field(default_factory=EachItsOwn)
+    schedules: Schedules | None = None
 
 
 class Attempts:
@@ -76,16 +84,41 @@ class Attempts:
         self._rng = rng
         self._desk = ReportDesk(services.directory, reporter, services.clock)
 
-    async def run(self, entry: QueueEntry) -> None:
+    async def run(self, entry: QueueEntry, site: str) -> None:
         """The border of an attempt: whatever goes wrong inside, the entry stays and is tried again."""
         try:
-            await self._run(entry)
+            await self._run(entry, site)
         except StoreError as error:
             log.fault("attempt not written down", why=error, trace=entry.trace_id, entry=entry.entry_id)
+            await self._put_off(entry)
         except Exception as error:
             log.error("attempt failed", exception=error, trace=entry.trace_id, entry=entry.entry_id)
+            await self._put_off(entry)
 
-    async def _run(self, entry: QueueEntry) -> None:
+    async def _put_off(self, entry: QueueEntry) -> None:
+        """After a fault of ours: again in a time that grows with each in a row; the lease is given up."""
+        again = int(self._services.clock.now()) + min(FAULT_FIRST << min(entry.faults, 20), FAULT_LONGEST)
+
+        async def work(tx: Tx) -> None:
+            current = await tx.queue_entry(entry.entry_id)
+            if current is not None and current.lease_until == entry.lease_until:  # nothing was written yet
+                await tx.update_queue_entry(
+                    entry.entry_id,
+                    recipients=entry.recipients,
+                    next_attempt=again,
+                    attempts=entry.attempts,
+                    delay_notified=entry.delay_notified,
+                    reason=FAULT,
+                    state=current.state,
+                    faults=entry.faults + 1,
+                )
+
+        try:
+            await self._services.store.transact(work)
+        except StoreError as error:
+            log.fault("attempt not put off", why=error, trace=entry.trace_id, entry=entry.entry_id)
+
+    async def _run(self, entry: QueueEntry, site: str) -> None:
         services = self._services
         pending = [r for r in entry.recipients if r.state is RecipientState.PENDING]
         message: StoredMessage | None = None
@@ -96,7 +129,7 @@ class Attempts:
             if local:
                 results, parcels = await plan_local(entry, pending, services.directory, services.blobs)
             else:
-                results = await self._send(entry, pending, message)
+                results = await self._send(entry, site, pending, message)
         except BlobUnreadable as error:
             log.error("message unreadable", trace=entry.trace_id, entry=entry.entry_id, why=error)
             results = _unable(pending, "4.3.0", "the message can't be read for the moment")
@@ -109,13 +142,13 @@ class Attempts:
             await self._settle(entry, results, (), message, final_hop=local)
 
     async def _send(
-        self, entry: QueueEntry, pending: Sequence[QueueRecipient], message: StoredMessage
+        self, entry: QueueEntry, site: str, pending: Sequence[QueueRecipient], message: StoredMessage
     ) -> tuple[DeliveryResult, ...]:
-        outage = self._destinations.outage(entry.destination)
+        outage = self._destinations.outage(site)
         if outage is not None:
             return tuple(replace(outage, forward_path=r.forward_path) for r in pending)
         results = await self._services.transport.deliver(_envelope(entry, pending), message)
-        self._destinations.note(entry.destination, results)
+        self._destinations.note(site, results)
         return results
 
     async def _is_local(self, destination: str) -> bool:
@@ -133,7 +166,10 @@ class Attempts:
     ) -> None:
         """Raises OverQuota, NoSuchAccount for a mailbox of `parcels`: then nothing was written."""
         now = int(self._services.clock.now())
-        verdict = judge(entry, results, now, self._schedule, jitter=self._rng.random(), final_hop=final_hop)
+        schedule = self._schedule
+        if self._services.schedules is not None:
+            schedule = await self._services.schedules.schedule_for(entry.destination)
+        verdict = judge(entry, results, now, schedule, jitter=self._rng.random(), final_hop=final_hop)
         report = await self._report(entry, verdict, message) if verdict.notices else None
         steps = functools.partial(attempt_steps, entry, results, verdict, now, in_mailbox=final_hop)
         if report is None:
@@ -224,8 +260,9 @@ def _envelope(entry: QueueEntry, pending: Sequence[QueueRecipient]) -> Envelope:
         reverse_path=entry.reverse_path,
         forward_paths=tuple(r.forward_path for r in pending),
         destination=entry.destination,
-        body="8BITMIME" if entry.body8bit else "7BIT",
+        body=entry.body,
         smtputf8=entry.smtputf8,
+        requiretls=entry.requiretls,
         envid=entry.envid,
         ret=entry.ret,
         notify=tuple(r.notify for r in pending),

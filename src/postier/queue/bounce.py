@@ -46,6 +46,9 @@ class Reported(Protocol):
     def arrived(self) -> int: ...
 
     @property
+    def begins(self) -> int: ...
+
+    @property
     def envid(self) -> str: ...
 
 
@@ -110,7 +113,7 @@ class Reporter:
                 for notice in about:
                     yield from self._about(notice, language)
             if about and action is Action.DELAYED:
-                yield words.until.format(until=format_date_time(self.schedule.expires(entry.arrived)))
+                yield words.until.format(until=format_date_time(self.schedule.expires(entry.begins)))
                 yield ""
         sent = _text(fields, b"date") or format_date_time(entry.arrived)
         yield words.the_message
@@ -141,7 +144,7 @@ class Reporter:
             diagnostic_code=recipient.diagnostic if recipient.remote else None,
             last_attempt_date=recipient.last_attempt,
             will_retry_until=(
-                self.schedule.expires(entry.arrived) if notice.action is Action.DELAYED else None
+                self.schedule.expires(entry.begins) if notice.action is Action.DELAYED else None
             ),
         )
 

@@ -1,7 +1,9 @@
-"""How hard each destination is pressed: pure rules, so that hosts that are slow or gone hold up nobody else.
+"""How hard each destination, or site of several, is pressed: pure rules, so that hosts that are slow or gone
+hold up nobody else.
 
-**Window**: deliveries at one time. It starts small, grows by one with each delivery, and falls to one when
-the destination can't be reached; so a hundred dead domains never take the places of the living.
+**Window**: deliveries at one time. It starts small, grows by one with each delivery, is halved when the host
+puts everything off (a limit of its own, most often), and falls to one when the destination can't be reached;
+so a hundred dead domains never take the places of the living.
 
 **Outage**: for a minute after no host could be reached, further entries get the same answer without another
 attempt. They would only wait for the same time-outs.
@@ -32,6 +34,7 @@ class _Known(NamedTuple):
     window: int
     outage_until: float = 0.0
     cause: DeliveryResult | None = None
+    proven: bool = False
 
 
 class Destinations:
@@ -52,6 +55,10 @@ class Destinations:
         """How many deliveries it may have at one time."""
         return self._known.get(destination, self._first).window
 
+    def is_proven(self, destination: str) -> bool:
+        """It was reached when it was last tried."""
+        return self._known.get(destination, self._first).proven
+
     def outage(self, destination: str) -> DeliveryResult | None:
         """Why there is no use in trying now; None if there is."""
         known = self._known.get(destination, self._first)
@@ -61,8 +68,10 @@ class Destinations:
         """An attempt ended so; one that was not made, because of an outage, is not to be noted."""
         known = self._known.pop(destination, self._first)
         worst = next((r for r in results if _is_trouble(r)), None)
-        if worst is None:
-            known = _Known(min(known.window + 1, self._largest))
+        if worst is None and results and all(r.outcome is Outcome.TEMPORARY for r in results):
+            known = _Known(max(1, known.window // 2), proven=True)
+        elif worst is None:
+            known = _Known(min(known.window + 1, self._largest), proven=True)
         elif all(r.outcome is Outcome.TEMPORARY and r.status in _UNREACHED for r in results):
             known = _Known(1, self._clock.monotonic() + self._outage, worst)
         else:

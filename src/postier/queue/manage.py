@@ -14,7 +14,19 @@ from postier.base.clock import Clock
 from postier.queue.story import managed_steps
 from postier.store.api import QueueEntry, QueueState, Reader, StepKind, Store, Tx
 
-__all__ = ["DROP", "HOLD", "RELEASE", "RETRY", "Verb", "Wanted", "apply", "entries", "show"]
+__all__ = [
+    "CANCEL",
+    "DROP",
+    "HOLD",
+    "RELEASE",
+    "RETRY",
+    "Verb",
+    "Wanted",
+    "apply",
+    "cancel_message",
+    "entries",
+    "show",
+]
 
 PAGE = 500
 BATCH = 100
@@ -49,11 +61,21 @@ class Wanted:
 
 async def entries(reader: Reader, wanted: Wanted, now: float, *, after: int = 0) -> AsyncIterator[QueueEntry]:
     """By entry_id, those past `after`; a page of the queue is held at a time."""
-    while page := await reader.queue_entries(PAGE, after):
+    while page := await reader.queue_entries(
+        PAGE,
+        after,
+        destination=wanted.destination or None,
+        reverse_path=_PATHS.get(wanted.sender, wanted.sender),
+        state=wanted.state,
+        trace_id=wanted.trace_id or None,
+    ):
         for entry in page:
             if wanted.matches(entry, now):
                 yield entry
         after = page[-1].entry_id
+
+
+_PATHS = {"": None, "<>": ""}
 
 
 async def show(reader: Reader, entry_id: int) -> QueueEntry | None:
@@ -74,7 +96,7 @@ def _is_free(entry: QueueEntry, now: int) -> bool:
 
 
 async def _make_due(tx: Tx, entry: QueueEntry, now: int) -> None:
-    await _write(tx, entry, QueueState.WAITING, now)
+    await _write(tx, entry, QueueState.WAITING, max(now, entry.release_at))
 
 
 async def _keep(tx: Tx, entry: QueueEntry, now: int) -> None:
@@ -99,6 +121,29 @@ RELEASE = Verb(lambda entry, _: entry.state is QueueState.HELD, _make_due, StepK
 """Let it go on, now."""
 DROP = Verb(lambda *_: True, _remove, StepKind.DROPPED)
 """Remove it; nobody is told."""
+
+
+CANCEL = Verb(lambda entry, now: entry.release_at > now and _is_free(entry, now), _remove, StepKind.CANCELLED)
+"""Take it back before it leaves: only what is to leave later."""
+
+
+async def cancel_message(store: Store, clock: Clock, trace_id: str, *, by: str = ADMINISTRATOR) -> bool:
+    """Take a message back that is to leave later (RFC 4865): all of its entries, or none, in one transaction.
+
+    False where there is none, or one of them may leave already.
+    """
+
+    async def work(tx: Tx) -> bool:
+        now = clock.now()
+        found = await tx.queue_entries(trace_id=trace_id)
+        if not found or not all(CANCEL.allowed(entry, int(now)) for entry in found):
+            return False
+        for entry in found:
+            await CANCEL.change(tx, entry, int(now))
+            await tx.add_steps(managed_steps(entry, CANCEL.step, now, by))
+        return True
+
+    return await store.transact(work)
 
 
 async def apply(

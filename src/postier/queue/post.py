@@ -79,7 +79,7 @@ async def post(tx: Tx, parcel: Parcel, now: int) -> None:
             ],
             arrived=now,
             next_attempt=now,
-            body8bit=analysis.eight_bit,
+            body="8BITMIME" if analysis.eight_bit else "7BIT",
             smtputf8=analysis.utf8_headers or any(a.needs_smtputf8 for a in addresses),
         )
         place = {"entry": str(entry_id), "destination": destination}

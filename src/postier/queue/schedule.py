@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-__all__ = ["Schedule"]
+__all__ = ["Schedule", "Schedules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +50,9 @@ class Schedule:
 
     def wants_delay_notice(self, arrived: int, now: int) -> bool:
         return now >= arrived + self.delay_notice_after
+
+
+class Schedules(Protocol):
+    async def schedule_for(self, destination: str) -> Schedule:
+        """That of the route to a destination, or the usual one. Raises StoreError."""
+        ...

@@ -69,7 +69,7 @@ def judge(
 
     Raises ValueError if they are not as many.
     """
-    expired = now >= schedule.expires(entry.arrived)
+    expired = now >= schedule.expires(entry.begins)
     left = iter(results)
     recipients: list[QueueRecipient] = []
     notices: list[Notice] = []
@@ -84,7 +84,7 @@ def judge(
     if next(left, None) is not None:
         raise ValueError("more results than pending recipients")
     pending = [r for r in recipients if r.state is RecipientState.PENDING]
-    late = bool(pending) and not entry.delay_notified and schedule.wants_delay_notice(entry.arrived, now)
+    late = bool(pending) and not entry.delay_notified and schedule.wants_delay_notice(entry.begins, now)
     if late:
         notices += [Notice(r, Action.DELAYED, r.status) for r in pending if _wants(r, Action.DELAYED)]
     attempts = entry.attempts + 1
@@ -92,7 +92,7 @@ def judge(
     return Verdict(
         recipients=tuple(recipients),
         next_attempt=(
-            schedule.next_attempt(entry.arrived, now, attempts, notified=notified, jitter=jitter)
+            schedule.next_attempt(entry.begins, now, attempts, notified=notified, jitter=jitter)
             if pending
             else None
         ),

@@ -1,16 +1,19 @@
 """The worker: takes what is due, hands it to the transport, and writes down what became of it.
 
-One runs in every process. It leases entries in small batches, so that no two workers try the same; runs
-up to `concurrency` deliveries at a time and at most `per_destination` of them to one destination
-(destinations.py says how many), so that a slow one never holds the others. What happens to one entry is in
-attempt.py; README.md beside this file lists the states and what each crash means.
+One runs in every process. It reads what is due into view (turns.py), and leases what it can begin at once,
+so that no two workers try the same; it runs up to `concurrency` deliveries at a time and at most
+`per_destination` of them to one site (destinations.py says how many), so that a slow one never holds the
+others. What happens to one entry is in attempt.py; README.md beside this file lists the states and what each
+crash means.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from postier.base.ids import new_id
@@ -20,19 +23,28 @@ from postier.queue.attempt import Attempts, QueueServices
 from postier.queue.bounce import Reporter
 from postier.queue.destinations import OUTAGE, Destinations
 from postier.queue.schedule import Schedule
-from postier.store.api import QueueEntry, StoreUnavailable, Tx
+from postier.queue.turns import KEPT, Turn, Turns
+from postier.store.api import Due, QueueEntry, StoreError, StoreUnavailable, Tx
 
 __all__ = ["QueueServices", "QueueWorker", "WorkerSettings"]
 
 LEASE = 3600
 """Seconds; longer than any attempt. A lease that runs out belongs to a worker that died elsewhere."""
 
-LEASE_NEEDED = 2100
-"""Seconds that must be left of a lease when its attempt begins."""
-
 BATCH = 50
+PAGE = 500
+PER_SITE = 2 * KEPT
+IN_VIEW = 10_000
+"""Entries; more than all sites together can use soon."""
+SLACK = 2
+"""Seconds: what became due so shortly ago may have been committed after it was looked for."""
+LOOK_AGAIN = 60.0
+"""Seconds, after which everything that is due is looked at again."""
 LONGEST_WAIT = 60.0
 BUSY_WAIT = 1.0
+LOOKUPS = 1000
+SITE_WAIT = 0.25
+"""Seconds."""
 
 log = Log("queue")
 
@@ -65,14 +77,21 @@ class QueueWorker:
         self._owner = f"{settings.name}/{new_id()}"
         self._wakeup = asyncio.Event()
         self._stopping = False
-        self._tasks: dict[asyncio.Task[None], str] = {}
+        self._tasks: dict[asyncio.Task[None], Turn] = {}
         self._running: Counter[str] = Counter()
-        self._backlog: dict[str, deque[QueueEntry]] = {}
+        self._unproven = 0
+        self._turns = Turns(self._destinations.is_proven)
+        self._rng = rng or random.Random()
+        self._news = True
+        self._seen: Due | None = None
+        self._lookups: dict[str, asyncio.Task[str]] = {}
+        self._looked_at = 0
+        self._look_again_at = 0.0
 
     async def run(self) -> None:
         """Until `stop`. Gives back the leases of an earlier life first, and its own in the end."""
         await self._release(f"{self._settings.name}/")
-        subscription = self._services.bus.subscribe(QUEUE_TOPIC, lambda _: self._wakeup.set())
+        subscription = self._services.bus.subscribe(QUEUE_TOPIC, self._told)
         try:
             while not self._stopping:
                 self._wakeup.clear()
@@ -91,6 +110,7 @@ class QueueWorker:
     async def run_due(self) -> None:
         """Work on all that is due now and return when it is done; for tests and the command line."""
         while True:
+            self._told(0)
             wait = await self._turn()
             if self._tasks:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -105,59 +125,134 @@ class QueueWorker:
         if free <= 0:
             return LONGEST_WAIT
         try:
-            due = await self._services.store.reader.next_due()
-            now = int(self._services.clock.now())
-            if due is None or due > now:
-                return min(LONGEST_WAIT, due - self._services.clock.now()) if due else LONGEST_WAIT
-            entries = await self._lease(now, min(free, BATCH))
+            await self._look()
+            turns = self._turns.take(min(free, BATCH), self._places_of_unproven(), self._claim)
+            if not turns:
+                return await self._wait()
+            await self._begin(turns)
         except StoreUnavailable as error:
             log.error("the queue can't be read", why=error)
             return BUSY_WAIT
-        for entry in entries:
-            self._admit(entry)
-        if entries:
-            return 0.0
-        return BUSY_WAIT  # what is due goes to busy destinations, or another worker was faster
+        return 0.0
 
-    async def _lease(self, now: int, limit: int) -> list[QueueEntry]:
-        window = self._destinations.window
-        busy = [d for d, count in self._running.items() if count >= window(d)]
+    def _places_of_unproven(self) -> int:
+        """Half of all: hosts that may never answer leave the others to the living."""
+        return max(1, self._settings.concurrency // 2) - self._unproven
+
+    def _claim(self, site: str) -> bool:
+        if self._running[site] >= self._destinations.window(site):
+            return False
+        self._running[site] += 1
+        return True
+
+    async def _begin(self, turns: Sequence[Turn]) -> None:
+        now = int(self._services.clock.now())
+        ids = [turn.due.entry_id for turn in turns]
 
         async def work(tx: Tx) -> list[QueueEntry]:
-            return await tx.lease_due(now, self._owner, now + LEASE, limit, busy)
+            return await tx.lease(ids, now, self._owner, now + LEASE)
 
-        return await self._services.store.transact(work, durable=False)
+        leased: dict[int, QueueEntry] = {}
+        try:
+            leased = {e.entry_id: e for e in await self._services.store.transact(work, durable=False)}
+        finally:
+            for turn in turns:
+                entry = leased.get(turn.due.entry_id)
+                if entry is None:  # another worker was faster, or it is held or gone
+                    self._done(turn)
+                else:
+                    self._start(turn, entry)
 
-    def _admit(self, entry: QueueEntry) -> None:
-        if self._running[entry.destination] < self._destinations.window(entry.destination):
-            self._start(entry)
-        else:
-            self._backlog.setdefault(entry.destination, deque()).append(entry)
+    def _start(self, turn: Turn, entry: QueueEntry) -> None:
+        task = asyncio.get_running_loop().create_task(self._attempts.run(entry, turn.site))
+        self._tasks[task] = turn
+        proven = self._destinations.is_proven(turn.site)
+        self._unproven += not proven
+        task.add_done_callback(functools.partial(self._ended, proven))
 
-    def _start(self, entry: QueueEntry) -> None:
-        task = asyncio.get_running_loop().create_task(self._attempts.run(entry))
-        self._tasks[task] = entry.destination
-        self._running[entry.destination] += 1
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        destination = self._tasks.pop(task)
-        self._running[destination] -= 1
-        self._start_waiting(destination)
-        if not self._running[destination]:
-            del self._running[destination]
+    def _ended(self, proven: bool, task: asyncio.Task[None]) -> None:
+        self._unproven -= not proven
+        self._done(self._tasks.pop(task))
         self._wakeup.set()
 
-    def _start_waiting(self, destination: str) -> None:
-        """Start what the destination's window has room for; an entry whose lease is old is left to it."""
-        backlog = self._backlog.get(destination)
-        window = self._destinations.window(destination)
-        while backlog and not self._stopping and self._running[destination] < window:
-            entry = backlog.popleft()
-            if entry.lease_until - self._services.clock.now() >= LEASE_NEEDED:
-                self._start(entry)
-        if not backlog:
-            self._backlog.pop(destination, None)
+    def _done(self, turn: Turn) -> None:
+        self._running[turn.site] -= 1
+        if not self._running[turn.site]:
+            del self._running[turn.site]
+        self._turns.forget(turn.due.entry_id)
+        self._turns.freed(turn.site)
+
+    # ------------------------------------------------------------------ what is due
+
+    def _told(self, entry_id: int) -> None:
+        """Something is new in the queue; 0: anything may be."""
+        self._news = True
+        if not entry_id:
+            self._look_again_at = 0.0
+        self._wakeup.set()
+
+    async def _wait(self) -> float:
+        """Seconds until something that is not in view becomes due, at most."""
+        if self._news and len(self._turns) < IN_VIEW:
+            return 0.0
+        now = self._services.clock.now()
+        due = await self._services.store.reader.next_due(int(now))
+        return LONGEST_WAIT if due is None else min(LONGEST_WAIT, max(0.0, due - now))
+
+    async def _look(self) -> None:
+        """Bring what became due into view, a page at a time, as long as there is place."""
+        clock = self._services.clock
+        now = int(clock.now())
+        if clock.monotonic() >= self._look_again_at or (self._turns.overlooked and not len(self._turns)):
+            self._look_again_at = clock.monotonic() + LOOK_AGAIN
+            self._turns.overlooked = False
+            self._seen, self._news = None, True
+        if self._news or now > self._looked_at:
+            await self._look_on(now)
+        for site, destination in self._turns.short():
+            page = await self._services.store.reader.due_for(destination, now, PER_SITE)
+            await self._bring(page)
+            if len(page) < PER_SITE:
+                self._turns.exhausted(site, destination)
+
+    async def _look_on(self, now: int) -> None:
+        if len(self._turns) >= IN_VIEW:
+            return
+        self._news, self._looked_at = False, now
+        page = await self._services.store.reader.due_entries(now, PAGE, self._seen)
+        if len(page) == PAGE:
+            self._seen, self._news = page[-1], True
+            self._rng.shuffle(page)  # workers that begin at the same moment do not all want the same
+        else:
+            self._seen = Due(now - SLACK, -1, "")
+        await self._bring(page)
+
+    async def _bring(self, page: Sequence[Due]) -> None:
+        sites = await self._sites_of({due.destination for due in page})
+        for due in page:
+            self._turns.add(sites[due.destination], due)
+
+    async def _sites_of(self, destinations: Collection[str]) -> dict[str, str]:
+        """A destination whose hosts are not known in time stands for itself; nobody waits for its DNS."""
+        for destination in destinations:
+            if destination not in self._lookups and len(self._lookups) < LOOKUPS:
+                task = asyncio.get_running_loop().create_task(self._site_of(destination))
+                self._lookups[destination] = task
+                task.add_done_callback(functools.partial(self._found, destination))
+        tasks = {d: self._lookups[d] for d in destinations if d in self._lookups}
+        if tasks:
+            await asyncio.wait(tasks.values(), timeout=SITE_WAIT)
+        return {d: tasks[d].result() if d in tasks and tasks[d].done() else d for d in destinations}
+
+    async def _site_of(self, destination: str) -> str:
+        try:
+            return await self._services.sites.site(destination)
+        except StoreError as error:
+            log.error("site not known", destination=destination, why=error)
+            return destination
+
+    def _found(self, destination: str, _: asyncio.Task[str]) -> None:
+        self._lookups.pop(destination, None)
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -171,9 +266,10 @@ class QueueWorker:
         self._stopping = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.drain_time)
-        for task in self._tasks:
+        left = [*self._tasks, *self._lookups.values()]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
         await self._release(self._owner)
 
     async def _release(self, owner_prefix: str) -> None:

@@ -47,6 +47,7 @@ from postier.store.values import (
     Changes,
     DirectoryAddress,
     Domain,
+    Due,
     Facts,
     Flag,
     FlagChange,
@@ -65,6 +66,7 @@ from postier.store.values import (
     OutOfKeywords,
     OverQuota,
     QueueEntry,
+    QueueFigures,
     QueueRecipient,
     QueueState,
     RecipientState,
@@ -96,6 +98,7 @@ __all__ = [
     "Changes",
     "DirectoryAddress",
     "Domain",
+    "Due",
     "Facts",
     "Flag",
     "FlagChange",
@@ -115,6 +118,7 @@ __all__ = [
     "OutOfKeywords",
     "OverQuota",
     "QueueEntry",
+    "QueueFigures",
     "QueueRecipient",
     "QueueState",
     "Reader",
@@ -326,14 +330,36 @@ class Reader(RoutingReader, Protocol):
         ...
 
     # queue
-    async def queue_entries(self, limit: int = 1000, after: int = 0) -> list[QueueEntry]:
-        """By entry_id, ascending, those past `after`."""
+    async def queue_entries(
+        self,
+        limit: int = 1000,
+        after: int = 0,
+        *,
+        destination: str | None = None,
+        reverse_path: str | None = None,
+        state: QueueState | None = None,
+        trace_id: str | None = None,
+    ) -> list[QueueEntry]:
+        """By entry_id, ascending, those past `after`; only those that have what is given."""
         ...
 
     async def queue_entry(self, entry_id: int) -> QueueEntry | None: ...
 
-    async def next_due(self) -> int | None:
-        """When the earliest waiting entry without a lease is due, seconds since 1970; None if none waits."""
+    async def next_due(self, after: int = -1) -> int | None:
+        """When the earliest waiting entry without a lease is due, seconds since 1970, of those that are due
+        past `after`; None if none waits."""
+        ...
+
+    async def due_entries(self, now: int, limit: int, after: Due | None = None) -> list[Due]:
+        """Due at `now` and without a lease, by time and entry_id, those past `after`."""
+        ...
+
+    async def due_for(self, destination: str, now: int, limit: int) -> list[Due]:
+        """The first of those that are due for a destination and have no lease."""
+        ...
+
+    async def queue_figures(self, now: int) -> QueueFigures:
+        """How much waits, for watchers."""
         ...
 
     # steps
@@ -549,17 +575,21 @@ class Tx(Reader, RoutingTx, Protocol):
         recipients: Sequence[QueueRecipient],
         arrived: int,
         next_attempt: int,
-        body8bit: bool = False,
+        body: str = "7BIT",
         smtputf8: bool = False,
+        requiretls: bool = False,
         envid: str = "",
         ret: str = "",
-    ) -> int: ...
+        release_at: int = 0,
+        language: str = "",
+    ) -> int:
+        """The number of the entry. An entry with `release_at` is not due before."""
+        ...
 
-    async def lease_due(
-        self, now: int, owner: str, lease_until: int, limit: int, busy: Sequence[str] = ()
+    async def lease(
+        self, entry_ids: Sequence[int], now: int, owner: str, lease_until: int
     ) -> list[QueueEntry]:
-        """Take up to `limit` due entries without a lease, earliest first, none for a destination in
-        `busy`; they carry `lease_until`."""
+        """Those of `entry_ids` that are still due and without a lease, in their order, now with one."""
         ...
 
     async def release_leases(self, owner_prefix: str) -> int:
@@ -576,6 +606,7 @@ class Tx(Reader, RoutingTx, Protocol):
         delay_notified: bool,
         reason: str,
         state: QueueState = QueueState.WAITING,
+        faults: int = 0,
     ) -> None:
         """Writes the entry back and gives up the lease."""
         ...

@@ -30,6 +30,7 @@ __all__ = [
     "Changes",
     "DirectoryAddress",
     "Domain",
+    "Due",
     "Facts",
     "Flag",
     "FlagChange",
@@ -48,6 +49,7 @@ __all__ = [
     "OutOfKeywords",
     "OverQuota",
     "QueueEntry",
+    "QueueFigures",
     "QueueRecipient",
     "QueueState",
     "RecipientState",
@@ -413,8 +415,11 @@ class QueueEntry:
 
     `reverse_path`: "" is the null path. `destination`: A-label domain or address literal; all recipients
     share it. `next_attempt`, `arrived`: seconds since 1970. `account_id`: who submitted it, or None.
-    `body8bit`, `smtputf8`, `requiretls`: what the transport must keep. `lease_until`: while in the
-    future, one worker works on it. `trace_id`: names the message in the log. `envid`, `ret`: RFC 3461.
+    `body` (RFC 6152, 3030), `smtputf8`, `requiretls` (RFC 8689): what the transport must keep.
+    `lease_until`: while in the future, one worker works on it. `trace_id`: names the message in the log.
+    `envid`, `ret`: RFC 3461. `release_at`: no attempt before (RFC 4865), 0 for none; until then its sender
+    may take it back. `language`: of the sender, for reports ("fr"), "" where unknown. `faults`: attempts in
+    a row that a bug of ours ended.
     """
 
     entry_id: int
@@ -429,13 +434,41 @@ class QueueEntry:
     attempts: int
     state: QueueState
     recipients: tuple[QueueRecipient, ...]
-    body8bit: bool = False
+    body: str = "7BIT"
     smtputf8: bool = False
     lease_until: int = 0
     delay_notified: bool = False
     envid: str = ""
     ret: str = ""
     reason: str = ""
+    requiretls: bool = False
+    release_at: int = 0
+    language: str = ""
+    faults: int = 0
+
+    @property
+    def begins(self) -> int:
+        """The moment from which its age counts."""
+        return max(self.arrived, self.release_at)
+
+
+class QueueFigures(NamedTuple):
+    """Entries by state. `due`: those of `waiting` whose time has come; `oldest_due`: since when the first
+    of them waits for its turn, `oldest`: when the oldest entry came, seconds since 1970, 0 for none."""
+
+    waiting: int
+    held: int
+    due: int
+    oldest_due: int
+    oldest: int
+
+
+class Due(NamedTuple):
+    """A waiting entry that nobody works on: when it may be tried, and for whom it is."""
+
+    next_attempt: int
+    entry_id: int
+    destination: str
 
 
 class LoginFailures(NamedTuple):

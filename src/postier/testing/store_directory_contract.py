@@ -15,8 +15,10 @@ from postier.store.api import (
     AddressTarget,
     AlreadyExists,
     Domain,
+    Due,
     NoSuchAccount,
     QueueEntry,
+    QueueFigures,
     QueueRecipient,
     QueueState,
     RecipientState,
@@ -190,10 +192,15 @@ async def enqueue(
 
 
 async def lease(
-    store: Store, now: int, *, limit: int = 10, busy: Sequence[str] = (), owner: str = "w0", until: int = 0
+    store: Store, now: int, *, limit: int = 10, owner: str = "w0", until: int = 0
 ) -> list[QueueEntry]:
     until = until or now + 100
-    return await store.transact(lambda tx: tx.lease_due(now, owner, until, limit, busy))
+
+    async def work(tx: Tx) -> list[QueueEntry]:
+        due = await tx.due_entries(now, limit)
+        return await tx.lease([each.entry_id for each in due], now, owner, until)
+
+    return await store.transact(work)
 
 
 class QueueContract:
@@ -205,7 +212,7 @@ class QueueContract:
         carol = QueueRecipient(
             1, "carol@harbor.test", RecipientState.FAILED, 3, "5.1.1", "no", "mx", 9, "NEVER", "x"
         )
-        number = await enqueue(store, recipients=(BOB, carol), body8bit=True, envid="e", ret="HDRS", due=50)
+        number = await enqueue(store, recipients=(BOB, carol), body="8BITMIME", envid="e", ret="HDRS", due=50)
         entry = await store.reader.queue_entry(number)
         assert entry is not None
         assert entry.recipients == (BOB, carol)
@@ -220,7 +227,7 @@ class QueueContract:
             0,
             QueueState.WAITING,
         )
-        assert (entry.body8bit, entry.smtputf8, entry.envid, entry.ret) == (True, False, "e", "HDRS")
+        assert (entry.body, entry.smtputf8, entry.envid, entry.ret) == ("8BITMIME", False, "e", "HDRS")
         assert await opened.blobs.read(entry.blob) == b"outgoing"
         assert await store.reader.queue_entry(number + 1) is None
 
@@ -231,8 +238,19 @@ class QueueContract:
         early = await enqueue(store, due=10)
         future = await enqueue(store, due=1000)
         busy = await enqueue(store, "busy.test", due=5)
-        assert [e.entry_id for e in await lease(store, 100, busy=("busy.test", "x"))] == [early, late]
-        assert [e.entry_id for e in await lease(store, 100, limit=5)] == [busy]
+        reader = store.reader
+        assert [due.entry_id for due in await reader.due_entries(100, 2)] == [busy, early]
+        rest = await reader.due_entries(100, 5, Due(10, early, "harbor.test"))
+        assert rest == [Due(30, late, "harbor.test")]
+        assert [due.entry_id for due in await reader.due_for("busy.test", 100, 5)] == [busy]
+        assert await reader.due_for("busy.test", 4, 5) == []
+        chosen = (late, future, early, 99)
+        taken = await store.transact(lambda tx: tx.lease(chosen, 100, "w0", 200))
+        assert [e.entry_id for e in taken] == [late, early]
+        assert await store.transact(lambda tx: tx.lease(chosen, 100, "w1", 200)) == []
+        assert [due.entry_id for due in await reader.due_entries(100, 5)] == [busy]
+        assert await reader.queue_figures(100) == QueueFigures(4, 0, 3, 5, 5)
+        assert [e.entry_id for e in await lease(store, 100, until=200)] == [busy]
         assert await lease(store, 100) == []
         assert [e.entry_id for e in await lease(store, 200, until=500)] == [busy, early, late]
         entry = await store.reader.queue_entry(late)

@@ -207,7 +207,7 @@ async def _store(
                 recipients=recipients,
                 arrived=accepted.now,
                 next_attempt=accepted.now,
-                body8bit=accepted.analysis.eight_bit,
+                body="8BITMIME" if accepted.analysis.eight_bit else "7BIT",
                 smtputf8=_needs_smtputf8(transaction, accepted.analysis, recipients),
                 envid=transaction.mail.envid,
                 ret=transaction.mail.ret,

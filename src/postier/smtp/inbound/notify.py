@@ -35,6 +35,10 @@ class _Mail:
     arrived: int
     envid: str
 
+    @property
+    def begins(self) -> int:
+        return self.arrived
+
 
 async def success_report(
     dialogue: Dialogue, transaction: Transaction, analysis: Analysis, now: int

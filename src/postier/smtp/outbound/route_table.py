@@ -7,10 +7,12 @@ the one for all. Of several for the same recipients, the one for this sender's d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
+from postier.queue.schedule import Schedule
 from postier.store.api import MailRoute, RoutingReader, SourcePool
 
-__all__ = ["RouteBook", "RouteTable", "patterns_of"]
+__all__ = ["RouteBook", "RouteSchedules", "RouteTable", "patterns_of"]
 
 ANY = "*"
 MAX_FALLBACKS = 3
@@ -80,6 +82,21 @@ class RouteBook:
             routes, pools = await self._reader.mail_routes(), await self._reader.source_pools()
             self._table = RouteTable(routes, pools, version)
         return self._table
+
+
+class RouteSchedules:
+    """Implements queue.schedule.Schedules: waits of the route, where it has its own."""
+
+    def __init__(self, book: RouteBook, usual: Schedule) -> None:
+        self._book = book
+        self._usual = usual
+
+    async def schedule_for(self, destination: str) -> Schedule:
+        route = (await self._book.table()).find(destination)
+        if route is None or not (route.retry_first or route.retry_max):
+            return self._usual
+        first = route.retry_first or min(self._usual.first, route.retry_max)
+        return replace(self._usual, first=first, ceiling=max(first, route.retry_max or self._usual.ceiling))
 
 
 def patterns_of(domain: str) -> Iterator[str]:

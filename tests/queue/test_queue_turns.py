@@ -1,0 +1,93 @@
+"""Whose turn it is, and what is kept in view."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from postier.queue.turns import DESTINATIONS_KEPT, FEW, KEPT, Turns
+from postier.store.api import Due
+
+
+class Places:
+    """So many places for each site."""
+
+    def __init__(self, each: int) -> None:
+        self.each = each
+        self.taken: Counter[str] = Counter()
+
+    def claim(self, site: str) -> bool:
+        if self.taken[site] >= self.each:
+            return False
+        self.taken[site] += 1
+        return True
+
+
+def filled(*sites: tuple[str, int], proven: str = "") -> Turns:
+    turns = Turns(lambda site: site == proven)
+    number = 0
+    for site, count in sites:
+        for _ in range(count):
+            number += 1
+            turns.add(site, Due(0, number, f"{site}.example"))
+    return turns
+
+
+def sites(turns: Turns, places: Places, limit: int = 100, unproven: int = 100) -> str:
+    return "".join(turn.site for turn in turns.take(limit, unproven, places.claim))
+
+
+def test_sites_take_turns() -> None:
+    turns = filled(("a", 4), ("b", 2), ("c", 1))
+    assert sites(turns, Places(9)) == "abcabaa"
+    assert len(turns) == 0
+
+
+def test_a_site_without_room_is_asked_again_when_it_is_freed() -> None:
+    turns, places = filled(("a", 3), ("b", 3)), Places(2)
+    assert sites(turns, places) == "abab"
+    assert sites(turns, places) == ""
+    places.taken["a"] -= 1
+    turns.freed("a")
+    turns.freed("nobody")
+    assert sites(turns, places) == "a"
+    assert len(turns) == 1
+
+
+def test_an_entry_is_known_until_it_is_forgotten() -> None:
+    turns, due = Turns(lambda _: False), Due(0, 1, "a.example")
+    turns.add("a", due)
+    turns.add("a", due)
+    assert sites(turns, Places(9)) == "a"
+    turns.add("a", due)
+    assert len(turns) == 0
+    turns.forget(1)
+    turns.add("a", due)
+    assert len(turns) == 1
+
+
+def test_those_that_may_never_answer_leave_places_to_the_living() -> None:
+    turns = filled(("a", 9), ("b", 9), ("live", 9), proven="live")
+    assert sites(turns, Places(9), limit=12, unproven=2) == "live" * 9 + "ab"
+    assert sites(turns, Places(9), limit=12, unproven=0) == ""
+    assert sites(turns, Places(9), limit=12, unproven=-3) == ""
+
+
+def test_of_a_site_no_more_is_kept_than_it_can_use_and_the_rest_is_remembered() -> None:
+    turns = filled(("a", KEPT + 1), ("b", KEPT))
+    assert len(turns) == 2 * KEPT
+    assert turns.short() == []
+    assert len(turns.take(2 * (KEPT - FEW) - 1, 100, Places(99).claim)) == 2 * (KEPT - FEW) - 1
+    assert turns.short() == [("a", "a.example")]
+    turns.exhausted("a", "a.example")
+    assert turns.short() == []
+
+
+def test_what_is_remembered_of_a_site_is_bounded() -> None:
+    turns = filled(("a", KEPT))
+    for number in range(DESTINATIONS_KEPT):
+        turns.add("a", Due(0, 1000 + number, f"{number}.example"))
+    assert not turns.overlooked
+    turns.add("a", Due(0, 5000, "0.example"))
+    assert not turns.overlooked
+    turns.add("a", Due(0, 5001, "more.example"))
+    assert turns.overlooked
