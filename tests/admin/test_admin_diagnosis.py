@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import pytest
 
 from postier.admin import diagnosis
 from postier.admin.diagnosis import Finding, check_port
+from postier.store.api import QueueFigures, Store
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -72,3 +74,41 @@ def test_somebody_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis, "CONNECT_SECONDS", 0.01)
     finding = asyncio.run(found_at(silent))
     assert (finding.state, finding.detail) == ("failed", "no answer within 0.01 s")
+
+
+class QueueOf:
+    """A store whose queue has these figures."""
+
+    def __init__(self, figures: QueueFigures, late: list[tuple[str, int, int]]) -> None:
+        self.reader = self
+        self.figures = figures
+        self.late = late
+
+    async def queue_figures(self, now: int) -> QueueFigures:
+        return self.figures
+
+    async def late_destinations(self, arrived: int, limit: int) -> list[tuple[str, int, int]]:
+        return [each for each in self.late if each[2] <= arrived][:limit]
+
+
+@pytest.mark.parametrize(
+    ("due", "oldest_due", "state", "words"),
+    [
+        (0, 0, "ok", "7 entries wait, 2 are held"),
+        (1, 99_401, "ok", "7 entries wait"),
+        (1, 99_400, "warning", "1 entries are due, the first for 10 minutes"),
+    ],
+)
+def test_a_queue_that_nobody_works_on(due: int, oldest_due: int, state: str, words: str) -> None:
+    store = QueueOf(QueueFigures(7, 2, due, oldest_due, 5), [])
+    (finding,) = asyncio.run(diagnosis.check_queue(cast(Store, store), 100_000))
+    assert finding.state == state
+    assert finding.detail.startswith(words)
+
+
+def test_destinations_that_take_nothing() -> None:
+    late = [("dead.test", 9, 100_000 - 5 * 3600), ("young.test", 1, 100_000 - 4 * 3600 + 1)]
+    store = QueueOf(QueueFigures(9, 0, 0, 0, 5), late)
+    _, finding = asyncio.run(diagnosis.check_queue(cast(Store, store), 100_000))
+    assert (finding.state, finding.subject) == ("warning", "mail for dead.test")
+    assert "the oldest for 5 h" in finding.detail

@@ -688,3 +688,17 @@ def test_more_than_fits_into_view_of_one_destination(world: Open) -> None:
             assert await entries(w) == []
 
     asyncio.run(go())
+
+
+def test_what_is_overdue_is_said_now_and_then(world: Open, capfd: pytest.CaptureFixture[str]) -> None:
+    async def go() -> None:
+        async with world() as w:
+            await w.enqueue()
+            for seconds, said in ((599, 0), (1, 1), (599, 0), (1, 1)):
+                w.clock.seconds += seconds
+                worker = w.worker
+                worker._told(0)
+                await worker._look()
+                assert capfd.readouterr().err.count("queue overdue") == said
+
+    asyncio.run(go())

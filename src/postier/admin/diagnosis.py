@@ -23,10 +23,16 @@ __all__ = [
     "check_port",
     "check_postmaster",
     "check_python",
+    "check_queue",
 ]
 
 EXPIRES_SOON = dt.timedelta(days=14)
 CONNECT_SECONDS = 5.0
+OVERDUE = 600
+"""Seconds for which outgoing mail may be due without being tried."""
+LATE = 4 * 3600
+"""Seconds after which a destination that takes nothing is worth a line."""
+LATE_SHOWN = 5
 SAFE_PYTHONS = {(3, 11): 17, (3, 12): 15, (3, 13): 16, (3, 14): 8}
 """The first micro release of each line in which a TLS client can't crash a server that switches contexts
 (CVE-2026-19445)."""
@@ -131,6 +137,21 @@ async def check_postmaster(store: Store) -> Finding:
     else:
         return Finding("ok", "postmaster", "somebody reads what is sent to postmaster")
     return Finding("warning", "postmaster", f"nobody reads the mail to {who}; name somebody: {cure}")
+
+
+async def check_queue(store: Store, now: float) -> list[Finding]:
+    """Outgoing mail that should have been tried, and destinations that have refused it for hours."""
+    figures = await store.reader.queue_figures(int(now))
+    said = f"{figures.waiting} entries wait, {figures.held} are held"
+    since = int(now) - figures.oldest_due if figures.due else 0
+    if since >= OVERDUE:
+        said = f"{figures.due} entries are due, the first for {since // 60} minutes; is the server running?"
+    findings = [Finding("warning" if since >= OVERDUE else "ok", "queue", said)]
+    for name, count, arrived in await store.reader.late_destinations(int(now) - LATE, LATE_SHOWN):
+        hours = (int(now) - arrived) // 3600
+        detail = f"{count} entries wait, the oldest for {hours} h: postier queue list --destination {name}"
+        findings.append(Finding("warning", f"mail for {name}", detail))
+    return findings
 
 
 def _any_certificate() -> ssl.SSLContext:

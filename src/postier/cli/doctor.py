@@ -13,7 +13,14 @@ from pathlib import Path
 
 import click
 
-from postier.admin.diagnosis import Finding, check_certificate, check_port, check_postmaster, check_python
+from postier.admin.diagnosis import (
+    Finding,
+    check_certificate,
+    check_port,
+    check_postmaster,
+    check_python,
+    check_queue,
+)
 from postier.admin.dns_check import CheckedRecord, check_records
 from postier.app import SERVICES
 from postier.backend import Backend, dns_records, open_resolver
@@ -37,6 +44,7 @@ def command(no_dns: bool, json_: bool, data: Path) -> None:
         settings = backend.settings
         findings = [check_python(sys.version_info[:3]), _check_user(settings), _check_disk(settings)]
         findings += [_certificate(settings), await check_postmaster(backend.store)]
+        findings += await check_queue(backend.store, backend.clock.now())
         findings += await asyncio.gather(*_ports(settings))
         if not no_dns:
             findings += await _check_dns(backend)

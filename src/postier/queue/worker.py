@@ -40,6 +40,8 @@ SLACK = 2
 """Seconds: what became due so shortly ago may have been committed after it was looked for."""
 LOOK_AGAIN = 60.0
 """Seconds, after which everything that is due is looked at again."""
+OVERDUE = 600
+"""Seconds for which an entry may be due without being tried before that is worth a line in the log."""
 LONGEST_WAIT = 60.0
 BUSY_WAIT = 1.0
 LOOKUPS = 1000
@@ -86,6 +88,7 @@ class QueueWorker:
         self._seen: Due | None = None
         self._lookups: dict[str, asyncio.Task[str]] = {}
         self._looked_at = 0
+        self._warned_at = 0
         self._look_again_at = 0.0
 
     async def run(self) -> None:
@@ -220,12 +223,25 @@ class QueueWorker:
             return
         self._news, self._looked_at = False, now
         page = await self._services.store.reader.due_entries(now, PAGE, self._seen)
+        if self._seen is None and page:
+            self._watch(now, page[0])
         if len(page) == PAGE:
             self._seen, self._news = page[-1], True
             self._rng.shuffle(page)  # workers that begin at the same moment do not all want the same
         else:
             self._seen = Due(now - SLACK, -1, "")
         await self._bring(page)
+
+    def _watch(self, now: int, oldest: Due) -> None:
+        """Say it when what is due longest has waited for too long, and again after as long."""
+        if now - max(oldest.next_attempt, self._warned_at) >= OVERDUE:
+            self._warned_at = now
+            log.warning(
+                "overdue",
+                entry=oldest.entry_id,
+                destination=oldest.destination,
+                seconds=now - oldest.next_attempt,
+            )
 
     async def _bring(self, page: Sequence[Due]) -> None:
         sites = await self._sites_of({due.destination for due in page})

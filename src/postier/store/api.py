@@ -358,6 +358,11 @@ class Reader(RoutingReader, Protocol):
         """The first of those that are due for a destination and have no lease."""
         ...
 
+    async def late_destinations(self, arrived: int, limit: int) -> list[tuple[str, int, int]]:
+        """Where most is waiting that came by `arrived` and was tried in vain: destination, entries, and when
+        the oldest came."""
+        ...
+
     async def queue_figures(self, now: int) -> QueueFigures:
         """How much waits, for watchers."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -258,6 +259,25 @@ class QueueContract:
         assert entry.lease_until == 500
         assert [e.entry_id for e in await lease(store, 1000, limit=1)] == [busy]
         assert future in [e.entry_id for e in await lease(store, 1000)]
+
+    @on_store
+    async def test_destinations_that_are_late(self, opened: Opened) -> None:
+        store = opened.store
+        numbers = [
+            await enqueue(store, name) for name in ("a.test", "b.test", "b.test", "new.test", "c.test")
+        ]
+
+        async def try_in_vain(tx: Tx, number: int) -> None:
+            await tx.update_queue_entry(
+                number, recipients=(BOB,), next_attempt=9, attempts=1, delay_notified=False, reason="busy"
+            )
+
+        for number in (*numbers[:3], numbers[4]):
+            await store.transact(functools.partial(try_in_vain, number=number))
+        reader = store.reader
+        assert await reader.late_destinations(5, 2) == [("b.test", 2, 5), ("a.test", 1, 5)]
+        assert len(await reader.late_destinations(5, 9)) == 3
+        assert await reader.late_destinations(4, 9) == []
 
     def test_an_entry_is_leased_once_among_processes(self, open_store: OpenStore) -> None:
         async def run() -> None:

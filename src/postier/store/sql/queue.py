@@ -19,7 +19,7 @@ from postier.store.api import (
 from postier.store.sql.base import Reads, Writes
 from postier.store.sql.connection import Row
 
-__all__ = ["QueueReader", "QueueTx"]
+__all__ = ["FINDING", "QueueReader", "QueueTx"]
 
 _ENTRY = (
     "SELECT q.entry_id, q.trace_id, q.account_id, q.reverse_path, q.destination, q.blob_id, q.arrived,"
@@ -48,12 +48,23 @@ _DUE = (
 )
 _DUE_ENTRIES = _DUE + " AND (next_attempt, entry_id) > (?, ?) ORDER BY next_attempt, entry_id LIMIT ?"
 _DUE_FOR = _DUE + " AND destination = ? ORDER BY next_attempt LIMIT ?"
+_NEXT_DUE = (
+    "SELECT next_attempt FROM queue WHERE state = 'waiting' AND next_attempt > ? AND lease_until <= ?"
+    " ORDER BY next_attempt LIMIT 1"
+)
+FINDING = {"due entries": _DUE_ENTRIES, "due for one": _DUE_FOR, "next due": _NEXT_DUE}
+"""The statements that a worker asks all the time: none may look at the whole queue."""
 _FIGURES = (
     "SELECT (SELECT count(*) FROM queue WHERE state = 'waiting'),"
     " (SELECT count(*) FROM queue WHERE state = 'held'),"
     " (SELECT count(*) FROM queue WHERE state = 'waiting' AND next_attempt <= ?),"
     " (SELECT min(next_attempt) FROM queue WHERE state = 'waiting' AND next_attempt <= ?),"
     " (SELECT arrived FROM queue ORDER BY entry_id LIMIT 1)"
+)
+_LATE = (
+    "SELECT destination, count(*), min(arrived) FROM queue"
+    " WHERE state = 'waiting' AND attempts > 0 AND arrived <= ?"
+    " GROUP BY destination ORDER BY 2 DESC, 1 LIMIT ?"
 )
 _LEASE = (
     "UPDATE queue SET lease_owner = ?, lease_until = ?"
@@ -154,11 +165,7 @@ class QueueReader(Reads):
         return tuple(map(_recipient, await self._connection.rows(_RECIPIENTS, (entry_id,))))
 
     async def next_due(self, after: int = -1) -> int | None:
-        row = await self._connection.row(
-            "SELECT next_attempt FROM queue WHERE state = 'waiting' AND next_attempt > ? AND lease_until <= ?"
-            " ORDER BY next_attempt LIMIT 1",
-            (after, int(self._time())),
-        )
+        row = await self._connection.row(_NEXT_DUE, (after, int(self._time())))
         return None if row is None else int(row[0])
 
     async def due_entries(self, now: int, limit: int, after: Due | None = None) -> list[Due]:
@@ -167,6 +174,12 @@ class QueueReader(Reads):
 
     async def due_for(self, destination: str, now: int, limit: int) -> list[Due]:
         return [Due(*row) for row in await self._connection.rows(_DUE_FOR, (now, now, destination, limit))]
+
+    async def late_destinations(self, arrived: int, limit: int) -> list[tuple[str, int, int]]:
+        return [
+            (name, count, oldest)
+            for name, count, oldest in await self._connection.rows(_LATE, (arrived, limit))
+        ]
 
     async def queue_figures(self, now: int) -> QueueFigures:
         row = await self._connection.row(_FIGURES, (now, now))
