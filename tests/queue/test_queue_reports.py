@@ -23,6 +23,7 @@ from postier.queue.api import Outcome
 from postier.queue.meanings import LANGUAGES, meaning
 from postier.queue.words import WORDS, language_of
 from postier.store.api import Domain as StoredDomain
+from postier.store.api import QueueRecipient, RecipientState, Tx
 
 World = Any  # conftest's World
 Open = Callable[[], AbstractAsyncContextManager[World]]
@@ -174,6 +175,28 @@ def test_a_stranger_is_told_in_the_language_of_the_message(world: Open) -> None:
             message = b"Content-Language: fr\r\n" + MESSAGE
             report = await bounce_for(w, "stranger@elsewhere.example", message=message)
             assert parse(report)["Subject"].startswith("Non remis")
+
+    asyncio.run(go())
+
+
+def test_a_stranger_whose_language_is_known_is_told_in_it(world: Open) -> None:
+    async def go() -> None:
+        async with world() as w:
+            w.transport.answer = lambda path: (
+                NO_SUCH_USER if path.endswith("far.example") else (Outcome.DELIVERED, "2.0.0", "250 ok")
+            )
+
+            async def work(tx: Tx) -> None:
+                blob_id, _ = await tx.add_blob(b"", MESSAGE)
+                await tx.add_queue_entry(
+                    trace_id="t", account_id=None, reverse_path="stranger@elsewhere.example",
+                    destination="far.example", blob_id=blob_id, arrived=1, next_attempt=1, language="fr",
+                    recipients=[QueueRecipient(0, "bob@far.example", RecipientState.PENDING)],
+                )  # fmt: skip
+
+            await w.store.transact(work)
+            await w.worker.run_due()
+            assert parse(w.transport.messages[-1])["Content-Language"] == "fr"
 
     asyncio.run(go())
 

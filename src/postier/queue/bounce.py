@@ -51,6 +51,9 @@ class Reported(Protocol):
     @property
     def envid(self) -> str: ...
 
+    @property
+    def language(self) -> str: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Reporter:

@@ -135,7 +135,7 @@ class ReportDesk:
             now,
             trace_id,
             whole=whole,
-            language=await self._language(accounts, original),
+            language=await self._language(entry, accounts, original),
             utf8=not forwards or not to.isascii(),
         )
         if forwards:
@@ -144,11 +144,14 @@ class ReportDesk:
         body = WrittenBody(data)
         return Parcel(trace_id, "", accounts, forwards, body, analyse(data), about=entry.trace_id)
 
-    async def _language(self, accounts: Sequence[AccountId], original: bytes) -> str:
-        """That of the first who gets it; of strangers what their message says; else English."""
+    async def _language(self, entry: Reported, accounts: Sequence[AccountId], original: bytes) -> str:
+        """That of the first who gets it; of strangers what is known, or what their message says; else
+        English."""
         if not accounts:
-            language = language_of(HeaderFields(original[: split_message(original)[0]]))
-            return language or LANGUAGES[0]
+            language = entry.language or language_of(HeaderFields(original[: split_message(original)[0]]))
+            if language not in LANGUAGES:
+                return LANGUAGES[0]
+            return language
         try:
             chosen = await self._directory.language_of(accounts[0])
         except NoSuchAccount:

@@ -41,6 +41,7 @@ class Turns:
         self._known: set[int] = set()
         self._proven: dict[str, None] = {}  # sites with entries, in the order of their turns
         self._unproven: dict[str, None] = {}
+        self._short: dict[str, None] = {}
         self._count = 0
         self.overlooked = False
         """Some site had more than is remembered: the store must be read from its beginning."""
@@ -98,18 +99,18 @@ class Turns:
                 continue
             taken.append(Turn(site, waiting.popleft()))
             self._count -= 1
+            if len(waiting) <= FEW and site in self._more:
+                self._short[site] = None
             if waiting:
                 ready[site] = None
             else:
                 del self._waiting[site]
 
     def short(self) -> list[tuple[str, str]]:
-        """(site, destination) to look for more of: one of each site that has few left."""
-        return [
-            (site, next(iter(more)))
-            for site, more in self._more.items()
-            if len(self._waiting.get(site, ())) <= FEW
-        ]
+        """(site, destination) to look for more of: one of each site that has few left. Told once."""
+        found = [(site, next(iter(self._more[site]))) for site in self._short if site in self._more]
+        self._short.clear()
+        return found
 
     def exhausted(self, site: str, destination: str) -> None:
         """All that is due for it is in view."""

@@ -128,8 +128,7 @@ class QueueWorker:
         if free <= 0:
             return LONGEST_WAIT
         try:
-            await self._look()
-            turns = self._turns.take(min(free, BATCH), self._places_of_unproven(), self._claim)
+            turns = await self._choose(min(free, BATCH))
             if not turns:
                 return await self._wait()
             await self._begin(turns)
@@ -137,6 +136,23 @@ class QueueWorker:
             log.error("the queue can't be read", why=error)
             return BUSY_WAIT
         return 0.0
+
+    async def _choose(self, limit: int) -> list[Turn]:
+        """What is in view first; the store is looked through only for what that leaves free."""
+        await self._refill()
+        turns = self._turns.take(limit, self._places_of_unproven(), self._claim)
+        if len(turns) == limit:
+            return turns
+        try:
+            await self._look()
+        except StoreUnavailable:
+            for turn in turns:
+                self._done(turn)
+            self._look_again_at = 0.0
+            raise
+        unproven = sum(not self._destinations.is_proven(turn.site) for turn in turns)
+        places = self._places_of_unproven() - unproven
+        return turns + self._turns.take(limit - len(turns), places, self._claim)
 
     def _places_of_unproven(self) -> int:
         """Half of all: hosts that may never answer leave the others to the living."""
@@ -202,6 +218,15 @@ class QueueWorker:
         due = await self._services.store.reader.next_due(int(now))
         return LONGEST_WAIT if due is None else min(LONGEST_WAIT, max(0.0, due - now))
 
+    async def _refill(self) -> None:
+        """More of the sites that have few left in view."""
+        now = int(self._services.clock.now())
+        for site, destination in self._turns.short():
+            page = await self._services.store.reader.due_for(destination, now, PER_SITE)
+            await self._bring(page)
+            if len(page) < PER_SITE:
+                self._turns.exhausted(site, destination)
+
     async def _look(self) -> None:
         """Bring what became due into view, a page at a time, as long as there is place."""
         clock = self._services.clock
@@ -212,11 +237,6 @@ class QueueWorker:
             self._seen, self._news = None, True
         if self._news or now > self._looked_at:
             await self._look_on(now)
-        for site, destination in self._turns.short():
-            page = await self._services.store.reader.due_for(destination, now, PER_SITE)
-            await self._bring(page)
-            if len(page) < PER_SITE:
-                self._turns.exhausted(site, destination)
 
     async def _look_on(self, now: int) -> None:
         if len(self._turns) >= IN_VIEW:

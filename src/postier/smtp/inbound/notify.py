@@ -34,6 +34,7 @@ class _Mail:
     reverse_path: str
     arrived: int
     envid: str
+    language: str = ""
 
     @property
     def begins(self) -> int:
