@@ -8,7 +8,7 @@ import pytest
 
 from postier.queue import destinations
 from postier.queue.api import DeliveryResult, Outcome
-from postier.queue.destinations import FIRST_WINDOW, OUTAGE, Destinations
+from postier.queue.destinations import FIRST_WINDOW, OUTAGE, Destinations, Standing
 
 
 @dataclass
@@ -66,16 +66,16 @@ def test_a_host_that_puts_everything_off_is_pressed_half_as_hard() -> None:
     for _ in range(9):
         known.note("b.example", [result("4.7.0")])
     assert known.window("b.example") == 1
-    assert known.is_proven("b.example")
+    assert known.standing("b.example") is Standing.PROVEN
 
 
 def test_who_could_not_be_reached_is_not_proven() -> None:
     known = Destinations(HandClock(), 20)
-    assert not known.is_proven("b.example")
+    assert known.standing("b.example") is Standing.NEW
     known.note("b.example", [result("5.1.1")])
-    assert known.is_proven("b.example")
+    assert known.standing("b.example") is Standing.PROVEN
     known.note("b.example", [result("4.4.2")])
-    assert not known.is_proven("b.example")
+    assert known.standing("b.example") is Standing.FAILED
 
 
 def test_a_small_concurrency_is_kept() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from postier.queue.destinations import Standing
 from postier.queue.turns import DESTINATIONS_KEPT, FEW, KEPT, Turns
 from postier.store.api import Due
 
@@ -22,8 +23,12 @@ class Places:
         return True
 
 
-def filled(*sites: tuple[str, int], proven: str = "") -> Turns:
-    turns = Turns(lambda site: site == proven)
+def standing(site: str) -> Standing:
+    return {"live": Standing.PROVEN, "dead": Standing.FAILED}.get(site, Standing.NEW)
+
+
+def filled(*sites: tuple[str, int]) -> Turns:
+    turns = Turns(standing)
     number = 0
     for site, count in sites:
         for _ in range(count):
@@ -32,8 +37,12 @@ def filled(*sites: tuple[str, int], proven: str = "") -> Turns:
     return turns
 
 
-def sites(turns: Turns, places: Places, limit: int = 100, unproven: int = 100) -> str:
-    return "".join(turn.site for turn in turns.take(limit, unproven, places.claim))
+def shares(new: int = 100, failed: int = 100) -> dict[Standing, int]:
+    return {Standing.PROVEN: 100, Standing.NEW: new, Standing.FAILED: failed}
+
+
+def sites(turns: Turns, places: Places, limit: int = 100, new: int = 100, failed: int = 100) -> str:
+    return "".join(turn.site for turn in turns.take(limit, shares(new, failed), places.claim))
 
 
 def test_sites_take_turns() -> None:
@@ -54,7 +63,7 @@ def test_a_site_without_room_is_asked_again_when_it_is_freed() -> None:
 
 
 def test_an_entry_is_known_until_it_is_forgotten() -> None:
-    turns, due = Turns(lambda _: False), Due(0, 1, "a.example")
+    turns, due = Turns(standing), Due(0, 1, "a.example")
     turns.add("a", due)
     turns.add("a", due)
     assert sites(turns, Places(9)) == "a"
@@ -66,17 +75,28 @@ def test_an_entry_is_known_until_it_is_forgotten() -> None:
 
 
 def test_those_that_may_never_answer_leave_places_to_the_living() -> None:
-    turns = filled(("a", 9), ("b", 9), ("live", 9), proven="live")
-    assert sites(turns, Places(9), limit=12, unproven=2) == "live" * 9 + "ab"
-    assert sites(turns, Places(9), limit=12, unproven=0) == ""
-    assert sites(turns, Places(9), limit=12, unproven=-3) == ""
+    turns = filled(("dead", 9), ("a", 9), ("b", 9), ("live", 9))
+    assert sites(turns, Places(9), limit=20, new=2, failed=1) == "live" * 9 + "ab" + "dead"
+    assert sites(turns, Places(9), new=0, failed=0) == ""
+    assert sites(turns, Places(9), new=-3, failed=-1) == ""
+    assert sites(turns, Places(9), limit=3, new=2, failed=2) == "ab" + "dead"
+
+
+def test_a_site_that_answers_gets_the_places_of_the_living() -> None:
+    state = {"a": Standing.FAILED}
+    turns = Turns(lambda site: state[site])
+    turns.add("a", Due(0, 1, "a.example"))
+    assert sites(turns, Places(9), failed=0) == ""
+    state["a"] = Standing.PROVEN
+    turns.freed("a")
+    assert sites(turns, Places(9), failed=0) == "a"
 
 
 def test_of_a_site_no_more_is_kept_than_it_can_use_and_the_rest_is_remembered() -> None:
     turns = filled(("a", KEPT + 1), ("b", KEPT))
     assert len(turns) == 2 * KEPT
     assert turns.short() == []
-    assert len(turns.take(2 * (KEPT - FEW) - 1, 100, Places(99).claim)) == 2 * (KEPT - FEW) - 1
+    assert len(turns.take(2 * (KEPT - FEW) - 1, shares(), Places(99).claim)) == 2 * (KEPT - FEW) - 1
     assert turns.short() == [("a", "a.example")]
     turns.exhausted("a", "a.example")
     assert turns.short() == []

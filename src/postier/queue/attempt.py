@@ -46,6 +46,9 @@ __all__ = ["Attempts", "QueueServices"]
 PAUSES = (0.2, 1.0, 5.0, 15.0, 30.0)
 """Seconds between tries to write a result down: until then the other side has a message we don't know of."""
 
+UNHURRIED = 0.04
+"""Seconds that an entry spends on hearing that its host is gone, so that many of them leave the machine to
+what can be delivered."""
 FAULT = "an internal fault; see the log"
 FAULT_FIRST = 60
 FAULT_LONGEST = 14_400
@@ -146,6 +149,7 @@ class Attempts:
     ) -> tuple[DeliveryResult, ...]:
         outage = self._destinations.outage(site)
         if outage is not None:
+            await asyncio.sleep(UNHURRIED)
             return tuple(replace(outage, forward_path=r.forward_path) for r in pending)
         results = await self._services.transport.deliver(_envelope(entry, pending), message)
         self._destinations.note(site, results)

@@ -11,13 +11,14 @@ attempt. They would only wait for the same time-outs.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from postier.base.clock import Clock
 from postier.queue.api import DeliveryResult, Outcome
 
-__all__ = ["FIRST_WINDOW", "OUTAGE", "Destinations"]
+__all__ = ["FIRST_WINDOW", "OUTAGE", "Destinations", "Standing"]
 
 FIRST_WINDOW = 5
 OUTAGE = 60.0
@@ -28,6 +29,14 @@ REMEMBERED = 10_000
 
 _UNREACHED = ("4.4.1", "4.4.3")  # no host answered; no answer from the DNS
 _TROUBLE = "4.4."
+
+
+class Standing(enum.Enum):
+    """How it went the last time."""
+
+    PROVEN = "reached"
+    NEW = "not tried yet"
+    FAILED = "not reached"
 
 
 class _Known(NamedTuple):
@@ -55,9 +64,11 @@ class Destinations:
         """How many deliveries it may have at one time."""
         return self._known.get(destination, self._first).window
 
-    def is_proven(self, destination: str) -> bool:
-        """It was reached when it was last tried."""
-        return self._known.get(destination, self._first).proven
+    def standing(self, destination: str) -> Standing:
+        known = self._known.get(destination)
+        if known is None:
+            return Standing.NEW
+        return Standing.PROVEN if known.proven else Standing.FAILED
 
     def outage(self, destination: str) -> DeliveryResult | None:
         """Why there is no use in trying now; None if there is."""

@@ -11,9 +11,10 @@ silent hosts wait for their time-outs beside the living, not in front of them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from postier.queue.destinations import Standing
 from postier.store.api import Due
 
 __all__ = ["KEPT", "Turn", "Turns"]
@@ -32,15 +33,15 @@ class Turn(NamedTuple):
 
 
 class Turns:
-    """`is_proven(site)`: it took mail when it was last tried. An entry is known from `add` to `forget`."""
+    """`standing`: of a site, now. An entry is known from `add` to `forget`."""
 
-    def __init__(self, is_proven: Callable[[str], bool]) -> None:
-        self._is_proven = is_proven
+    def __init__(self, standing: Callable[[str], Standing]) -> None:
+        self._standing = standing
         self._waiting: dict[str, deque[Due]] = {}
         self._more: dict[str, dict[str, None]] = {}
         self._known: set[int] = set()
-        self._proven: dict[str, None] = {}  # sites with entries, in the order of their turns
-        self._unproven: dict[str, None] = {}
+        # sites with entries, in the order of their turns
+        self._ready: dict[Standing, dict[str, None]] = {standing: {} for standing in Standing}
         self._short: dict[str, None] = {}
         self._count = 0
         self.overlooked = False
@@ -70,22 +71,22 @@ class Turns:
         """The site may have room for another entry, or what is known of it may have changed."""
         if not self._waiting.get(site):
             return
-        ready, other = self._proven, self._unproven
-        if not self._is_proven(site):
-            ready, other = other, ready
-        other.pop(site, None)
-        ready.setdefault(site)
+        standing = self._standing(site)
+        for other, ready in self._ready.items():
+            if other is not standing:
+                ready.pop(site, None)
+        self._ready[standing].setdefault(site)
 
     def forget(self, entry_id: int) -> None:
         """Its attempt is over, or another worker has it."""
         self._known.discard(entry_id)
 
-    def take(self, limit: int, unproven: int, claim: Callable[[str], bool]) -> list[Turn]:
-        """Up to `limit` entries, of sites that are not proven at most `unproven`. `claim` takes a place of a
-        site; one that has none is not asked again until it is `freed`."""
+    def take(self, limit: int, places: Mapping[Standing, int], claim: Callable[[str], bool]) -> list[Turn]:
+        """Up to `limit` entries, of sites of each standing at most so many as `places` says. `claim` takes a
+        place of a site; one that has none is not asked again until it is `freed`."""
         taken: list[Turn] = []
-        self._take(taken, self._proven, limit, claim)
-        self._take(taken, self._unproven, min(limit, len(taken) + unproven), claim)
+        for standing, ready in self._ready.items():
+            self._take(taken, ready, min(limit, len(taken) + places[standing]), claim)
         return taken
 
     def _take(

@@ -21,7 +21,7 @@ from postier.base.log import Log
 from postier.bus.api import QUEUE_TOPIC
 from postier.queue.attempt import Attempts, QueueServices
 from postier.queue.bounce import Reporter
-from postier.queue.destinations import OUTAGE, Destinations
+from postier.queue.destinations import OUTAGE, Destinations, Standing
 from postier.queue.schedule import Schedule
 from postier.queue.turns import KEPT, Turn, Turns
 from postier.store.api import Due, QueueEntry, StoreError, StoreUnavailable, Tx
@@ -31,6 +31,8 @@ __all__ = ["QueueServices", "QueueWorker", "WorkerSettings"]
 LEASE = 3600
 """Seconds; longer than any attempt. A lease that runs out belongs to a worker that died elsewhere."""
 
+SHARES = {Standing.PROVEN: 1.0, Standing.NEW: 0.5, Standing.FAILED: 0.1}
+"""Of all places: hosts that may never answer leave the others to the living."""
 BATCH = 50
 PAGE = 500
 PER_SITE = 2 * KEPT
@@ -81,8 +83,8 @@ class QueueWorker:
         self._stopping = False
         self._tasks: dict[asyncio.Task[None], Turn] = {}
         self._running: Counter[str] = Counter()
-        self._unproven = 0
-        self._turns = Turns(self._destinations.is_proven)
+        self._standings: Counter[Standing] = Counter()
+        self._turns = Turns(self._destinations.standing)
         self._rng = rng or random.Random()
         self._news = True
         self._seen: Due | None = None
@@ -140,7 +142,7 @@ class QueueWorker:
     async def _choose(self, limit: int) -> list[Turn]:
         """What is in view first; the store is looked through only for what that leaves free."""
         await self._refill()
-        turns = self._turns.take(limit, self._places_of_unproven(), self._claim)
+        turns = self._turns.take(limit, self._places(()), self._claim)
         if len(turns) == limit:
             return turns
         try:
@@ -150,13 +152,15 @@ class QueueWorker:
                 self._done(turn)
             self._look_again_at = 0.0
             raise
-        unproven = sum(not self._destinations.is_proven(turn.site) for turn in turns)
-        places = self._places_of_unproven() - unproven
-        return turns + self._turns.take(limit - len(turns), places, self._claim)
+        return turns + self._turns.take(limit - len(turns), self._places(turns), self._claim)
 
-    def _places_of_unproven(self) -> int:
-        """Half of all: hosts that may never answer leave the others to the living."""
-        return max(1, self._settings.concurrency // 2) - self._unproven
+    def _places(self, chosen: Sequence[Turn]) -> dict[Standing, int]:
+        """How many more may begin of each standing, after those chosen."""
+        taken = self._standings + Counter(self._destinations.standing(turn.site) for turn in chosen)
+        return {
+            standing: max(1, int(self._settings.concurrency * share)) - taken[standing]
+            for standing, share in SHARES.items()
+        }
 
     def _claim(self, site: str) -> bool:
         if self._running[site] >= self._destinations.window(site):
@@ -185,12 +189,12 @@ class QueueWorker:
     def _start(self, turn: Turn, entry: QueueEntry) -> None:
         task = asyncio.get_running_loop().create_task(self._attempts.run(entry, turn.site))
         self._tasks[task] = turn
-        proven = self._destinations.is_proven(turn.site)
-        self._unproven += not proven
-        task.add_done_callback(functools.partial(self._ended, proven))
+        standing = self._destinations.standing(turn.site)
+        self._standings[standing] += 1
+        task.add_done_callback(functools.partial(self._ended, standing))
 
-    def _ended(self, proven: bool, task: asyncio.Task[None]) -> None:
-        self._unproven -= not proven
+    def _ended(self, standing: Standing, task: asyncio.Task[None]) -> None:
+        self._standings[standing] -= 1
         self._done(self._tasks.pop(task))
         self._wakeup.set()
 
@@ -223,9 +227,9 @@ class QueueWorker:
         now = int(self._services.clock.now())
         for site, destination in self._turns.short():
             page = await self._services.store.reader.due_for(destination, now, PER_SITE)
-            await self._bring(page)
             if len(page) < PER_SITE:
-                self._turns.exhausted(site, destination)
+                self._turns.exhausted(site, destination)  # until one of the page finds no place
+            await self._bring(page)
 
     async def _look(self) -> None:
         """Bring what became due into view, a page at a time, as long as there is place."""
