@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from postier.queue.destinations import Standing
-from postier.queue.turns import DESTINATIONS_KEPT, FEW, KEPT, Turns
+from postier.queue.turns import DESTINATIONS_KEPT, KEPT, Turns
 from postier.store.api import Due
 
 
@@ -92,18 +94,26 @@ def test_a_site_that_answers_gets_the_places_of_the_living() -> None:
     assert sites(turns, Places(9), failed=0) == "a"
 
 
-def test_of_a_site_no_more_is_kept_than_it_can_use_and_the_rest_is_remembered() -> None:
-    turns = filled(("a", KEPT + 1), ("b", KEPT))
-    assert len(turns) == 2 * KEPT
+@pytest.mark.parametrize("site", ["live", "a", "dead"])
+def test_of_a_site_no_more_is_kept_than_it_can_use_and_the_rest_is_remembered(site: str) -> None:
+    kept = KEPT[standing(site)]
+    turns = filled((site, kept + 1), ("b", KEPT[Standing.NEW]))
+    assert len(turns) == kept + KEPT[Standing.NEW]
     assert turns.short() == []
-    assert len(turns.take(2 * (KEPT - FEW) - 1, shares(), Places(99).claim)) == 2 * (KEPT - FEW) - 1
-    assert turns.short() == [("a", "a.example")]
-    turns.exhausted("a", "a.example")
+    left = kept // 4
+    places = Places(kept - left - 1)
+    assert sites(turns, places).count(site) == kept - left - 1
     assert turns.short() == []
+    places.each += 1
+    turns.freed(site)
+    assert sites(turns, places) == site
+    assert turns.short() == [(site, f"{site}.example")]
+    assert turns.short() == []
+    turns.exhausted(site, f"{site}.example")
 
 
 def test_what_is_remembered_of_a_site_is_bounded() -> None:
-    turns = filled(("a", KEPT))
+    turns = filled(("a", KEPT[Standing.NEW]))
     for number in range(DESTINATIONS_KEPT):
         turns.add("a", Due(0, 1000 + number, f"{number}.example"))
     assert not turns.overlooked

@@ -19,10 +19,8 @@ from postier.store.api import Due
 
 __all__ = ["KEPT", "Turn", "Turns"]
 
-KEPT = 40
-"""Entries in view of one site."""
-FEW = 10
-"""So many left, and more of the site are looked for."""
+KEPT = {Standing.PROVEN: 40, Standing.NEW: 20, Standing.FAILED: 4}
+"""Entries in view of one site; when a quarter is left, more are looked for."""
 DESTINATIONS_KEPT = 100
 """Destinations of one site that are known to have more."""
 
@@ -55,7 +53,7 @@ class Turns:
         if due.entry_id in self._known:
             return
         waiting = self._waiting.setdefault(site, deque())
-        if len(waiting) >= KEPT:
+        if len(waiting) >= KEPT[self._standing(site)]:
             more = self._more.setdefault(site, {})
             if len(more) < DESTINATIONS_KEPT:
                 more[due.destination] = None
@@ -100,7 +98,7 @@ class Turns:
                 continue
             taken.append(Turn(site, waiting.popleft()))
             self._count -= 1
-            if len(waiting) <= FEW and site in self._more:
+            if site in self._more and len(waiting) <= KEPT[self._standing(site)] // 4:
                 self._short[site] = None
             if waiting:
                 ready[site] = None

@@ -35,10 +35,10 @@ SHARES = {Standing.PROVEN: 1.0, Standing.NEW: 0.5, Standing.FAILED: 0.1}
 """Of all places: hosts that may never answer leave the others to the living."""
 BATCH = 50
 PAGE = 500
-PER_SITE = 2 * KEPT
+PER_SITE = 2 * max(KEPT.values())
 IN_VIEW = 10_000
 """Entries; more than all sites together can use soon."""
-SLACK = 2
+SLACK = 5
 """Seconds: what became due so shortly ago may have been committed after it was looked for."""
 LOOK_AGAIN = 60.0
 """Seconds, after which everything that is due is looked at again."""
@@ -136,6 +136,7 @@ class QueueWorker:
             await self._begin(turns)
         except StoreUnavailable as error:
             log.error("the queue can't be read", why=error)
+            self._look_again_at = 0.0
             return BUSY_WAIT
         return 0.0
 
@@ -150,7 +151,6 @@ class QueueWorker:
         except StoreUnavailable:
             for turn in turns:
                 self._done(turn)
-            self._look_again_at = 0.0
             raise
         return turns + self._turns.take(limit - len(turns), self._places(turns), self._claim)
 
