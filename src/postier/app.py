@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import uvloop
-from prometheus_client import REGISTRY
 
 from postier.accounts.directory import Directory
 from postier.accounts.domains import signers_for
@@ -30,11 +29,14 @@ from postier.accounts.login import FORGET_AFTER, Login
 from postier.accounts.password import PasswordVerifier, ProofTable
 from postier.backend import DATABASE, Backend, open_backend, open_resolver
 from postier.base import log as base_log
+from postier.base.figures import take_slot
 from postier.base.heap import keep_large_blocks_apart
 from postier.base.log import Log
+from postier.base.metrics import WORKER_PROCESS, WORKER_STARTS
 from postier.blobs.api import BlobUnreadable
 from postier.config.settings import Settings
 from postier.http.health import health_application
+from postier.http.metrics import Metrics
 from postier.http.server import HttpServer
 from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.session.session import ImapSession
@@ -258,6 +260,9 @@ class _Worker:
 
     async def run(self, sockets: Mapping[Endpoint, socket.socket]) -> None:
         """Until SIGTERM, or until the supervisor is gone."""
+        take_slot(self._channel.number)
+        WORKER_PROCESS.set(os.getpid())
+        WORKER_STARTS.add()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
@@ -281,7 +286,8 @@ class _Worker:
             self._listeners(backend, verifier, recorder.note),
             Limits(0 if trusted else limits.per_worker, 0 if trusted else limits.per_address),
         )
-        http = HttpServer(health_application(backend.store.reader.domains, REGISTRY))
+        metrics = Metrics(backend.store, backend.clock)
+        http = HttpServer(health_application(backend.store.reader.domains, metrics.text))
         queue, transport = _queue(backend, self._channel.number)
         await server.start({end: one for end, one in sockets.items() if end.name != HTTP.name})
         if self._settings.http.enabled:

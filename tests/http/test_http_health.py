@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Awaitable, Callable
 
 import pytest
-from prometheus_client import CollectorRegistry, Gauge
 
 from postier.http.health import health_application
 from postier.http.server import HttpServer
@@ -26,9 +25,10 @@ def get(url: str) -> tuple[int, str]:
 
 def ask(path: str, probe: Callable[[], Awaitable[object]]) -> tuple[int, str]:
     async def whole() -> tuple[int, str]:
-        registry = CollectorRegistry()
-        Gauge("letters", "Letters that wait.", registry=registry).set(7)
-        server = HttpServer(health_application(probe, registry))
+        async def figures() -> bytes:
+            return b"letters 7.0\n"
+
+        server = HttpServer(health_application(probe, figures))
         listener = socket.create_server(("127.0.0.1", 0))
         await server.start([listener])
         try:

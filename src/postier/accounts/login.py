@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from postier.accounts.password import PasswordVerifier
 from postier.base.clock import Clock
 from postier.base.log import Log
+from postier.base.metrics import LOGINS
 from postier.store.api import Account, LoginFailures, Store, Tx
 
 __all__ = [
@@ -109,10 +110,12 @@ class Login:
         account = await self._store.reader.account_named(key) if key else None
         stored = account.password_hash if account is not None and account.enabled else ""
         if await self._verifier.verify(stored, password) and account is not None:
+            LOGINS.add(protocol, "success")
             log.info("login", account=account.name, **facts)
             if keys[0] in known:
                 await self._forgive(keys[0])
             return account
+        LOGINS.add(protocol, "failed")
         log.warning("login failed", name=key, **facts)
         raise InvalidCredentials(await self._note_failure(keys) if self._limited else 0.0)
 
@@ -122,6 +125,7 @@ class Login:
         now = self._clock.now()
         wait = max(refusal(known.get(key), scope.free, now) for key, scope in zip(keys, SCOPES, strict=True))
         if wait > 0:
+            LOGINS.add(facts["protocol"], "refused")
             log.warning("login refused", wait=round(wait), **facts)
             raise TooManyFailures(wait)
         return known

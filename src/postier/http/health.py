@@ -10,9 +10,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Awaitable, Callable
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -24,8 +23,11 @@ __all__ = ["health_application"]
 log = Log("http")
 
 
-def health_application(probe: Callable[[], Awaitable[object]], registry: CollectorRegistry) -> Starlette:
-    """`probe` reads something from the store; what it raises means "not ready"."""
+def health_application(
+    probe: Callable[[], Awaitable[object]], figures: Callable[[], Awaitable[bytes]]
+) -> Starlette:
+    """`probe` reads something from the store; what it raises means "not ready". `figures`: the page of
+    /metrics."""
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "live"})
@@ -41,8 +43,7 @@ def health_application(probe: Callable[[], Awaitable[object]], registry: Collect
     async def metrics(request: Request) -> Response:
         if request.client is None or not ipaddress.ip_address(request.client.host).is_loopback:
             return JSONResponse({"status": "for this machine only"}, status_code=403)
-        text = await run_in_threadpool(generate_latest, registry)
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
+        return Response(await figures(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
         routes=[

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from postier.base.ids import new_id
+from postier.base.metrics import TLS_HANDSHAKES
 from postier.net.api import (
     WAKE,
     ByteFilter,
@@ -237,6 +238,7 @@ class StreamConnection(asyncio.Protocol):
             raise self._break("input was pipelined behind the command that starts TLS")
         self.write(core.outgoing())
         await self.secure(self._tls_source(), server_side=True)
+        TLS_HANDSHAKES.add(self.tls.version if self.tls is not None else "")
 
     def install_filter(self, filter: ByteFilter) -> None:
         self._filter = filter

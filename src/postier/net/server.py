@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from postier.base.log import Log
+from postier.base.metrics import CONNECTIONS, CONNECTIONS_OPEN, CONNECTIONS_REFUSED, TLS_HANDSHAKES
 from postier.net.api import ConnectionLost, IdleTimeout, Session, SslContextSource
 from postier.net.binding import BACKLOG, BindError, Endpoint, bind_sockets
 from postier.net.connection import HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT, StreamConnection, plain_address
@@ -191,6 +192,7 @@ class Server:
     def _greet(self, listener: Listener, connection: StreamConnection) -> None:
         """A connection in clear is there: run its session or say why not."""
         if not self._admit(connection.peer[0], listener):
+            CONNECTIONS_REFUSED.add(listener.endpoint.name)
             connection.write(listener.busy)
             connection.close()
             return
@@ -219,6 +221,7 @@ class Server:
                 client.setblocking(False)
                 self._run(listener, self._connection(listener, loop), client, address)
             else:
+                CONNECTIONS_REFUSED.add(listener.endpoint.name)
                 client.close()
 
     def _accept_again(self, listener: Listener, bound: socket.socket) -> None:
@@ -245,9 +248,13 @@ class Server:
     ) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(listener, connection, client))
         self._running[task] = connection
-        task.add_done_callback(functools.partial(self._forget, _limit_key(address)))
+        name = listener.endpoint.name
+        CONNECTIONS.add(name)
+        CONNECTIONS_OPEN.add(name)
+        task.add_done_callback(functools.partial(self._forget, _limit_key(address), name))
 
-    def _forget(self, key: str, task: asyncio.Task[None]) -> None:
+    def _forget(self, key: str, name: str, task: asyncio.Task[None]) -> None:
+        CONNECTIONS_OPEN.add(name, amount=-1.0)
         del self._running[task]
         self._by_peer[key] -= 1
         if not self._by_peer[key]:
@@ -286,6 +293,7 @@ class Server:
                     ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
                     ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
                 )
+            TLS_HANDSHAKES.add(connection.tls.version if connection.tls is not None else "")
         except (OSError, ssl.SSLError, TimeoutError) as error:
             client.close()
             raise ConnectionLost(f"TLS handshake failed: {error or type(error).__name__}") from error

@@ -16,6 +16,7 @@ from postier.accounts.directory import Directory
 from postier.base.clock import Clock
 from postier.base.domain import Domain
 from postier.base.log import Log
+from postier.base.metrics import ATTEMPTS, DELIVERY, OUTBOUND_TLS, REPORTS, tls_version
 from postier.blobs.api import Blobs, BlobUnreadable
 from postier.bus.api import Bus
 from postier.queue.api import DeliveryResult, EachItsOwn, Envelope, Outcome, Sites, Transport
@@ -35,6 +36,7 @@ from postier.store.api import (
     QueueRecipient,
     RecipientState,
     Step,
+    StepKind,
     Store,
     StoreError,
     StoreUnavailable,
@@ -180,6 +182,9 @@ class Attempts:
             await self._write(entry, verdict, parcels, steps, now)
         else:
             await self._write_with_report(entry, verdict, parcels, report, steps, now)
+        _count(entry, steps(), now)
+        if report is not None:
+            REPORTS.add(verdict.notices[0].action.value)
         _log_results(entry, results, verdict, now)
 
     async def _report(
@@ -278,6 +283,27 @@ def _envelope(entry: QueueEntry, pending: Sequence[QueueRecipient]) -> Envelope:
 
 def _unable(pending: Sequence[QueueRecipient], status: str, text: str) -> tuple[DeliveryResult, ...]:
     return tuple(DeliveryResult(r.forward_path, Outcome.TEMPORARY, status, text) for r in pending)
+
+
+_OUTCOMES = {
+    StepKind.DELIVERED: "delivered",
+    StepKind.ATTEMPTED: "temporary",
+    StepKind.BOUNCED: "permanent",
+    StepKind.EXPIRED: "expired",
+}
+
+
+def _count(entry: QueueEntry, steps: Sequence[Step], now: int) -> None:
+    """Figures of attempts to send; copies for mailboxes of ours are none."""
+    for step in steps:
+        outcome = _OUTCOMES.get(step.kind)
+        if outcome is None:
+            continue
+        ATTEMPTS.add(outcome)
+        if "remote" in step.facts:
+            OUTBOUND_TLS.add(tls_version(step.facts.get("tls", "")))
+        if step.kind is StepKind.DELIVERED:
+            DELIVERY.observe(now - entry.arrived)
 
 
 def _log_results(entry: QueueEntry, results: Sequence[DeliveryResult], verdict: Verdict, now: int) -> None:

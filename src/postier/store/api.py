@@ -69,6 +69,7 @@ from postier.store.values import (
     QueueFigures,
     QueueRecipient,
     QueueState,
+    QueueTotal,
     RecipientState,
     SharedMailbox,
     Step,
@@ -121,6 +122,7 @@ __all__ = [
     "QueueFigures",
     "QueueRecipient",
     "QueueState",
+    "QueueTotal",
     "Reader",
     "RecipientState",
     "RouteHost",
@@ -344,6 +346,14 @@ class Reader(RoutingReader, Protocol):
         ...
 
     async def queue_entry(self, entry_id: int) -> QueueEntry | None: ...
+
+    async def queue_totals(
+        self, ages: Sequence[int], now: int, after: int, limit: int
+    ) -> tuple[list[QueueTotal], int]:
+        """Of at most `limit` entries past `after` how many there are, by state and age: step 0 of ages is
+        younger than ages[0] seconds, and so on, the last is at least ages[-1]. Also the last entry counted;
+        no totals where there are no more."""
+        ...
 
     async def next_due(self, after: int = -1) -> int | None:
         """When the earliest waiting entry without a lease is due, seconds since 1970, of those that are due

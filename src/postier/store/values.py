@@ -52,6 +52,7 @@ __all__ = [
     "QueueFigures",
     "QueueRecipient",
     "QueueState",
+    "QueueTotal",
     "RecipientState",
     "SharedMailbox",
     "Step",
@@ -469,6 +470,15 @@ class Due(NamedTuple):
     next_attempt: int
     entry_id: int
     destination: str
+
+
+class QueueTotal(NamedTuple):
+    """How many entries of one state are in a step of ages, and when the oldest of them arrived."""
+
+    state: str
+    age: int
+    entries: int
+    oldest: int
 
 
 class LoginFailures(NamedTuple):

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from postier.base.log import Log
+from postier.base.metrics import STEPS_DROPPED
 from postier.store.api import Step, Store, StoreError, Tx
 
 __all__ = ["NoteStep", "StepRecorder", "no_note"]
@@ -53,6 +54,7 @@ class StepRecorder:
         if len(self._waiting) >= self._capacity:
             self.dropped += 1
             self._unsaid += 1
+            STEPS_DROPPED.add()
             return
         self._waiting.append(step)
         self._something.set()

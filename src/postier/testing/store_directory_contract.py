@@ -22,6 +22,7 @@ from postier.store.api import (
     QueueFigures,
     QueueRecipient,
     QueueState,
+    Reader,
     RecipientState,
     Store,
     Tx,
@@ -204,6 +205,20 @@ async def lease(
     return await store.transact(work)
 
 
+async def check_totals(reader: Reader) -> None:
+    """Of the four entries of test_leases."""
+    totals, last = await reader.queue_totals((10, 95), 100, 0, 100)
+    assert [tuple(total) for total in totals] == [("waiting", 2, 4, 5)]
+    assert await reader.queue_totals((10, 95), 100, last, 100) == ([], 0)
+    totals, _ = await reader.queue_totals((10, 95), 14, 0, 100)
+    assert [tuple(total) for total in totals] == [("waiting", 0, 4, 5)]
+    pieces, after = 0, 0
+    while (page := await reader.queue_totals((10,), 100, after, 1))[0]:
+        [(_, _, entries, _)], after = page
+        pieces += entries
+    assert pieces == 4
+
+
 class QueueContract:
     """Outgoing mail."""
 
@@ -251,6 +266,17 @@ class QueueContract:
         assert await store.transact(lambda tx: tx.lease(chosen, 100, "w1", 200)) == []
         assert [due.entry_id for due in await reader.due_entries(100, 5)] == [busy]
         assert await reader.queue_figures(100) == QueueFigures(4, 0, 3, 5, 5)
+        await check_totals(reader)
+        totals, last = await reader.queue_totals((10, 95), 100, 0, 100)
+        assert sum(total.entries for total in totals) == 4
+        assert {total.state for total in totals} == {"waiting"}
+        assert all((0, 10, 95)[total.age] <= 100 - total.oldest for total in totals)
+        assert await reader.queue_totals((10, 95), 100, last, 100) == ([], 0)
+        pieces, after = 0, 0
+        while (page := await reader.queue_totals((10,), 100, after, 1))[0]:
+            [(_, _, entries, _)], after = page
+            pieces += entries
+        assert pieces == 4
         assert [e.entry_id for e in await lease(store, 100, until=200)] == [busy]
         assert await lease(store, 100) == []
         assert [e.entry_id for e in await lease(store, 200, until=500)] == [busy, early, late]

@@ -6,11 +6,13 @@ One blob serves everybody: its prefix begins with Return-Path, which the queue l
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postier.accounts.delivery import deliver, new_message
 from postier.base.log import Log
+from postier.base.metrics import ACCEPTANCE, MESSAGES, RECIPIENTS
 from postier.base.status import Reply
 from postier.mailauth.dkim.canonical import BodyHasher
 from postier.message.analysis import Analysis
@@ -99,6 +101,11 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
         size=incoming.size,
         mailbox=mailbox,
     )
+    role = dialogue.role.value
+    MESSAGES.add(role, "accepted")
+    RECIPIENTS.add(role, "accepted", amount=len(transaction.recipients))
+    if incoming.began:
+        ACCEPTANCE.observe(time.monotonic() - incoming.began, role)
     return Reply(250, "2.0.0", f"accepted {transaction.trace_id}")
 
 

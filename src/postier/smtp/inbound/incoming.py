@@ -6,6 +6,7 @@ Authentication-Results, a Bcc); from then on every piece goes straight through.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -37,6 +38,7 @@ class Incoming:
     """`begin` gets the header section as it came, with the empty line if there is one, and gives back what
     stands for it, and who reads the body. `header` is what it gave back.
 
+    `began`: when the first octet came, on the machine's monotonic clock; 0 for none.
     `fault`: why the message can't be taken; the rest of it is then read and dropped.
     """
 
@@ -47,6 +49,7 @@ class Incoming:
         "_held",
         "_limit",
         "_spool",
+        "began",
         "body_reader",
         "fault",
         "header",
@@ -66,6 +69,7 @@ class Incoming:
         self.header = b""
         self.fault: Reply | None = None
         self.size = 0
+        self.began = 0.0
 
     @property
     def spool(self) -> Spool:
@@ -78,6 +82,8 @@ class Incoming:
 
     async def write(self, chunk: bytes) -> None:
         """The next piece. Raises OSError."""
+        if not self.size:
+            self.began = time.monotonic()
         self.size += len(chunk)
         if self.fault is not None:
             return

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from postier.base.address import Address
+from postier.base.metrics import MESSAGES, RECIPIENTS
 from postier.base.status import Reply
 from postier.smtp.inbound.dialogue import Dialogue, Recipient
 from postier.store.api import QueueRecipient, Step, StepKind
@@ -69,6 +70,7 @@ def note_refusal(
         facts["recipient"] = str(address or "postmaster")
     facts.update(reply=str(reply), status=reply.enhanced, reason=reason)
     kind = StepKind.REFUSED if reply.is_permanent else StepKind.DEFERRED
+    (RECIPIENTS if verb == "RCPT" else MESSAGES).add(dialogue.role.value, kind.value)
     services = dialogue.services
     services.note_step(Step(trace_id, services.clock.now(), kind, facts))
     return _naming(reply, trace_id)

@@ -10,6 +10,7 @@ from postier.store.sql.journal import JournalReader, JournalTx
 from postier.store.sql.mailboxes import MailboxTx
 from postier.store.sql.meta import MetaReader, MetaTx
 from postier.store.sql.queue import QueueReader, QueueTx
+from postier.store.sql.queue_totals import QueueTotalsReader
 from postier.store.sql.rights import RightsReader, RightsTx
 from postier.store.sql.routing import RoutingReader, RoutingTx
 from postier.store.sql.search import SearchReader
@@ -28,6 +29,7 @@ class SqlReader(
     JournalReader,
     BlobReader,
     QueueReader,
+    QueueTotalsReader,
     StepReader,
     MetaReader,
     RoutingReader,
@@ -45,6 +47,7 @@ class SqlTx(
     JournalTx,
     BlobTx,
     QueueTx,
+    QueueTotalsReader,
     StepTx,
     MetaTx,
     RoutingTx,
