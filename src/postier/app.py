@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import fcntl
 import gc
-import ipaddress
 import os
 import pwd
 import random
@@ -50,13 +49,11 @@ from postier.queue.attempt import QueueServices
 from postier.queue.schedule import Schedule
 from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.search.sqlite import SqliteTextIndex
+from postier.sending import open_outbound
 from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
-from postier.smtp.outbound.connection import Timeouts
-from postier.smtp.outbound.route_table import RouteBook, RouteSchedules
-from postier.smtp.outbound.routes import Routes, RouteSettings
-from postier.smtp.outbound.tls_policy import OpportunisticTls
-from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
+from postier.smtp.outbound.route_table import RouteSchedules
+from postier.smtp.outbound.transport import SmtpTransport
 from postier.store.api import Store, StoreError, StoreUnavailable, Tx
 from postier.store.lease import take_lease
 from postier.store.reclaim import reclaim
@@ -405,30 +402,7 @@ def _text_index(settings: Settings) -> SqliteTextIndex | None:
 def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
     """The worker of the outgoing queue and the transport it hands messages to."""
     settings = backend.settings
-    server, smtp = settings.server, settings.smtp
-    own = frozenset((address, SMTP.port + server.port_base) for address in server.bind)
-    book = RouteBook(backend.store.reader)
-    routes = Routes(
-        open_resolver(settings),
-        RouteSettings(
-            own_names=frozenset({server.hostname}),
-            own_endpoints=own,
-            port=smtp.outbound_port,
-            allow_loopback=bool(server.bind) and all(map(_is_loopback, server.bind)),
-        ),
-        tables=book.table,
-        clock=backend.clock,
-    )
-    transport = SmtpTransport(
-        routes,
-        OpportunisticTls(),
-        OutboundSettings(
-            hostname=server.hostname,
-            source_addresses=smtp.outbound_source_addresses,
-            timeouts=Timeouts(connect=smtp.outbound_connect_timeout),
-        ),
-        clock=backend.clock,
-    )
+    outbound = open_outbound(backend)
     times = settings.queue
     schedule = Schedule(times.retry_first, times.retry_max, times.give_up_after, times.delay_notice_after)
     services = QueueServices(
@@ -437,18 +411,18 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
         bus=backend.bus,
         clock=backend.clock,
         directory=Directory(backend.store),
-        transport=transport,
-        sites=routes,
-        schedules=RouteSchedules(book, schedule),
+        transport=outbound.transport,
+        sites=outbound.routes,
+        schedules=RouteSchedules(outbound.book, schedule),
     )
     worker_settings = WorkerSettings(
         name=f"{socket.gethostname()}/worker-{number}",
-        hostname=server.hostname,
+        hostname=settings.server.hostname,
         schedule=schedule,
         concurrency=times.concurrency,
         drain_time=DRAIN_SECONDS,
     )
-    return QueueWorker(services, worker_settings), transport
+    return QueueWorker(services, worker_settings), outbound.transport
 
 
 async def wait_for_refusal(store: Store) -> None:
@@ -480,10 +454,6 @@ async def _forget_failures(backend: Backend) -> None:
         await tx.forget_login_failures(before)
 
     await backend.store.transact(work, durable=False)
-
-
-def _is_loopback(address: str) -> bool:
-    return ipaddress.ip_address(address).is_loopback
 
 
 def _imap_session(services: ImapServices, settings: ImapSettings) -> Session:

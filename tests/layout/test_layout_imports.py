@@ -23,7 +23,7 @@ LAYERS = (
     {"smtp.inbound", "smtp.outbound", "imap.session", "pop3", "managesieve", "http"},
     {"jmap", "admin"},
     {"config"},
-    {"app", "backend", "indexing", "supervisor", "demo"},
+    {"app", "backend", "indexing", "sending", "supervisor", "demo"},
     {"cli"},
 )
 """Each may import those before it; within a layer the rooms know nothing of each other."""
@@ -34,6 +34,8 @@ ALLOWED_WITHIN = {
     ("app", "supervisor"),
     ("app", "backend"),
     ("app", "indexing"),
+    ("app", "sending"),
+    ("sending", "backend"),
     ("indexing", "supervisor"),
 }
 ENGINES = (

@@ -12,8 +12,8 @@ a host, is done; whoever got a 4yz before the data is tried at the next host. At
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from postier.base.clock import Clock, SystemClock
 from postier.base.log import Log
@@ -34,9 +34,10 @@ from postier.smtp.outbound.routes import Host, Routes, Unroutable, Way
 from postier.smtp.outbound.sources import EVERYWHERE, Sources, turns_away
 from postier.smtp.outbound.tls_policy import TlsPolicies
 from postier.smtp.outbound.transaction import MAX_RECIPIENTS, Recipient, send_message
-from postier.store.api import MailRoute, RouteTls, RouteTransport
+from postier.smtp.wire.client import Capabilities
+from postier.store.api import MailRoute, RouteTls, RouteTransport, Source
 
-__all__ = ["MAX_HOSTS", "OutboundSettings", "SmtpTransport"]
+__all__ = ["MAX_HOSTS", "OutboundSettings", "Probe", "SmtpTransport"]
 
 MAX_HOSTS = 5
 """Addresses tried in one attempt (RFC 5321 5.1 asks for at least two)."""
@@ -56,6 +57,19 @@ class OutboundSettings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     keep: float = 5.0
     total: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One address of a destination. `tls`, `offers`: what was agreed and what the host can do, if it was
+    asked. `fault`: why it can't be used."""
+
+    host: str
+    terms: Terms | None = None
+    source: Source | None = None
+    tls: str = ""
+    offers: Capabilities | None = None
+    fault: str = ""
 
 
 class SmtpTransport:
@@ -97,10 +111,36 @@ class SmtpTransport:
         """Close the sessions that wait. Deliveries that run are not touched."""
         self._pool.close()
 
-    async def _run(self, attempt: _Attempt) -> None:
-        envelope = attempt.envelope
+    async def plan(self, envelope: Envelope) -> Way:
+        """Where it would be sent now. Raises Unroutable, StoreError."""
         age = int(self._clock.now()) - envelope.arrived if envelope.arrived else 0
-        way = await self._routes.way(envelope.destination, envelope.reverse_path, envelope.attempts, age)
+        return await self._routes.way(envelope.destination, envelope.reverse_path, envelope.attempts, age)
+
+    async def probe(self, envelope: Envelope, way: Way, *, connect: bool) -> AsyncIterator[Probe]:
+        """What would be done at each address, in the order of an attempt; and if `connect`, what the hosts
+        say to EHLO. No mail is sent."""
+        for exchange in way.exchanges:
+            try:
+                for host in await self._routes.hosts(exchange):
+                    yield await self._probe(host, way, envelope, connect=connect)
+            except Unroutable as error:
+                yield Probe(exchange.name, fault=str(error))
+
+    async def _probe(self, host: Host, way: Way, envelope: Envelope, *, connect: bool) -> Probe:
+        try:
+            source = self._source(host, way)
+            terms = await self._terms(host, way, envelope, self._name(source))
+            found = Probe(str(host), terms, source)
+            if connect:
+                peer = await self._connect(host, terms, source)
+                found = replace(found, tls=peer.tls or "none", offers=peer.core.capabilities)
+                peer.close()
+        except (Unroutable, PeerFault) as error:
+            return Probe(str(host), fault=str(error))
+        return found
+
+    async def _run(self, attempt: _Attempt) -> None:
+        way = await self.plan(attempt.envelope)
         if way.route is not None and not way.exchanges:
             return attempt.settle(way.route)
         await self._use_waiting(way, attempt)
@@ -153,22 +193,10 @@ class SmtpTransport:
 
     async def _open(self, host: Host, way: Way, envelope: Envelope) -> Peer:
         """A session; in clear on a second connection where TLS failed and is not required."""
-        source = self._sources.choose(way.pool, way.site, host.family) if host.family else None
-        if way.pool is not None and source is None and host.family:
-            text = f"the pool {way.pool.name} has no IPv{host.family} address"
-            raise UnreachableFault("4.4.1", text, remote=str(host))
-        name = source.helo if source is not None and source.helo else self._settings.hostname
-        terms = await self._terms(host, way, envelope, name)
-        timeouts = self._settings.timeouts
+        source = self._source(host, way)
+        terms = await self._terms(host, way, envelope, self._name(source))
         try:
-            try:
-                session = self._tls_sessions.get(host, terms)
-                return await open_peer(host, terms, timeouts, source=source, session=session)
-            except TlsFault as fault:
-                if terms.policy.required:
-                    raise
-                log.info("TLS failed, going on in clear", remote=fault.remote, why=str(fault))
-                return await open_peer(host, terms, timeouts, source=source, clear=True)
+            return await self._connect(host, terms, source)
         except UnreachableFault:
             if source is not None and way.pool is not None:
                 self._sources.rest(source, EVERYWHERE)
@@ -177,6 +205,30 @@ class SmtpTransport:
             if source is not None and way.pool is not None and fault.status[2:4] == "7.":
                 self._sources.rest(source, way.site)
             raise
+
+    async def _connect(self, host: Host, terms: Terms, source: Source | None) -> Peer:
+        timeouts = self._settings.timeouts
+        session = self._tls_sessions.get(host, terms)
+        try:
+            return await open_peer(host, terms, timeouts, source=source, session=session)
+        except TlsFault as fault:
+            if terms.policy.required:
+                raise
+            log.info("TLS failed, going on in clear", remote=fault.remote, why=str(fault))
+            return await open_peer(host, terms, timeouts, source=source, clear=True)
+
+    def _source(self, host: Host, way: Way) -> Source | None:
+        """The address to come from, None for any. Raises UnreachableFault if the pool has none for it."""
+        if not host.family:
+            return None
+        source = self._sources.choose(way.pool, way.site, host.family)
+        if way.pool is not None and source is None:
+            text = f"the pool {way.pool.name} has no IPv{host.family} address"
+            raise UnreachableFault("4.4.1", text, remote=str(host))
+        return source
+
+    def _name(self, source: Source | None) -> str:
+        return source.helo if source is not None and source.helo else self._settings.hostname
 
     async def _terms(self, host: Host, way: Way, envelope: Envelope, name: str) -> Terms:
         """Raises Unroutable."""

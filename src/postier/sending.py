@@ -1,0 +1,58 @@
+"""How mail leaves, built from the settings: for the workers, and for the command line that tries it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+
+from postier.backend import Backend, open_resolver
+from postier.smtp.outbound.connection import Timeouts
+from postier.smtp.outbound.route_table import RouteBook
+from postier.smtp.outbound.routes import Routes, RouteSettings
+from postier.smtp.outbound.tls_policy import OpportunisticTls
+from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
+
+__all__ = ["Outbound", "open_outbound"]
+
+SMTP_PORT = 25
+
+
+class Outbound(NamedTuple):
+    """The administrator's routes, who takes what, and the way there."""
+
+    book: RouteBook
+    routes: Routes
+    transport: SmtpTransport
+
+
+def open_outbound(backend: Backend) -> Outbound:
+    settings = backend.settings
+    server, smtp = settings.server, settings.smtp
+    own = frozenset((address, SMTP_PORT + server.port_base) for address in server.bind)
+    book = RouteBook(backend.store.reader)
+    routes = Routes(
+        open_resolver(settings),
+        RouteSettings(
+            own_names=frozenset({server.hostname}),
+            own_endpoints=own,
+            port=smtp.outbound_port,
+            allow_loopback=bool(server.bind) and all(map(_is_loopback, server.bind)),
+        ),
+        tables=book.table,
+        clock=backend.clock,
+    )
+    transport = SmtpTransport(
+        routes,
+        OpportunisticTls(),
+        OutboundSettings(
+            hostname=server.hostname,
+            source_addresses=smtp.outbound_source_addresses,
+            timeouts=Timeouts(connect=smtp.outbound_connect_timeout),
+        ),
+        clock=backend.clock,
+    )
+    return Outbound(book, routes, transport)
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
