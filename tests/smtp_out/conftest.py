@@ -17,10 +17,12 @@ DEFAULTS: dict[str, Answer] = {
     "greeting": "220 remote.example ESMTP",
     "EHLO": EHLO,
     "HELO": "250 remote.example",
+    "LHLO": EHLO,
     "STARTTLS": "220 2.0.0 go ahead",
     "MAIL": "250 2.1.0 ok",
     "RCPT": "250 2.1.5 ok",
     "DATA": "354 go on",
+    "BDAT": "250 2.0.0 chunk taken",
     "message": "250 2.0.0 queued as 42",
     "RSET": "250 2.0.0 ok",
     "NOOP": "250 2.0.0 ok",
@@ -30,7 +32,11 @@ DEFAULTS: dict[str, Answer] = {
 
 @dataclass
 class ScriptedHost:
-    """`script` overrides DEFAULTS by verb; an answer ending in <close> is sent and then all is over."""
+    """`script` overrides DEFAULTS by verb; an answer ending in <close> is sent and then all is over.
+
+    What follows a 334 is asked for as "response". `implicit`: TLS before the greeting. `path`: of a Unix
+    socket. `lmtp`: the message is answered for each recipient that was taken, by its RCPT line.
+    """
 
     script: Mapping[str, Answer] = field(default_factory=dict)
     tls: ssl.SSLContext | None = None
@@ -40,11 +46,20 @@ class ScriptedHost:
     port: int = 0
     secured: int = 0
     address: str = "127.0.0.1"
+    implicit: bool = False
+    path: str = ""
+    lmtp: bool = False
+    resumed: int = 0
+    peers: list[str] = field(default_factory=list)
 
     async def __aenter__(self) -> ScriptedHost:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._server = await asyncio.start_server(self._serve, self.address, self.port)
+        if self.path:
+            self._server: asyncio.Server = await asyncio.start_unix_server(self._serve, self.path)
+            return self
+        tls = self.tls if self.implicit else None
+        self._server = await asyncio.start_server(self._serve, self.address, self.port, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -69,6 +84,10 @@ class ScriptedHost:
         self._tasks.add(task)
         self._writers.add(writer)
         self.connections += 1
+        if not self.path:
+            self.peers.append(writer.get_extra_info("peername")[0])
+        if self.implicit:
+            self._note_tls(writer)
         try:
             await self._talk(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
@@ -81,22 +100,36 @@ class ScriptedHost:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not await self._answer(writer, "greeting", ""):
             return
+        said = ""
+        taken: list[str] = []
         while line := (await reader.readline()).decode():
             line = line.removesuffix("\r\n")
             self.commands.append(line)
-            verb = line.partition(" ")[0].upper()
+            verb = "response" if said.startswith("334") else line.partition(" ")[0].upper()
+            if verb == "BDAT":
+                self.messages.append(await reader.readexactly(int(line.split()[1])))
+                verb = "message" if line.endswith(" LAST") else "BDAT"
             said = await self._answer(writer, verb, line)
             if not said or verb == "QUIT":
                 return
             if verb == "STARTTLS" and self.tls is not None and said.startswith("220"):
                 await writer.start_tls(self.tls)
-                self.secured += 1
+                self._note_tls(writer)
+            if verb == "RCPT" and said.startswith("250"):
+                taken.append(line)
+            if verb in ("MAIL", "RSET"):
+                taken.clear()
             if verb == "DATA" and said.startswith("354"):
                 first = await reader.readuntil(b"\r\n")
                 rest = b"" if first == b".\r\n" else first + await _until_dot(reader)
                 self.messages.append(rest)
-                if not await self._answer(writer, "message", ""):
-                    return
+                for one in taken if self.lmtp else [""]:
+                    if not await self._answer(writer, "message", one):
+                        return
+
+    def _note_tls(self, writer: asyncio.StreamWriter) -> None:
+        self.secured += 1
+        self.resumed += writer.get_extra_info("ssl_object").session_reused
 
     async def _answer(self, writer: asyncio.StreamWriter, verb: str, line: str) -> str:
         answer = self.script.get(verb, DEFAULTS.get(verb, "500 5.5.1 what?"))

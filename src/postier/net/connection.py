@@ -33,7 +33,7 @@ from postier.net.api import (
     TlsInfo,
     Wake,
 )
-from postier.net.tls import requested_name, resuming
+from postier.net.tls import requested_name
 
 __all__ = ["READ_LIMIT", "WRITE_LIMIT", "StreamConnection", "plain_address"]
 
@@ -319,9 +319,8 @@ class StreamConnection(asyncio.Protocol):
         context: ssl.SSLContext,
         server_name: str | None,
         timeout: float = HANDSHAKE_TIMEOUT,
-        session: ssl.SSLSession | None = None,
     ) -> None:
-        """Shake hands as the client, after the server's go-ahead. `session`: an earlier one to take up.
+        """Shake hands as the client, after the server's go-ahead.
 
         Raises ConnectionLost, also if the server sent more than its go-ahead: text that came in clear
         must not be taken for an answer given under TLS.
@@ -330,8 +329,7 @@ class StreamConnection(asyncio.Protocol):
             self._transport.pause_reading()
         if self._inbox or self._ready or core.has_buffered_input():
             raise self._break("the server sent text behind its go-ahead for TLS")
-        with resuming(session):
-            await self.secure(context, server_side=False, server_name=server_name, timeout=timeout)
+        await self.secure(context, server_side=False, server_name=server_name, timeout=timeout)
 
     @property
     def tls_session(self) -> ssl.SSLSession | None:

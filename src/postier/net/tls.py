@@ -88,8 +88,12 @@ class _ClientContext(ssl.SSLContext):
 
 @contextlib.contextmanager
 def resuming(session: ssl.SSLSession | None) -> Iterator[None]:
-    """A handshake that begins within, as a client, offers to take up `session`, which must be of the same
-    context (RFC 9846 2.2)."""
+    """A connection that is made within, and whose handshake begins within, offers as the client to take up
+    `session`, which must be of the same context (RFC 9846 2.2).
+
+    Both, because asyncio runs a handshake in the context of who asks for it, uvloop in that of who made the
+    connection.
+    """
     token = _resumed.set(session)
     try:
         yield

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from postier.net.api import ConnectionLost, IdleTimeout, Wake
 from postier.net.connection import StreamConnection
+from postier.net.tls import resuming
 from postier.sasl.api import SaslError
 from postier.sasl.client import ClientExchange, choose
 from postier.sasl.encoding import decode_base64
@@ -178,21 +179,21 @@ class Peer:
         """What the next session with this host may take up (RFC 9846 2.2)."""
         return self._connection.tls_session if self.tls else None
 
-    async def start_tls(self, session: ssl.SSLSession | None = None) -> bool:
+    async def start_tls(self) -> bool:
         """False if the host will not after all. Raises TlsFault; then the connection is gone."""
         self.core.start_tls()
         if (await self.reply(Verb.STARTTLS, self.timeouts.command)).code != 220:
             return False
-        await self.secure(session)
+        await self.secure()
         self.core.forget()
         return True
 
-    async def secure(self, session: ssl.SSLSession | None = None) -> None:
+    async def secure(self) -> None:
         """Shake hands. Raises TlsFault."""
         policy = self.terms.policy
         try:
             await self._connection.start_client_tls(
-                self.core, policy.context, policy.server_name, self.timeouts.handshake, session
+                self.core, policy.context, policy.server_name, self.timeouts.handshake
             )
         except ConnectionLost as lost:
             self.abort()
@@ -278,24 +279,30 @@ async def open_peer(
     `source`: the address to bind. `session`: of TLS, to take up. `clear`: do not try TLS (after a TlsFault),
     which a policy that requires TLS forbids.
     """
-    policy = terms.policy
-    peer = await _connect(host, terms, timeouts, source)
-    try:
-        if terms.implicit_tls:
-            await peer.secure(session)
-        await peer.greeting()
-        await peer.hello()
-        tries = not (clear or terms.clear or terms.implicit_tls) and peer.core.capabilities.starttls
-        if tries and await peer.start_tls(session):
-            await peer.hello()
-        if policy.required and not peer.tls:
-            raise peer.fault("4.7.4", f"{host.name} offers no TLS, which {policy.origin} requires")
-        if terms.login:
-            await peer.log_in()
-    except BaseException:
-        peer.abort()
-        raise
+    with resuming(session):
+        peer = await _connect(host, terms, timeouts, source)
+        try:
+            await _introduce(peer, clear=clear)
+        except BaseException:
+            peer.abort()
+            raise
     return peer
+
+
+async def _introduce(peer: Peer, *, clear: bool) -> None:
+    """Everything from the greeting to MAIL. Raises PeerFault."""
+    terms, policy = peer.terms, peer.terms.policy
+    if terms.implicit_tls:
+        await peer.secure()
+    await peer.greeting()
+    await peer.hello()
+    tries = not (clear or terms.clear or terms.implicit_tls) and peer.core.capabilities.starttls
+    if tries and await peer.start_tls():
+        await peer.hello()
+    if policy.required and not peer.tls:
+        raise peer.fault("4.7.4", f"{peer.host.name} offers no TLS, which {policy.origin} requires")
+    if terms.login:
+        await peer.log_in()
 
 
 async def _connect(host: Host, terms: Terms, timeouts: Timeouts, source: Source | None) -> Peer:

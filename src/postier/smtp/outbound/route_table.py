@@ -6,7 +6,7 @@ the one for all. Of several for the same recipients, the one for this sender's d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from postier.queue.schedule import Schedule
@@ -15,12 +15,11 @@ from postier.store.api import MailRoute, RoutingReader, SourcePool
 __all__ = ["RouteBook", "RouteSchedules", "RouteTable", "patterns_of"]
 
 ANY = "*"
-MAX_FALLBACKS = 3
 
 
 def _has_failed(route: MailRoute, attempts: int, age: int) -> bool:
     enough = 0 < route.fallback_attempts <= attempts
-    return enough or 0 < route.fallback_age <= age
+    return bool(route.fallback) and (enough or 0 < route.fallback_age <= age)
 
 
 class RouteTable:
@@ -55,17 +54,17 @@ class RouteTable:
     ) -> MailRoute | None:
         """`find`, and then from fallback to fallback, as far as failed `attempts` and `age` (seconds) say."""
         route = self.find(destination, reverse_path)
-        for _ in range(MAX_FALLBACKS):
-            if route is None or not route.fallback or not _has_failed(route, attempts, age):
+        passed = set()
+        while route is not None and route.fallback not in passed and _has_failed(route, attempts, age):
+            passed.add(route.pattern)
+            fallback = self._by_pattern.get(route.fallback, {}).get("")
+            if fallback is None:
                 break
-            route = self._by_pattern.get(route.fallback, {}).get("", route)
+            route = fallback
         return route
 
     def pool_of(self, route: MailRoute | None) -> SourcePool | None:
         return self.pools.get(route.pool) if route is not None and route.pool else None
-
-    def all_routes(self) -> Sequence[MailRoute]:
-        return [route for routes in self._by_pattern.values() for route in routes.values()]
 
 
 class RouteBook:
