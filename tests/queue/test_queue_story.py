@@ -10,6 +10,7 @@ from typing import Any
 from postier.queue import manage
 from postier.queue.api import Outcome
 from postier.store.api import Domain, Step, StoreUnavailable
+from postier.story.facts import FACTS
 
 Open = Callable[[], AbstractAsyncContextManager[Any]]
 LATER = (Outcome.TEMPORARY, "4.2.0", "450 4.2.0 busy")
@@ -18,7 +19,9 @@ REMOTE = "mx.far.example [192.0.2.7]:25"
 
 
 async def story(w: Any, trace_id: str = "trace1") -> list[Step]:
-    return await w.store.reader.steps(trace_id)
+    steps: list[Step] = await w.store.reader.steps(trace_id)
+    assert all(step.facts.keys() <= FACTS.keys() for step in steps)
+    return steps
 
 
 def kinds(steps: list[Step]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from postier.smtp.inbound.dialogue import Role
 from postier.store.api import Step, StepKind, StoreUnavailable
+from postier.story.facts import FACTS
 
 EHLO = b"EHLO a.example\r\n"
 LOGIN = b"AUTH PLAIN AGJvYkBiLmV4YW1wbGUAY29ycmVjdCBob3JzZQ==\r\n"
@@ -48,6 +49,8 @@ def play(
     output, found = asyncio.run(world.converse(said, role, tls=tls, change=noting, after=look, **settings))
     if stored is not None:
         stored += found
+    for step in (*noted, *(step for steps in stories.values() for step in steps)):
+        assert step.facts.keys() <= FACTS.keys()
     return output, stories, noted
 
 

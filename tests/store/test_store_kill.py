@@ -16,8 +16,9 @@ from postier.base.clock import SystemClock
 from postier.blobs.api import Spool
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
-from postier.store.api import AccountKind, Tx
+from postier.store.api import AccountKind, Step, StepKey, StepKind, Tx
 from postier.store.sqlite import SqliteStore, open_sqlite
+from postier.store.step_index import index_steps
 from postier.testing.store_contract import ALL
 from postier.testing.store_helpers import letter
 
@@ -55,12 +56,19 @@ async def deliver_for_ever(folder: Path, name: str, first: int) -> None:
             async def work(tx: Tx, number: int = number, spool: Spool = spool) -> None:
                 blob_id, _ = await tx.add_blob(b"Received: x\r\n", spool)
                 await tx.append(account.account_id, inbox, [letter(blob_id, sent_date=number)])
+                facts = {"sender": f"{number}@a.test"}
+                await tx.add_steps([Step(f"trace-{number}", 0.0, StepKind.ACCEPTED, facts)])
 
             await store.transact(work)
             os.write(1, b"%d\n" % number)
             number += 8
 
-    await asyncio.gather(*(client(first + place) for place in range(8)))
+    async def keep_keys() -> None:
+        while True:
+            await index_steps(store)
+            await asyncio.sleep(0.005)
+
+    await asyncio.gather(keep_keys(), *(client(first + place) for place in range(8)))
 
 
 async def make(folder: Path) -> None:
@@ -107,8 +115,18 @@ async def check(folder: Path, acknowledged: set[int]) -> None:
         assert await blobs.read(refs[uid]) == b"Received: x\r\n" + body_of(number)  # type: ignore[index]
     assert not list((folder / "packs" / "incoming").glob("*.pack"))
     assert [uid for uid, _ in rows] == list(range(1, mailbox.uidnext))
+    await check_stories(store, {f"{number}" for number in numbers})
     await store.close()
     blobs.close()
+
+
+async def check_stories(store: SqliteStore, numbers: set[str]) -> None:
+    """Each message that is there has its one step, and is found by it, whether keys were filled or not."""
+    reader = store.reader
+    assert set(await reader.traces(None, "", limit=10**6)) == {f"trace-{number}" for number in numbers}
+    for number in numbers:
+        assert len(await reader.steps(f"trace-{number}")) == 1
+        assert await reader.traces(StepKey.SENDER, f"{number}@a.test") == [f"trace-{number}"]
 
 
 @pytest.mark.slow

@@ -171,17 +171,18 @@ class Attempts:
         final_hop: bool,
     ) -> None:
         """Raises OverQuota, NoSuchAccount for a mailbox of `parcels`: then nothing was written."""
-        now = int(self._services.clock.now())
+        when = self._services.clock.now()
+        now = int(when)
         schedule = self._schedule
         if self._services.schedules is not None:
             schedule = await self._services.schedules.schedule_for(entry.destination)
         verdict = judge(entry, results, now, schedule, jitter=self._rng.random(), final_hop=final_hop)
         report = await self._report(entry, verdict, message) if verdict.notices else None
-        steps = functools.partial(attempt_steps, entry, results, verdict, now, in_mailbox=final_hop)
+        steps = functools.partial(attempt_steps, entry, results, verdict, when, in_mailbox=final_hop)
         if report is None:
-            await self._write(entry, verdict, parcels, steps, now)
+            await self._write(entry, verdict, parcels, steps, when)
         else:
-            await self._write_with_report(entry, verdict, parcels, report, steps, now)
+            await self._write_with_report(entry, verdict, parcels, report, steps, when)
         _count(entry, steps(), now)
         if report is not None:
             REPORTS.add(verdict.notices[0].action.value)
@@ -207,20 +208,20 @@ class Attempts:
         parcels: tuple[Parcel, ...],
         report: Parcel,
         steps: Callable[..., list[Step]],
-        now: int,
+        when: float,
     ) -> None:
         """The report goes to the sender, else to the postmaster, else nowhere."""
         try:
-            return await self._write(entry, verdict, (*parcels, report), steps, now)
+            return await self._write(entry, verdict, (*parcels, report), steps, when)
         except (OverQuota, NoSuchAccount) as error:
             log.warning("report not taken", trace=entry.trace_id, report=report.trace_id, why=error)
         instead = await self._desk.for_postmaster(report)
         if instead is not None:
             try:
-                return await self._write(entry, verdict, (*parcels, instead), steps, now)
+                return await self._write(entry, verdict, (*parcels, instead), steps, when)
             except (OverQuota, NoSuchAccount) as error:
                 log.warning("postmaster can't take it", trace=entry.trace_id, why=error)
-        await self._write(entry, verdict, parcels, steps, now)
+        await self._write(entry, verdict, parcels, steps, when)
 
     async def _write(
         self,
@@ -228,7 +229,7 @@ class Attempts:
         verdict: Verdict,
         parcels: Sequence[Parcel],
         steps: Callable[..., list[Step]],
-        now: int,
+        when: float,
     ) -> None:
         """One transaction; while the store is unavailable, again: an attempt forgotten is one made twice."""
 
@@ -240,7 +241,7 @@ class Attempts:
             report = next((parcel.trace_id for parcel in parcels if parcel.about), "")
             await tx.add_steps(steps(report=report))
             for parcel in parcels:
-                await post(tx, parcel, now)
+                await post(tx, parcel, when)
             if verdict.next_attempt is None:
                 await tx.remove_queue_entry(entry.entry_id)
                 return

@@ -52,8 +52,9 @@ class Parcel:
     about: str = ""
 
 
-async def post(tx: Tx, parcel: Parcel, now: int) -> None:
+async def post(tx: Tx, parcel: Parcel, when: float) -> None:
     """Raises OverQuota, NoSuchAccount: then the transaction is to be given up."""
+    now = int(when)
     analysis = parcel.analysis
     if isinstance(parcel.body, StoredBody):
         local = remote = parcel.body.blob_id
@@ -66,7 +67,7 @@ async def post(tx: Tx, parcel: Parcel, now: int) -> None:
     for account_id in parcel.accounts:
         await deliver(tx, account_id, new_message(analysis, local, prefix=prefix, internal_date=now))
         place = {"account": str(account_id), "mailbox": INBOX}
-        steps.append(Step(parcel.trace_id, now, StepKind.DELIVERED, {**_facts(parcel), **place}))
+        steps.append(Step(parcel.trace_id, when, StepKind.DELIVERED, {**_facts(parcel), **place}))
     for destination, addresses in by_destination(parcel.forwards).items():
         entry_id = await tx.add_queue_entry(
             trace_id=parcel.trace_id,
@@ -85,7 +86,7 @@ async def post(tx: Tx, parcel: Parcel, now: int) -> None:
         place = {"entry": str(entry_id), "destination": destination}
         for address in addresses:
             facts = {**_facts(parcel), "recipient": str(address), **place}
-            steps.append(Step(parcel.trace_id, now, StepKind.QUEUED, facts))
+            steps.append(Step(parcel.trace_id, when, StepKind.QUEUED, facts))
     await tx.add_steps(steps)
 
 

@@ -38,7 +38,7 @@ FACTS: Mapping[str, str] = {
     "attempt": "which attempt it was, from 1",
     "next_attempt": "when the next attempt is due, seconds since 1970",
     "until": "a moment something ends or begins at, seconds since 1970",
-    "account": "name of the account",
+    "account": "number of the account, which is told by its name",
     "mailbox": "name of the mailbox",
     "report": "trace id of the report that tells the sender",
     "about": "trace id of the message a report is about",

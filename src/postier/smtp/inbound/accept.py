@@ -222,7 +222,7 @@ async def _store(
             steps += queued_steps(transaction.trace_id, accepted.when, entry_id, destination, recipients)
         await tx.add_steps(steps)
         if report is not None:
-            await post(tx, report, accepted.now)
+            await post(tx, report, accepted.when)
 
     await dialogue.services.store.transact(work)
 
