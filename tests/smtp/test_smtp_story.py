@@ -207,6 +207,16 @@ def test_a_full_store_defers_and_leaves_no_step(world):
     assert stories == {}
 
 
+def test_a_message_with_a_bare_newline_is_refused_in_its_story(world):
+    said = [EHLO, envelope("bob@b.example"), b"DATA\r\n", b"From: a\n.\n\r\n.\r\n"]
+    output, stories, [step] = play(world, said, **TRUST)
+    assert "\r\n554 5.5.2 " in output
+    assert step.kind is StepKind.REFUSED
+    assert step.facts["sender"] == "a@a.example"
+    assert "bare" in step.facts["reason"]
+    assert stories == {}
+
+
 def test_who_has_not_introduced_itself_has_no_story(world):
     output, _, noted = play(world, [b"MAIL FROM:<a@a.example>\r\n"], **TRUST)
     assert "503" in output

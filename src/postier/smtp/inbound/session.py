@@ -30,7 +30,7 @@ from postier.smtp.inbound.marks import without_forged_fields
 from postier.smtp.inbound.outcome import Defer, Refuse, decide
 from postier.smtp.inbound.policy import checks_for
 from postier.smtp.inbound.received import literal
-from postier.smtp.inbound.story import note_refusal
+from postier.smtp.inbound.story import note_refusal, note_violation
 from postier.smtp.inbound.submission import mend_header
 from postier.smtp.wire.events import (
     Auth,
@@ -201,6 +201,7 @@ class _InboundSession:
         log.warning(
             "violation", session=self._connection.id, peer=self._connection.peer[0], reason=event.reason
         )
+        note_violation(self._dialogue, event.reason)
         self._dialogue.abandon()
 
     # ------------------------------------------------------------------ the envelope
@@ -208,7 +209,8 @@ class _InboundSession:
     async def _mail(self, event: MailFrom) -> None:
         self._dialogue.abandon()
         if self._connection.is_retiring:  # RFC 5321 3.8: a busy client must not hold the server up
-            self._core.hang_up(_STOPPING)
+            reply = note_refusal(self._dialogue, _STOPPING, "draining", "MAIL", event.reverse_path)
+            self._core.hang_up(reply)
             return
         dialogue = self._dialogue
         transaction = Transaction(event, dialogue.marks)

@@ -15,7 +15,7 @@ from postier.base.status import Reply
 from postier.smtp.inbound.dialogue import Dialogue, Recipient
 from postier.store.api import QueueRecipient, Step, StepKind
 
-__all__ = ["arrival_steps", "note_refusal", "queued_steps"]
+__all__ = ["arrival_steps", "note_refusal", "note_violation", "queued_steps"]
 
 _LONG_LINE = 440
 """Octets of a reply's line that leave room for the trace (RFC 5321 4.5.3.1.5: 512 with code and CRLF)."""
@@ -60,10 +60,7 @@ def note_refusal(
     """
     if reply.is_positive or not dialogue.helo:
         return reply
-    transaction = dialogue.transaction
-    trace_id = transaction.trace_id if transaction is not None else dialogue.connection.id
-    facts = _origin(dialogue)
-    facts["verb"] = verb
+    facts = {**_origin(dialogue), "verb": verb}
     if verb == "MAIL":
         facts["sender"] = str(address or "<>")
     elif verb == "RCPT":
@@ -71,9 +68,22 @@ def note_refusal(
     facts.update(reply=str(reply), status=reply.enhanced, reason=reason)
     kind = StepKind.REFUSED if reply.is_permanent else StepKind.DEFERRED
     (RECIPIENTS if verb == "RCPT" else MESSAGES).add(dialogue.role.value, kind.value)
-    services = dialogue.services
+    return _naming(reply, _note(dialogue, kind, facts))
+
+
+def note_violation(dialogue: Dialogue, reason: str) -> None:
+    """The core has answered and closes: whoever sent the message this happened to wants to know."""
+    if dialogue.helo:
+        MESSAGES.add(dialogue.role.value, StepKind.REFUSED.value)
+        _note(dialogue, StepKind.REFUSED, {**_origin(dialogue), "reason": reason})
+
+
+def _note(dialogue: Dialogue, kind: StepKind, facts: Mapping[str, str]) -> str:
+    """The trace that tells of it."""
+    transaction, services = dialogue.transaction, dialogue.services
+    trace_id = transaction.trace_id if transaction is not None else dialogue.connection.id
     services.note_step(Step(trace_id, services.clock.now(), kind, facts))
-    return _naming(reply, trace_id)
+    return trace_id
 
 
 def _origin(dialogue: Dialogue) -> dict[str, str]:
