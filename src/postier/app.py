@@ -32,8 +32,10 @@ from postier.base.figures import take_slot
 from postier.base.heap import keep_large_blocks_apart
 from postier.base.log import Log
 from postier.base.metrics import WORKER_PROCESS, WORKER_STARTS
+from postier.base.shared_counts import SharedCounts
 from postier.blobs.api import BlobUnreadable
 from postier.config.settings import Settings
+from postier.filter.greylist import forget_expired
 from postier.http.health import health_application
 from postier.http.metrics import Metrics
 from postier.http.server import HttpServer
@@ -42,7 +44,8 @@ from postier.imap.session.session import ImapSession
 from postier.imap.wire.core import ImapServer
 from postier.indexing import SEARCH_DATABASE, keep_index, prepare_index
 from postier.net.api import Connection, Session
-from postier.net.server import BindError, Endpoint, Limits, Listener, Server, bind_sockets
+from postier.net.limits import Limits
+from postier.net.server import BindError, Endpoint, Listener, Server, bind_sockets
 from postier.net.tls import CertificateError, CertificateStore
 from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
 from postier.queue.attempt import QueueServices
@@ -90,7 +93,7 @@ class Lines(NamedTuple):
 
 
 SMTP_LINES = Lines(
-    b"421 4.3.2 Too many connections, try later\r\n",
+    b"421 4.7.0 Too many connections, try later\r\n",
     b"421 4.3.2 Service closing, try later\r\n",
     b"421 4.3.0 Internal error, session {session}\r\n",
 )
@@ -141,7 +144,7 @@ def serve(settings: Settings) -> int:
         _become(settings.server.user)
         keep_large_blocks_apart()
         asyncio.run(_prepare(settings))
-        proofs = ProofTable()
+        shared = _Shared(ProofTable(), SharedCounts(), SharedCounts())
 
         def run_worker(channel: WorkerChannel) -> int:
             for number, unused in enumerate(sockets):
@@ -152,7 +155,7 @@ def serve(settings: Settings) -> int:
                 if channel.number == count:
                     runner.run(keep_index(settings, DATABASE, channel))
                 else:
-                    runner.run(_Worker(settings, certificates, proofs, channel).run(sockets[channel.number]))
+                    runner.run(_Worker(settings, certificates, shared, channel).run(sockets[channel.number]))
             return 0
 
         return Supervisor(count + settings.search.index, run_worker, _announce).run()
@@ -239,6 +242,14 @@ async def _prepare(settings: Settings) -> None:
         raise ServeError(f"cannot open {settings.data / DATABASE}: {error}") from None
 
 
+class _Shared(NamedTuple):
+    """What the workers remember together: logins, connections of a minute, what senders did lately."""
+
+    proofs: ProofTable
+    connections: SharedCounts
+    senders: SharedCounts
+
+
 class _Worker:
     """One process that serves every listener on its own loop, with its share of the connections."""
 
@@ -246,12 +257,12 @@ class _Worker:
         self,
         settings: Settings,
         certificates: CertificateStore,
-        proofs: ProofTable,
+        shared: _Shared,
         channel: WorkerChannel,
     ) -> None:
         self._settings = settings
         self._certificates = certificates
-        self._proofs = proofs
+        self._shared = shared
         self._channel = channel
         self._stopping = asyncio.Event()
 
@@ -266,7 +277,7 @@ class _Worker:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         loop.add_reader(self._channel.lifeline, self._stopping.set)
         async with open_backend(self._settings, f"worker-{self._channel.number}") as backend:
-            verifier = PasswordVerifier(self._proofs)
+            verifier = PasswordVerifier(self._shared.proofs)
             try:
                 await self._serve(backend, verifier, sockets)
             finally:
@@ -281,7 +292,10 @@ class _Worker:
         recorder = StepRecorder(backend.store)
         server = Server(
             self._listeners(backend, verifier, recorder.note),
-            Limits(0 if trusted else limits.per_worker, 0 if trusted else limits.per_address),
+            Limits(0, 0)
+            if trusted
+            else Limits(limits.per_worker, limits.per_address, limits.per_network, limits.per_minute),
+            counts=self._shared.connections,
         )
         metrics = Metrics(backend.store, backend.clock)
         http = HttpServer(health_application(backend.store.reader.domains, metrics.text))
@@ -316,7 +330,7 @@ class _Worker:
         transport.close()
 
     def _listeners(self, backend: Backend, verifier: PasswordVerifier, note_step: NoteStep) -> list[Listener]:
-        sessions = _sessions(backend, verifier, note_step)
+        sessions = _sessions(backend, verifier, note_step, self._shared.senders)
         return [
             Listener(
                 _endpoint(self._settings, service, host),
@@ -340,7 +354,9 @@ class _Worker:
             log.error("certificate not reloaded", worker=self._channel.number, detail=error)
 
 
-def _sessions(backend: Backend, verifier: PasswordVerifier, note_step: NoteStep) -> dict[str, Session]:
+def _sessions(
+    backend: Backend, verifier: PasswordVerifier, note_step: NoteStep, counts: SharedCounts
+) -> dict[str, Session]:
     """What each service runs for a connection."""
     settings = backend.settings
     trusted = settings.server.trust_loopback
@@ -352,6 +368,7 @@ def _sessions(backend: Backend, verifier: PasswordVerifier, note_step: NoteStep)
         trust_loopback=trusted,
         timeout=settings.smtp.idle_timeout,
         normalise_newlines=settings.smtp.submission_normalise_newlines,
+        policy=settings.policy,
     )
     inbound = InboundServices(
         store=backend.store,
@@ -362,6 +379,7 @@ def _sessions(backend: Backend, verifier: PasswordVerifier, note_step: NoteStep)
         clock=backend.clock,
         signers_for=lambda domain: signers_for(backend.store.reader, domain),
         note_step=note_step,
+        counts=counts,
     )
     smtp = inbound_session(inbound_settings, inbound, Role.MX)
     submission = inbound_session(inbound_settings, inbound, Role.SUBMISSION)
@@ -439,6 +457,8 @@ async def _sweep(backend: Backend, owner: str) -> None:
         try:
             if await take_lease(backend.store, backend.clock, "sweep", owner, SWEEP_SECONDS):
                 await _forget_failures(backend)
+                if backend.settings.policy.greylist:
+                    await forget_expired(backend.store, backend.clock.now())
                 before = backend.clock.now() - backend.settings.trace.keep
                 forgotten = await expire_steps(backend.store, before)
                 done = await reclaim(backend.store, backend.blobs)

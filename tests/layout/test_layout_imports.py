@@ -15,7 +15,7 @@ LAYERS = (
     {"message", "dns.api", "sasl", "sieve"},
     {"smtp.wire", "imap.wire", "pop3.wire", "mailauth"},
     {"blobs.api", "bus.api", "queue.api"},
-    {"store.values", "store.routing"},
+    {"store.values", "store.routing", "store.greylisting"},
     {"store.api"},
     {"store", "blobs", "bus", "dns", "accounts", "search"},
     {"story"},

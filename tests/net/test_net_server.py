@@ -15,7 +15,7 @@ import uvloop
 
 from postier.base import log
 from postier.net.api import Connection
-from postier.net.server import BindError, Endpoint, Limits, Listener, Server, _limit_key, bind_sockets
+from postier.net.server import BindError, Endpoint, Limits, Listener, Server, bind_sockets
 from postier.testing.connection import MemoryConnection
 
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -135,7 +135,9 @@ def test_all_addresses_take_ipv4_as_plain_ipv4(run: Runner) -> None:
     assert seen == ["127.0.0.1"]
 
 
-@pytest.mark.parametrize("limits", [Limits(2, 0), Limits(0, 2)], ids=["in all", "per address"])
+@pytest.mark.parametrize(
+    "limits", [Limits(2, 0), Limits(0, 2), Limits(0, 0, 2)], ids=["in all", "per address", "per network"]
+)
 def test_the_connection_past_the_limit_is_told_so(run: Runner, limits: Limits) -> None:
     async def main() -> None:
         server, port = await start(Listener(LOCAL, waiting, busy=b"421 busy\r\n"), limits)
@@ -153,15 +155,9 @@ def test_the_connection_past_the_limit_is_told_so(run: Runner, limits: Limits) -
         for _, open_writer in [*kept, (reader, writer)]:
             open_writer.close()
         await server.drain(1)
-        assert not server._by_peer
+        assert not server._gate._by_key
 
     run(main())
-
-
-def test_ipv6_counts_by_64() -> None:
-    assert _limit_key("2001:db8:1:2::1") == _limit_key("2001:db8:1:2:ffff::9")
-    assert _limit_key("2001:db8:1:2::1") != _limit_key("2001:db8:1:3::1")
-    assert _limit_key("192.0.2.1") == "192.0.2.1"
 
 
 def test_a_session_that_fails_ends_only_itself(run: Runner, logged: io.StringIO) -> None:

@@ -131,7 +131,7 @@ def test_spf_that_fails_is_a_mark_that_the_message_shows(world):
     output, (stored,) = _send(world, b"From: ann@a.example\r\nX-Postier-Policy: weight=-99\r\n")
     assert "\r\n250 2.0.0 accepted" in output
     assert stored.where == "bob@b.example/INBOX"
-    assert b"\r\nX-Postier-Policy: weight=0;\r\n\tspf=fail\r\nReceived:" in stored.data
+    assert b"\r\nX-Postier-Policy: weight=2;\r\n\treverse-dns=none;\r\n\tspf=fail\r\nReceived:" in stored.data
     assert b"-99" not in stored.data
 
 

@@ -14,12 +14,15 @@ from cryptography import x509
 from postier.accounts.directory import Directory, RecipientKind
 from postier.base.address import Address
 from postier.base.domain import Domain
+from postier.dns.api import Resolver
+from postier.filter.dnsbl import DnsList, check_list
 from postier.store.api import Store
 
 __all__ = [
     "Finding",
     "certificate_names",
     "check_certificate",
+    "check_lists",
     "check_port",
     "check_postmaster",
     "check_python",
@@ -152,6 +155,15 @@ async def check_queue(store: Store, now: float) -> list[Finding]:
         detail = f"{count} entries wait, the oldest for {hours} h: postier queue list --destination {name}"
         findings.append(Finding("warning", f"mail for {name}", detail))
     return findings
+
+
+async def check_lists(resolver: Resolver, lists: Sequence[DnsList]) -> list[Finding]:
+    """Each list of addresses in the DNS answers us, and answers right."""
+    found = await asyncio.gather(*(check_list(resolver, each) for each in lists))
+    return [
+        Finding("ok" if health.state == "ok" else "warning", f"DNS list {each.zone}", health.detail)
+        for each, health in zip(lists, found, strict=True)
+    ]
 
 
 def _any_certificate() -> ssl.SSLContext:

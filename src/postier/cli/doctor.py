@@ -16,6 +16,7 @@ import click
 from postier.admin.diagnosis import (
     Finding,
     check_certificate,
+    check_lists,
     check_port,
     check_postmaster,
     check_python,
@@ -123,7 +124,7 @@ async def _check_dns(backend: Backend) -> list[Finding]:
     for domain in await backend.store.reader.domains():
         records = await dns_records(backend, Domain(domain.name))
         findings += map(_as_finding, await check_records(resolver, records))
-    return findings
+    return findings + await check_lists(resolver, backend.settings.policy.dnsbl)
 
 
 def _as_finding(checked: CheckedRecord) -> Finding:

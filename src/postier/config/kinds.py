@@ -10,11 +10,13 @@ from typing import Any
 
 from postier.base.domain import Domain
 from postier.base.log import LEVELS
+from postier.filter.dnsbl import DnsList, parse_list
 
 __all__ = [
     "ADDRESSES",
     "BOOLEAN",
     "COUNT",
+    "DNS_LISTS",
     "DURATION",
     "ENDPOINTS",
     "HOST",
@@ -23,6 +25,8 @@ __all__ = [
     "SIZE",
     "TEXT",
     "Kind",
+    "Setting",
+    "one_of",
 ]
 
 _DURATION = re.compile(r"([0-9]{1,9})(s|m|h|d)")
@@ -38,6 +42,16 @@ class Kind:
     name: str
     expected: str
     parse: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`name` is "part.field"; `default` as TOML would give it; `doc` one sentence for a person."""
+
+    name: str
+    kind: Kind
+    default: Any
+    doc: str
 
 
 def _boolean(value: Any) -> bool:
@@ -115,6 +129,24 @@ def _endpoints(value: Any) -> tuple[tuple[str, int], ...]:
     return tuple(_endpoint(one) for one in _listed(value))
 
 
+def _dns_lists(value: Any) -> tuple[DnsList, ...]:
+    lists = tuple(parse_list(_text(one)) for one in _listed(value))
+    if len({each.zone for each in lists}) != len(lists):
+        raise ValueError("a list stands there twice")
+    return lists
+
+
+def one_of(*words: str) -> Kind:
+    """A word of a few."""
+
+    def parse(value: Any) -> str:
+        if value not in words:
+            raise ValueError(value)
+        return str(value)
+
+    return Kind("word", "one of " + ", ".join(f'"{word}"' for word in words), parse)
+
+
 BOOLEAN = Kind("boolean", "true or false", _boolean)
 COUNT = Kind("count", "a whole number", _count)
 PORT = Kind("port", "a port number", _port)
@@ -125,3 +157,8 @@ DURATION = Kind("duration", 'a duration such as "90s", "5m", "8h" or "5d"', _dur
 SIZE = Kind("size", 'a size such as "50MB"', _size)
 ADDRESSES = Kind("addresses", 'a list of IP addresses such as ["192.0.2.1"]', _addresses)
 ENDPOINTS = Kind("endpoints", 'a list of servers such as ["127.0.0.1:53"]', _endpoints)
+DNS_LISTS = Kind(
+    "DNS lists",
+    'a list of zones with their weights such as ["bl.example.org=3", "wl.example.org/127.0.0.2-4=-2"]',
+    _dns_lists,
+)

@@ -19,6 +19,7 @@ PART_TITLES = {
     "log": "The log",
     "dns": "DNS",
     "smtp": "SMTP",
+    "policy": "Who is let in",
     "queue": "The queue of outgoing mail",
     "imap": "IMAP",
     "pop3": "POP3",

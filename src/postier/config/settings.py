@@ -25,8 +25,10 @@ from postier.config.kinds import (
     PORT,
     SIZE,
     TEXT,
-    Kind,
+    Setting,
 )
+from postier.config.policy_rows import POLICY_LEAST, POLICY_ROWS
+from postier.smtp.inbound.policy_settings import PolicySettings
 
 __all__ = [
     "FILE_NAME",
@@ -58,16 +60,6 @@ HIGHEST_PORT = 4190
 
 class ConfigError(Exception):
     """What is wrong with postier.toml, where, and what was expected: one line for a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """`name` is "part.field"; `default` as TOML would give it; `doc` one sentence for a person."""
-
-    name: str
-    kind: Kind
-    default: Any
-    doc: str
 
 
 SETTINGS = (
@@ -111,6 +103,7 @@ SETTINGS = (
     Setting(
         "smtp.outbound_connect_timeout", DURATION, "30s", "How long to wait for another server to accept."
     ),
+    *POLICY_ROWS,
     Setting(
         "queue.retry_first", DURATION, "5m", "Wait after the first failed attempt; it doubles from there."
     ),
@@ -159,7 +152,22 @@ SETTINGS = (
     Setting("tls.key", TEXT, "tls/key.pem", "Its private key, PEM; relative to the data directory."),
     Setting("connections.per_worker", COUNT, 10_000, "Connections of one worker at a time; 0 for no limit."),
     Setting(
-        "connections.per_address", COUNT, 100, "Connections from one address to one worker; 0 for no limit."
+        "connections.per_address",
+        COUNT,
+        100,
+        "Connections from one address (IPv6: one /64) to one worker at a time; 0 for no limit.",
+    ),
+    Setting(
+        "connections.per_network",
+        COUNT,
+        0,
+        "Connections from one network (IPv4: a /24, IPv6: a /48) to one worker at a time; 0 for no limit.",
+    ),
+    Setting(
+        "connections.per_minute",
+        COUNT,
+        600,
+        "New connections from one address (IPv6: one /64) in a minute, to all workers; 0 for no limit.",
     ),
     Setting(
         "http.enabled",
@@ -175,6 +183,7 @@ LEAST: Mapping[str, tuple[Any, str]] = {
     "smtp.max_recipients": (100, "RFC 5321 4.5.3.1.8"),
     "smtp.idle_timeout": ("1m", "slow senders are no enemies"),
     "smtp.outbound_port": (1, "0 is no port"),
+    **POLICY_LEAST,
     "queue.retry_first": ("1s", "0 would never rest"),
     "queue.retry_max": ("1s", "0 would never rest"),
     "queue.concurrency": (1, "0 would deliver nothing"),
@@ -266,6 +275,8 @@ class TlsSettings:
 class ConnectionSettings:
     per_worker: int
     per_address: int
+    per_network: int
+    per_minute: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +293,7 @@ class Settings:
     log: LogSettings
     dns: DnsSettings
     smtp: SmtpSettings
+    policy: PolicySettings
     queue: QueueSettings
     imap: ImapSettings
     pop3: Pop3Settings
@@ -297,6 +309,7 @@ PARTS: Mapping[str, type[Any]] = {
     "log": LogSettings,
     "dns": DnsSettings,
     "smtp": SmtpSettings,
+    "policy": PolicySettings,
     "queue": QueueSettings,
     "imap": ImapSettings,
     "pop3": Pop3Settings,

@@ -37,15 +37,20 @@ def render(
     helo: str = "",
     ip: IPv4Address | IPv6Address | str | None = None,
     auth_user: str = "",
+    iprev: tuple[str, str] | None = None,
 ) -> bytes:
     """The field, folded, CRLF included; what is None was not examined and is left out.
 
     `authserv_id`: our own name. `mail_from`: the reverse-path as it was given, for smtp.mailfrom; `helo`: for
-    the helo identity. `auth_user`: a client that logged in, for auth=pass (RFC 4954).
+    the helo identity. `auth_user`: a client that logged in, for auth=pass (RFC 4954). `iprev`: the result
+    of reverse DNS and the name it found, "" for none (RFC 8601 2.7.3).
     """
     results: list[str] = []
     if auth_user:
         results.append(f"auth=pass smtp.auth={_value(auth_user)}")
+    if iprev is not None:
+        result, name = iprev
+        results.append(" ".join(filter(None, (f"iprev={result}", _comment(name), _policy_iprev(ip)))))
     if spf is not None:
         results.append(_spf(spf, mail_from, helo, ip))
     if dkim is not None:
@@ -56,6 +61,10 @@ def render(
         results.append(_dmarc(dmarc))
     lines = [_token_or_quoted(authserv_id), *(results or ["none"])]
     return ("Authentication-Results: " + ";\r\n\t".join(lines) + "\r\n").encode()
+
+
+def _policy_iprev(ip: object) -> str:
+    return f"policy.iprev={_value(str(ip))}" if ip is not None else ""
 
 
 def _spf(spf: SpfResult, mail_from: str | None, helo: str, ip: object) -> str:

@@ -2,8 +2,7 @@
 
 A worker takes its set of listening sockets (net.binding) and runs one Server on its own loop.
 
-Limits are counted per worker and before a session exists. One address may hold `per_address`
-connections; IPv6 counts by /64, which is what one customer gets.
+Limits (net.limits) hold before a session exists and before a TLS handshake costs anything.
 """
 
 from __future__ import annotations
@@ -14,15 +13,16 @@ import functools
 import resource
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from postier.base.log import Log
 from postier.base.metrics import CONNECTIONS, CONNECTIONS_OPEN, CONNECTIONS_REFUSED, TLS_HANDSHAKES
+from postier.base.shared_counts import SharedCounts
 from postier.net.api import ConnectionLost, IdleTimeout, Session, SslContextSource
 from postier.net.binding import BACKLOG, BindError, Endpoint, bind_sockets
 from postier.net.connection import HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT, StreamConnection, plain_address
+from postier.net.limits import USUAL_LIMITS, Gate, Limits
 
 __all__ = ["BindError", "Endpoint", "Limits", "Listener", "Server", "bind_sockets", "raise_descriptor_limit"]
 
@@ -63,17 +63,6 @@ class Listener:
             raise ValueError(f"listener {self.endpoint.name}: implicit TLS without a certificate")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Connections of one worker at a time, in all and from one address; 0 means no limit.
-
-    In all there are never more than the process may have open files (less some for itself).
-    """
-
-    connections: int = 10_000
-    per_address: int = 50
-
-
 def raise_descriptor_limit() -> int:
     """Let this process open as many files as it may; how many that is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -91,28 +80,23 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-def _limit_key(address: str) -> str:
-    """What is counted as one peer: an IPv4 address, or the /64 of an IPv6 address."""
-    if ":" not in address:
-        return address
-    return socket.inet_pton(socket.AF_INET6, address)[:8].hex()
-
-
 class Server:
     """All listeners of one worker."""
 
     def __init__(
-        self, listeners: Iterable[Listener], limits: Limits = Limits(), *, write_timeout: float = 60.0
+        self,
+        listeners: Iterable[Listener],
+        limits: Limits = USUAL_LIMITS,
+        *,
+        write_timeout: float = 60.0,
+        counts: SharedCounts | None = None,
     ) -> None:
+        """`counts`: for what all workers count together; by itself the worker counts alone."""
         self._listeners = tuple(listeners)
-        self._per_address = limits.per_address
-        self._most = max(1, raise_descriptor_limit() - RESERVED_DESCRIPTORS)
-        if limits.connections:
-            self._most = min(self._most, limits.connections)
+        self._gate = Gate(limits, max(1, raise_descriptor_limit() - RESERVED_DESCRIPTORS), counts)
         self._write_timeout = write_timeout
         self._handshakes = asyncio.Semaphore(CONCURRENT_HANDSHAKES)
         self._running: dict[asyncio.Task[None], StreamConnection] = {}
-        self._by_peer: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
         self._tls_sockets: list[socket.socket] = []
         self._retiring = False
@@ -231,14 +215,11 @@ class Server:
     def _admit(self, address: str, listener: Listener) -> bool:
         if self._retiring:
             return False
-        if len(self._running) >= self._most:
-            log.warning("too many connections", listener=listener.endpoint.name, peer=address)
+        problem = self._gate.why_not(address)
+        if problem:
+            log.info(problem, listener=listener.endpoint.name, peer=address)
             return False
-        key = _limit_key(address)
-        if self._per_address and self._by_peer[key] >= self._per_address:
-            log.info("too many connections from one address", listener=listener.endpoint.name, peer=address)
-            return False
-        self._by_peer[key] += 1
+        self._gate.enter(address)
         return True
 
     # ------------------------------------------------------------------ running
@@ -251,14 +232,12 @@ class Server:
         name = listener.endpoint.name
         CONNECTIONS.add(name)
         CONNECTIONS_OPEN.add(name)
-        task.add_done_callback(functools.partial(self._forget, _limit_key(address), name))
+        task.add_done_callback(functools.partial(self._forget, address, name))
 
-    def _forget(self, key: str, name: str, task: asyncio.Task[None]) -> None:
+    def _forget(self, address: str, name: str, task: asyncio.Task[None]) -> None:
         CONNECTIONS_OPEN.add(name, amount=-1.0)
         del self._running[task]
-        self._by_peer[key] -= 1
-        if not self._by_peer[key]:
-            del self._by_peer[key]
+        self._gate.leave(address)
 
     async def _serve(
         self, listener: Listener, connection: StreamConnection, client: socket.socket | None

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from postier.blobs.api import BlobRef, Spool
+from postier.store.greylisting import GreylistEntry, GreylistReader, GreylistTx
 from postier.store.routing import (
     MailRoute,
     RouteHost,
@@ -105,6 +106,7 @@ __all__ = [
     "FlagChange",
     "FlagColumns",
     "Grant",
+    "GreylistEntry",
     "LoginFailures",
     "MailRoute",
     "Mailbox",
@@ -146,7 +148,7 @@ __all__ = [
 Result = TypeVar("Result")
 
 
-class Reader(RoutingReader, Protocol):
+class Reader(RoutingReader, GreylistReader, Protocol):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
 
     # directory
@@ -393,7 +395,7 @@ class Reader(RoutingReader, Protocol):
     async def meta(self, key: str) -> str | None: ...
 
 
-class Tx(Reader, RoutingTx, Protocol):
+class Tx(Reader, RoutingTx, GreylistTx, Protocol):
     """Reading and changing within one transaction: all of it happens, or nothing."""
 
     # directory

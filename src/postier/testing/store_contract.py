@@ -36,6 +36,7 @@ from postier.store.api import (
     Uid,
 )
 from postier.testing.store_directory_contract import DirectoryContract, QueueContract
+from postier.testing.store_greylist_contract import GreylistContract
 from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_person, letter, on_store
 from postier.testing.store_journal_contract import JournalContract
 from postier.testing.store_routing_contract import RoutingContract
@@ -77,6 +78,7 @@ class StoreContract(
     JournalContract,
     StepsContract,
     RoutingContract,
+    GreylistContract,
 ):
     """The suite: mailboxes, messages and transactions here, people and outgoing mail in its bases."""
 

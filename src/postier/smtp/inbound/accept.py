@@ -24,7 +24,7 @@ from postier.smtp.inbound.marks import junk_reason, policy_field
 from postier.smtp.inbound.notify import notify_of_forwards, success_report
 from postier.smtp.inbound.outcome import decide
 from postier.smtp.inbound.overflow import full_set_aside
-from postier.smtp.inbound.received import protocol, received, return_path
+from postier.smtp.inbound.received import delivered_to, protocol, received, return_path
 from postier.smtp.inbound.story import arrival_steps, note_refusal, queued_steps
 from postier.smtp.inbound.submission import signatures
 from postier.store.api import (
@@ -134,6 +134,7 @@ def _facts(arrived: Arrived, size: int, transaction: Transaction) -> dict[str, s
 async def _prefix(dialogue: Dialogue, transaction: Transaction, arrived: Arrived, now: float) -> bytes:
     """What we add before the message, fixed from now on."""
     only = transaction.recipients[0].path if len(transaction.recipients) == 1 else ""
+    sent_on = delivered_to(only) if only and transaction.recipients[0].is_sent_on else b""
     tls = dialogue.connection.tls
     trace = received(
         helo=dialogue.helo,
@@ -153,7 +154,7 @@ async def _prefix(dialogue: Dialogue, transaction: Transaction, arrived: Arrived
     signed = await _sign(dialogue, arrived.incoming, arrived.analysis, now)
     results = arrived.results(dialogue, transaction)
     noted = policy_field(transaction.marks) if transaction.marks else b""
-    return b"".join((return_path(transaction.reverse_path), results, noted, signed, trace))
+    return b"".join((return_path(transaction.reverse_path), results, noted, signed, sent_on, trace))
 
 
 async def _sign(dialogue: Dialogue, incoming: Incoming, analysis: Analysis, now: float) -> bytes:

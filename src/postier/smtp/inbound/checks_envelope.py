@@ -7,11 +7,25 @@ from collections.abc import Awaitable, Callable
 from postier.accounts.directory import RecipientKind, Resolution
 from postier.base.address import Address
 from postier.base.status import Reply
+from postier.filter.greylist import Greylist, Triple
+from postier.filter.networks import is_inside, network_of, parse_ip
+from postier.filter.reverse_dns import Iprev
+from postier.mailauth.spf import Spf
 from postier.smtp.inbound.dialogue import Dialogue, Transaction
+from postier.smtp.inbound.evidence import spf_of
 from postier.smtp.inbound.outcome import Defer, Outcome, Refuse
+from postier.smtp.inbound.reputation import listings_of, reverse_name_of
 from postier.smtp.wire.events import RcptTo
 
-__all__ = ["Addressee", "fits", "has_quota", "has_room_for_recipient", "is_known", "is_ours"]
+__all__ = [
+    "Addressee",
+    "fits",
+    "has_quota",
+    "has_room_for_recipient",
+    "is_known",
+    "is_not_new",
+    "is_ours",
+]
 
 
 _TOO_BIG = Refuse(Reply(552, "5.3.4", "The message is too big"), "declared size")
@@ -30,6 +44,12 @@ class Addressee:
         self.rcpt = rcpt
         self._resolve = resolve
         self._found: Resolution | None = None
+
+    @property
+    def is_postmaster(self) -> bool:
+        """RFC 5321 4.5.1: whoever has trouble with us must reach somebody."""
+        path = self.rcpt.forward_path
+        return path is None or path.local_part.casefold() == "postmaster"
 
     async def resolution(self) -> Resolution:
         """Raises StoreError."""
@@ -68,3 +88,35 @@ async def is_known(dialogue: Dialogue, transaction: Transaction, to: Addressee) 
 async def has_quota(dialogue: Dialogue, transaction: Transaction, to: Addressee) -> Outcome:
     """As above: what finds no room now may find it later."""
     return _FULL if (await to.resolution()).full else None
+
+
+async def is_not_new(dialogue: Dialogue, transaction: Transaction, to: Addressee) -> Outcome:
+    """Greylisting (RFC 6647), for senders that nobody knows or vouches for."""
+    peer, policy = parse_ip(dialogue.connection.peer[0]), dialogue.settings.policy
+    if peer is None or is_inside(peer) or await _is_vouched_for(dialogue):
+        return None
+    found = await spf_of(dialogue, transaction)
+    network, sender = network_of(peer), transaction.mail.reverse_path
+    triple = Triple(
+        pool=found.domain if found.result is Spf.PASS else network,
+        network=network,
+        sender_domain=str(sender.domain) if sender is not None else "",
+        recipient=str(to.rcpt.forward_path or "postmaster"),
+    )
+    services = dialogue.services
+    greylist = Greylist(services.store, services.counts, policy.greylist_times)
+    wait = await greylist.seconds_to_wait(triple, transaction.reverse_path, services.clock.now())
+    if not wait:
+        return None
+    text = f"You are new here: try again in {wait} seconds"
+    return Defer(Reply(450, "4.7.1", text), f"greylisted for {wait} s: {triple.pool}")
+
+
+async def _is_vouched_for(dialogue: Dialogue) -> bool:
+    """A list of good senders has the address, or, where the settings let that count, its names lead back."""
+    if sum(each.list.weight for each in await listings_of(dialogue)) < 0:
+        return True
+    if not dialogue.settings.policy.greylist_passes_named:
+        return False
+    name = await reverse_name_of(dialogue)
+    return name is not None and name.result is Iprev.PASS

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from postier.base.status import Reply
+from postier.filter.networks import is_inside, network_of, parse_ip
+from postier.filter.rates import exceeded_rate
 from postier.mailauth import verdict
 from postier.mailauth.dmarc import Dmarc
 from postier.mailauth.spf import Spf
+from postier.message.headers import HeaderFields
 from postier.smtp.inbound.dialogue import Dialogue, Transaction
-from postier.smtp.inbound.evidence import Arrived, evidence_of
-from postier.smtp.inbound.outcome import Mark, Outcome, Refuse
+from postier.smtp.inbound.evidence import Arrived, evidence_of, spf_of
+from postier.smtp.inbound.outcome import Defer, Mark, Outcome, Refuse
 
-__all__ = ["MAX_HOPS", "dkim", "dmarc", "does_not_loop", "has_one_author", "spf"]
+__all__ = ["MAX_HOPS", "dkim", "dmarc", "does_not_loop", "has_one_author", "is_not_too_fast", "spf"]
 
 MAX_HOPS = 50
 """Received fields. RFC 5321 6.3 speaks of 100; no honest path has half of that, and a loop ends sooner."""
 
 _LOOP = Refuse(Reply(554, "5.4.6", "Too many hops: the message goes in a circle"), "loop")
+_COMES_BACK = Refuse(Reply(554, "5.4.6", "The message has been here before and goes in a circle"), "loop")
 _SEVERAL_AUTHORS = Refuse(
     Reply(550, "5.7.1", "The From field names more than one domain"), "more than one author domain"
 )
@@ -25,8 +29,14 @@ _SPF_SPEAKS = (Spf.FAIL, Spf.SOFTFAIL, Spf.PERMERROR, Spf.TEMPERROR)
 
 
 async def does_not_loop(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Outcome:
-    """RFC 5321 6.3."""
-    return None if arrived.analysis.received_count < MAX_HOPS else _LOOP
+    """RFC 5321 6.3; and RFC 9228: a message that an alias of ours sent on comes back to it."""
+    if arrived.analysis.received_count >= MAX_HOPS:
+        return _LOOP
+    sent_on = [recipient.path for recipient in transaction.recipients if recipient.is_sent_on]
+    if len(sent_on) < len(transaction.recipients) or b"delivered-to" not in arrived.incoming.header.lower():
+        return None
+    known = {value.strip().lower() for value in HeaderFields(arrived.incoming.header).all(b"delivered-to")}
+    return _COMES_BACK if all(path.encode().lower() in known for path in sent_on) else None
 
 
 async def has_one_author(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Outcome:
@@ -50,6 +60,28 @@ async def spf(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) ->
         text = f"{found.domain} does not let this host send its mail (SPF)"
         return Refuse(Reply(550, "5.7.23", text), f"SPF fails for {found.domain}")  # RFC 7372 3.2
     return Mark("spf", found.result.value, found.reason or f"of {found.domain}")
+
+
+async def is_not_too_fast(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Outcome:
+    """So many messages and recipients in an hour of a domain that SPF vouches for, else of a network."""
+    peer = parse_ip(dialogue.connection.peer[0])
+    if peer is None or is_inside(peer):
+        return None
+    services, policy = dialogue.services, dialogue.settings.policy
+    found = await spf_of(dialogue, transaction)
+    sender = found.domain if found.result is Spf.PASS else network_of(peer)
+    exceeded = exceeded_rate(
+        services.counts,
+        sender,
+        len(transaction.recipients),
+        now=services.clock.now(),
+        messages_limit=policy.sender_messages,
+        recipients_limit=policy.sender_recipients,
+    )
+    if not exceeded:
+        return None
+    text = f"Too many {exceeded} from {sender} in this hour, try again later"
+    return Defer(Reply(451, "4.7.1", text), f"too many {exceeded} of {sender}")
 
 
 async def dkim(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Outcome:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from postier.accounts.directory import Directory
 from postier.accounts.login import Login
 from postier.base.address import Address
 from postier.base.clock import Clock
 from postier.base.ids import new_id
+from postier.base.shared_counts import SharedCounts
 from postier.blobs.api import Blobs
 from postier.dns.api import Resolver
 from postier.mailauth.dkim.sign import Signer
@@ -45,8 +48,10 @@ class Role(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The checks of policy.py that are on for one role, by their stage, in order."""
+    """The checks of policy.py that are on for one role, by their stage, in order. `ahead`: asks, before the
+    greeting, for what is needed later."""
 
+    ahead: tuple[Callable[[Dialogue], None], ...] = ()
     connect: tuple[RunCheck, ...] = ()
     helo: tuple[RunCheck, ...] = ()
     mail: tuple[RunCheck, ...] = ()
@@ -82,7 +87,7 @@ class InboundSettings:
 @dataclass(frozen=True, slots=True)
 class InboundServices:
     """`signers_for`: who signs for a domain (A-labels), empty where it is not ours. `note_step`: for steps
-    that no transaction carries."""
+    that no transaction carries. `counts`: what senders did lately, at all workers."""
 
     store: Store
     blobs: Blobs
@@ -92,6 +97,7 @@ class InboundServices:
     clock: Clock
     signers_for: Callable[[str], Awaitable[Sequence[Signer]]]
     note_step: NoteStep = no_note
+    counts: SharedCounts = field(default_factory=SharedCounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,11 @@ class Recipient:
     forwards: tuple[Address, ...]
     notify: str = ""
     orcpt: str = ""
+
+    @property
+    def is_sent_on(self) -> bool:
+        """An address of ours that leads to foreign ones."""
+        return bool(self.forwards) and str(self.forwards[0]) != self.path
 
 
 @dataclass(slots=True)
@@ -133,7 +144,7 @@ class Dialogue:
     """One connection: `helo` and `extended` from EHLO or HELO, `account` once logged in.
 
     `checks`: who is let in (policy.checks_for). `marks`: what they noted of the connection, and of the name
-    the client gave itself last.
+    the client gave itself last. `lookups`: questions about its address under way (reputation.py).
     """
 
     role: Role
@@ -148,6 +159,7 @@ class Dialogue:
     refused_recipients: int = 0
     transaction: Transaction | None = None
     marks: tuple[Mark, ...] = NO_MARKS
+    lookups: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
 
     @property
     def is_strict(self) -> bool:
@@ -163,3 +175,9 @@ class Dialogue:
         if self.transaction is not None and self.transaction.incoming is not None:
             self.transaction.incoming.discard()
         self.transaction = None
+
+    def forget_lookups(self) -> None:
+        """The connection is over, or its address turned out to be another."""
+        for task in self.lookups.values():
+            task.cancel()
+        self.lookups.clear()

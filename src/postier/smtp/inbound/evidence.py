@@ -20,6 +20,7 @@ from postier.message.headers import HeaderFields
 from postier.smtp.inbound.dialogue import Dialogue, Transaction
 from postier.smtp.inbound.dns_budget import DnsBudget
 from postier.smtp.inbound.incoming import Incoming
+from postier.smtp.inbound.reputation import iprev_result
 
 __all__ = ["Arrived", "Evidence", "evidence_of", "spf_of"]
 
@@ -91,6 +92,7 @@ class Arrived:
             mail_from=transaction.reverse_path or None,
             helo=dialogue.helo,
             ip=dialogue.connection.peer[0],
+            iprev=iprev_result(dialogue),
         )
 
 

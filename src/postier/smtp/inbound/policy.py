@@ -13,11 +13,14 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from postier.smtp.inbound import checks_connection, checks_envelope, checks_message, ownership
-from postier.smtp.inbound.dialogue import Checks, InboundSettings, Role
+from postier.smtp.inbound import checks_connection, checks_envelope, checks_message, ownership, reputation
+from postier.smtp.inbound.dialogue import Checks, Dialogue, InboundSettings, Role
 from postier.smtp.inbound.outcome import RunCheck
 
 __all__ = ["CHECKS", "Check", "Stage", "checks_for"]
+
+
+IsOn = Callable[[InboundSettings], bool]
 
 
 class Stage(enum.Enum):
@@ -43,15 +46,37 @@ def _for_strangers(settings: InboundSettings) -> bool:
     return not settings.trust_loopback
 
 
+def _unless_off(field: str) -> IsOn:
+    """`field` of the policy is neither "off" nor empty, 0 or false."""
+
+    def is_on(settings: InboundSettings) -> bool:
+        return _for_strangers(settings) and getattr(settings.policy, field) not in ("off", 0, ())
+
+    return is_on
+
+
+def _asks_reverse_dns(settings: InboundSettings) -> bool:
+    policy = settings.policy
+    wanted = policy.reverse_dns != "off" or (policy.greylist and policy.greylist_passes_named)
+    return _for_strangers(settings) and wanted
+
+
+def _limits_senders(settings: InboundSettings) -> bool:
+    policy = settings.policy
+    return _for_strangers(settings) and bool(policy.sender_messages or policy.sender_recipients)
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`name`: in marks, in the docs. `is_on`: by the settings of the server."""
+    """`name`: in marks, in the docs. `is_on`: by the settings of the server. `ahead`: asks the DNS,
+    before the greeting, for what the check will want to know."""
 
     name: str
     stage: Stage
     roles: frozenset[Role]
     run: RunCheck
-    is_on: Callable[[InboundSettings], bool] = _always
+    is_on: IsOn = _always
+    ahead: Callable[[Dialogue], None] | None = None
 
 
 _MX = frozenset({Role.MX})
@@ -61,15 +86,35 @@ _ALL = frozenset(Role)
 
 CHECKS = (
     Check("early-talker", Stage.CONNECT, _MX, checks_connection.waits_for_greeting, _for_strangers),
+    Check("helo-own-name", Stage.HELO, _MX, checks_connection.is_not_us, _unless_off("helo_own_name")),
+    Check("helo", Stage.HELO, _MX, checks_connection.has_a_name_of_its_own, _unless_off("helo")),
     Check("size", Stage.MAIL, _ALL, checks_envelope.fits),
     Check("own-sender", Stage.MAIL, _PEOPLE, ownership.sender_is_ones_own),
     Check("recipient-limit", Stage.RCPT, _ALL, checks_envelope.has_room_for_recipient),
+    Check(
+        "reverse-dns",
+        Stage.RCPT,
+        _MX,
+        checks_connection.has_a_reverse_name,
+        _unless_off("reverse_dns"),
+        reputation.ask_reverse_name,
+    ),
+    Check(
+        "dnsbl",
+        Stage.RCPT,
+        _MX,
+        checks_connection.is_not_listed,
+        _unless_off("dnsbl"),
+        reputation.ask_lists,
+    ),
     Check("relay", Stage.RCPT, _FOR_US, checks_envelope.is_ours),
     Check("recipient", Stage.RCPT, _ALL, checks_envelope.is_known),
     Check("quota", Stage.RCPT, _ALL, checks_envelope.has_quota),
+    Check("greylist", Stage.RCPT, _MX, checks_envelope.is_not_new, _unless_off("greylist")),
     Check("loop", Stage.MESSAGE, _ALL, checks_message.does_not_loop),
     Check("author", Stage.MESSAGE, _MX, checks_message.has_one_author),
     Check("spf", Stage.MESSAGE, _MX, checks_message.spf, _for_strangers),
+    Check("sender-rate", Stage.MESSAGE, _MX, checks_message.is_not_too_fast, _limits_senders),
     Check("dkim", Stage.MESSAGE, _MX, checks_message.dkim, _for_strangers),
     Check("dmarc", Stage.MESSAGE, _MX, checks_message.dmarc, _for_strangers),
     Check("own-author", Stage.MESSAGE, _PEOPLE, ownership.author_is_ones_own),
@@ -79,12 +124,10 @@ CHECKS = (
 
 def checks_for(role: Role, settings: InboundSettings) -> Checks:
     """The checks of the list that are on, made once for each listener."""
+    on = [check for check in CHECKS if role in check.roles and check.is_on(settings)]
 
     def at(stage: Stage) -> tuple[RunCheck, ...]:
-        return tuple(
-            check.run
-            for check in CHECKS
-            if check.stage is stage and role in check.roles and check.is_on(settings)
-        )
+        return tuple(check.run for check in on if check.stage is stage)
 
-    return Checks(at(Stage.CONNECT), at(Stage.HELO), at(Stage.MAIL), at(Stage.RCPT), at(Stage.MESSAGE))
+    ahead = tuple(check.ahead for check in on if check.ahead is not None)
+    return Checks(ahead, *map(at, Stage))

@@ -7,7 +7,7 @@ import re
 from postier.message.dates import format_date_time
 from postier.net.api import TlsInfo
 
-__all__ = ["literal", "protocol", "received", "return_path"]
+__all__ = ["delivered_to", "literal", "protocol", "received", "return_path"]
 
 _TLS_WORD = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -49,6 +49,11 @@ def received(
 def return_path(reverse_path: str) -> bytes:
     """RFC 5321 4.4: the last thing added, on top. `reverse_path` "" is the null path."""
     return f"Return-Path: <{reverse_path}>\r\n".encode()
+
+
+def delivered_to(forward_path: str) -> bytes:
+    """RFC 9228: an address of ours has sent the message on; when it comes back to it, it goes in a circle."""
+    return f"Delivered-To: {forward_path}\r\n".encode()
 
 
 def literal(ip: str) -> str:

@@ -105,6 +105,8 @@ class _InboundSession:
     async def run(self) -> None:
         """Until either side closes. Raises ConnectionLost."""
         dialogue = self._dialogue
+        for ask in dialogue.checks.ahead:
+            ask(dialogue)
         refusal = await decide(dialogue.checks.connect, dialogue, dialogue)
         if refusal is not None:
             self._log_refusal(refusal, "")
@@ -117,7 +119,8 @@ class _InboundSession:
         except IdleTimeout:
             self._core.hang_up(_IDLE)
         finally:
-            self._dialogue.abandon()
+            dialogue.abandon()
+            dialogue.forget_lookups()
         await self._connection.flush(self._core)
         self._connection.close()
 

@@ -6,6 +6,7 @@ from postier.store.sql.annotations import AnnotationReader, AnnotationTx
 from postier.store.sql.arrivals import ArrivalTx
 from postier.store.sql.blobs import BlobReader, BlobTx
 from postier.store.sql.directory import DirectoryReader, DirectoryTx
+from postier.store.sql.greylist import GreylistReader, GreylistTx
 from postier.store.sql.journal import JournalReader, JournalTx
 from postier.store.sql.mailboxes import MailboxTx
 from postier.store.sql.meta import MetaReader, MetaTx
@@ -33,6 +34,7 @@ class SqlReader(
     StepReader,
     MetaReader,
     RoutingReader,
+    GreylistReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
@@ -51,5 +53,6 @@ class SqlTx(
     StepTx,
     MetaTx,
     RoutingTx,
+    GreylistTx,
 ):
     """`store.api.Tx` over a connection that is inside a transaction."""
