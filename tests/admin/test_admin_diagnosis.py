@@ -10,8 +10,10 @@ from typing import cast
 import pytest
 
 from postier.admin import diagnosis
-from postier.admin.diagnosis import Finding, check_port
+from postier.admin.diagnosis import Finding, check_lists, check_port
+from postier.filter.dnsbl import parse_list
 from postier.store.api import QueueFigures, Store
+from postier.testing.dns import ZoneResolver
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -112,3 +114,17 @@ def test_destinations_that_take_nothing() -> None:
     _, finding = asyncio.run(diagnosis.check_queue(cast(Store, store), 100_000))
     assert (finding.state, finding.subject) == ("warning", "mail for dead.test")
     assert "the oldest for 5 h" in finding.detail
+
+
+def test_lists_that_do_not_work_are_named() -> None:
+    zone = {
+        "2.0.0.127.well.example": [("A", "127.0.0.2")],
+        "2.0.0.127.shy.example": [("A", "127.255.255.254")],
+        "2.0.0.127.dead.example": ["TIMEOUT"],
+    }
+    lists = [parse_list(f"{name}.example=1") for name in ("well", "shy", "dead", "typo")]
+    found = asyncio.run(check_lists(ZoneResolver(zone), lists))
+    assert [finding.state for finding in found] == ["ok", "warning", "warning", "warning"]
+    assert [finding.subject for finding in found] == [f"DNS list {each.zone}" for each in lists]
+    said = ("it answers", "it refuses our resolver", "it does not answer", "is its name right?")
+    assert all(words in finding.detail for words, finding in zip(said, found, strict=True))

@@ -55,12 +55,6 @@ def _unless_off(field: str) -> IsOn:
     return is_on
 
 
-def _asks_reverse_dns(settings: InboundSettings) -> bool:
-    policy = settings.policy
-    wanted = policy.reverse_dns != "off" or (policy.greylist and policy.greylist_passes_named)
-    return _for_strangers(settings) and wanted
-
-
 def _limits_senders(settings: InboundSettings) -> bool:
     policy = settings.policy
     return _for_strangers(settings) and bool(policy.sender_messages or policy.sender_recipients)
@@ -110,7 +104,14 @@ CHECKS = (
     Check("relay", Stage.RCPT, _FOR_US, checks_envelope.is_ours),
     Check("recipient", Stage.RCPT, _ALL, checks_envelope.is_known),
     Check("quota", Stage.RCPT, _ALL, checks_envelope.has_quota),
-    Check("greylist", Stage.RCPT, _MX, checks_envelope.is_not_new, _unless_off("greylist")),
+    Check(
+        "greylist",
+        Stage.RCPT,
+        _MX,
+        checks_envelope.is_not_new,
+        _unless_off("greylist"),
+        reputation.ask_who_vouches,
+    ),
     Check("loop", Stage.MESSAGE, _ALL, checks_message.does_not_loop),
     Check("author", Stage.MESSAGE, _MX, checks_message.has_one_author),
     Check("spf", Stage.MESSAGE, _MX, checks_message.spf, _for_strangers),

@@ -14,7 +14,14 @@ from postier.filter.reverse_dns import Iprev, ReverseName, reverse_name
 from postier.smtp.inbound.dialogue import Dialogue
 from postier.smtp.inbound.dns_budget import DnsBudget
 
-__all__ = ["ask_lists", "ask_reverse_name", "iprev_result", "listings_of", "reverse_name_of"]
+__all__ = [
+    "ask_lists",
+    "ask_reverse_name",
+    "ask_who_vouches",
+    "iprev_result",
+    "listings_of",
+    "reverse_name_of",
+]
 
 REVERSE_DNS, LISTS = "reverse-dns", "dnsbl"
 REVERSE_TIME = 10.0
@@ -26,6 +33,12 @@ def ask_reverse_name(dialogue: Dialogue) -> None:
     if address is not None and not is_inside(address):
         resolver = DnsBudget(dialogue.services.resolver, REVERSE_TIME)
         dialogue.lookups[REVERSE_DNS] = asyncio.create_task(reverse_name(resolver, address))
+
+
+def ask_who_vouches(dialogue: Dialogue) -> None:
+    """For greylisting, where the settings let a name count."""
+    if dialogue.settings.policy.greylist_passes_named and REVERSE_DNS not in dialogue.lookups:
+        ask_reverse_name(dialogue)
 
 
 def ask_lists(dialogue: Dialogue) -> None:
