@@ -77,6 +77,11 @@ def test_workers_count_the_new_ones_together():
     assert [len(fill(gate, ["192.0.2.1"] * 3)) for gate in gates] == [3, 1]
 
 
+def test_this_machine_may_be_hasty():
+    gate = Gate(Limits(0, 0, 0, 2), 10_000)
+    assert len(fill(gate, ["127.0.0.1"] * 10)) == len(fill(gate, ["::1"] * 10)) == 10
+
+
 def test_no_limit_lets_everybody_in():
     assert len(fill(Gate(Limits(0, 0), 100), ["192.0.2.1"] * 101)) == 100
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 __all__ = ["IpAddress", "is_inside", "network_of", "parse_ip"]
@@ -24,6 +25,7 @@ _INSIDE = tuple(
 )
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_ip(text: str) -> IpAddress | None:
     """None for what is no address, such as the peer of a Unix socket; an IPv4-mapped one as plain IPv4."""
     try:
@@ -35,11 +37,13 @@ def parse_ip(text: str) -> IpAddress | None:
     return address
 
 
+@functools.lru_cache(maxsize=4096)
 def is_inside(address: IpAddress) -> bool:
     """Of this machine or a network of its own (RFC 1918, 3927, 4193, 6598): the public DNS knows nothing."""
     return any(address in network for network in _INSIDE)
 
 
+@functools.lru_cache(maxsize=4096)
 def network_of(address: IpAddress) -> str:
     """The /24 or /64 it is in: a sending pool often has one, and a customer has no less."""
     length = 24 if address.version == 4 else 64

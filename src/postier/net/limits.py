@@ -24,7 +24,8 @@ MINUTE = 60
 @dataclass(frozen=True, slots=True)
 class Limits:
     """0 means no limit. `connections`, `per_address`, `per_network`: of one worker at a time, in all, from
-    one address, from one network. `per_minute`: new ones from one address, to all workers that share counts.
+    one address, from one network. `per_minute`: new ones from one address, to all workers that share counts;
+    programs of this machine, such as a webmail, may be as hasty as they like.
 
     In all there are never more than the process may have open files (less some for itself).
     """
@@ -46,6 +47,10 @@ def address_key(address: str) -> str:
 def network_key(address: str) -> str:
     """The /24 of an IPv4 address, the /48 of an IPv6 address."""
     return address.rpartition(".")[0] if ":" not in address else _prefix(address, 6)
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
 
 
 def _prefix(address: str, octets: int) -> str:
@@ -73,7 +78,7 @@ class Gate:
     def why_not(self, address: str) -> str:
         """Nothing lets `address` in; else this is why it may not, for the log. Each call counts as a try."""
         limits = self._limits
-        if limits.per_minute and self._is_hasty(address_key(address)):
+        if limits.per_minute and not _is_loopback(address) and self._is_hasty(address_key(address)):
             return "too many connections from one address in a minute"
         if self._open >= self._most:
             return "too many connections"
