@@ -50,6 +50,7 @@ from postier.net.tls import CertificateError, CertificateStore
 from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
 from postier.queue.attempt import QueueServices
 from postier.queue.schedule import Schedule
+from postier.queue.suppress import SuppressionRules
 from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.search.sqlite import SqliteTextIndex
 from postier.sending import open_outbound
@@ -432,6 +433,7 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
         transport=outbound.transport,
         sites=outbound.routes,
         schedules=RouteSchedules(outbound.book, schedule),
+        suppression=SuppressionRules(settings.suppression.bounces, settings.suppression.keep),
     )
     worker_settings = WorkerSettings(
         name=f"{socket.gethostname()}/worker-{number}",
@@ -468,10 +470,12 @@ async def _sweep(backend: Backend, owner: str) -> None:
 
 
 async def _forget_failures(backend: Backend) -> None:
-    before = backend.clock.now() - FORGET_AFTER
+    now = int(backend.clock.now())
+    keep = backend.settings.suppression.keep
 
     async def work(tx: Tx) -> None:
-        await tx.forget_login_failures(before)
+        await tx.forget_login_failures(now - FORGET_AFTER)
+        await tx.forget_suppressions(now - keep, now)
 
     await backend.store.transact(work, durable=False)
 

@@ -24,6 +24,7 @@ VERBS = {
     "queue": "Look at outgoing mail and move it.",
     "trace": "Tell what became of a message, step by step.",
     "route": "Send a domain's mail to one place.",
+    "suppress": "List, add and lift addresses elsewhere that nothing is sent to.",
     "dns": "Print and check the DNS records a domain needs.",
     "doctor": "Check ports, certificate, DNS and storage.",
 }

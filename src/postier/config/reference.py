@@ -21,6 +21,8 @@ PART_TITLES = {
     "smtp": "SMTP",
     "policy": "Who is let in",
     "queue": "The queue of outgoing mail",
+    "suppression": "Addresses that are not written to",
+    "srs": "Forwarded mail",
     "imap": "IMAP",
     "pop3": "POP3",
     "trace": "The stories of messages",

@@ -47,6 +47,8 @@ __all__ = [
     "Setting",
     "Settings",
     "SmtpSettings",
+    "SrsSettings",
+    "SuppressionSettings",
     "TlsSettings",
     "TraceSettings",
     "load_settings",
@@ -115,6 +117,24 @@ SETTINGS = (
         "queue.delay_notice_after", DURATION, "4h", "Age at which the sender is told that a message waits."
     ),
     Setting("queue.concurrency", COUNT, 100, "Deliveries of one worker at a time."),
+    Setting(
+        "suppression.bounces",
+        COUNT,
+        2,
+        "So many answers that an address elsewhere is unknown stop mail to it; 0 never does.",
+    ),
+    Setting(
+        "suppression.keep",
+        DURATION,
+        "30d",
+        "How long such answers count, and mail to the address is stopped.",
+    ),
+    Setting(
+        "srs.enabled",
+        BOOLEAN,
+        True,
+        "Give mail of strangers that an alias forwards a return address of ours, so that SPF holds (SRS).",
+    ),
     Setting(
         "imap.idle_timeout",
         DURATION,
@@ -187,6 +207,7 @@ LEAST: Mapping[str, tuple[Any, str]] = {
     "queue.retry_first": ("1s", "0 would never rest"),
     "queue.retry_max": ("1s", "0 would never rest"),
     "queue.concurrency": (1, "0 would deliver nothing"),
+    "suppression.keep": ("1d", "bounces come hours apart"),
     "trace.keep": ("1h", "an attempt must find its message"),
     "imap.idle_timeout": ("30m", "RFC 9051 5.4"),
     "pop3.idle_timeout": ("10m", "RFC 1939 3"),
@@ -239,6 +260,19 @@ class QueueSettings:
     give_up_after: int
     delay_notice_after: int
     concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionSettings:
+    """`keep` in seconds."""
+
+    bounces: int
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
+class SrsSettings:
+    enabled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +329,8 @@ class Settings:
     smtp: SmtpSettings
     policy: PolicySettings
     queue: QueueSettings
+    suppression: SuppressionSettings
+    srs: SrsSettings
     imap: ImapSettings
     pop3: Pop3Settings
     trace: TraceSettings
@@ -311,6 +347,8 @@ PARTS: Mapping[str, type[Any]] = {
     "smtp": SmtpSettings,
     "policy": PolicySettings,
     "queue": QueueSettings,
+    "suppression": SuppressionSettings,
+    "srs": SrsSettings,
     "imap": ImapSettings,
     "pop3": Pop3Settings,
     "trace": TraceSettings,

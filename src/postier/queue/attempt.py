@@ -28,6 +28,7 @@ from postier.queue.post import Parcel, post
 from postier.queue.schedule import Schedules
 from postier.queue.sender import ReportDesk
 from postier.queue.story import attempt_steps
+from postier.queue.suppress import SuppressionRules, is_unknown_user, note_unknown
 from postier.queue.verdict import Verdict, judge
 from postier.store.api import (
     NoSuchAccount,
@@ -71,6 +72,17 @@ class QueueServices:
     clock: Clock
     sites: Sites = field(default_factory=EachItsOwn)
     schedules: Schedules | None = None
+    suppression: SuppressionRules = field(default_factory=SuppressionRules)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """An attempt to write down, as made at `when`. `unknown`: the results that say so of a recipient."""
+
+    verdict: Verdict
+    steps: Callable[..., list[Step]]
+    when: float
+    unknown: tuple[DeliveryResult, ...] = ()
 
 
 class Attempts:
@@ -179,10 +191,12 @@ class Attempts:
         verdict = judge(entry, results, now, schedule, jitter=self._rng.random(), final_hop=final_hop)
         report = await self._report(entry, verdict, message) if verdict.notices else None
         steps = functools.partial(attempt_steps, entry, results, verdict, when, in_mailbox=final_hop)
+        unknown = () if final_hop else tuple(filter(is_unknown_user, results))
+        ended = _Ended(verdict, steps, when, unknown)
         if report is None:
-            await self._write(entry, verdict, parcels, steps, when)
+            await self._write(entry, ended, parcels)
         else:
-            await self._write_with_report(entry, verdict, parcels, report, steps, when)
+            await self._write_with_report(entry, ended, parcels, report)
         _count(entry, steps(), now)
         if report is not None:
             REPORTS.add(verdict.notices[0].action.value)
@@ -202,42 +216,34 @@ class Attempts:
             return None
 
     async def _write_with_report(
-        self,
-        entry: QueueEntry,
-        verdict: Verdict,
-        parcels: tuple[Parcel, ...],
-        report: Parcel,
-        steps: Callable[..., list[Step]],
-        when: float,
+        self, entry: QueueEntry, ended: _Ended, parcels: tuple[Parcel, ...], report: Parcel
     ) -> None:
         """The report goes to the sender, else to the postmaster, else nowhere."""
         try:
-            return await self._write(entry, verdict, (*parcels, report), steps, when)
+            return await self._write(entry, ended, (*parcels, report))
         except (OverQuota, NoSuchAccount) as error:
             log.warning("report not taken", trace=entry.trace_id, report=report.trace_id, why=error)
         instead = await self._desk.for_postmaster(report)
         if instead is not None:
             try:
-                return await self._write(entry, verdict, (*parcels, instead), steps, when)
+                return await self._write(entry, ended, (*parcels, instead))
             except (OverQuota, NoSuchAccount) as error:
                 log.warning("postmaster can't take it", trace=entry.trace_id, why=error)
-        await self._write(entry, verdict, parcels, steps, when)
+        await self._write(entry, ended, parcels)
 
-    async def _write(
-        self,
-        entry: QueueEntry,
-        verdict: Verdict,
-        parcels: Sequence[Parcel],
-        steps: Callable[..., list[Step]],
-        when: float,
-    ) -> None:
+    async def _write(self, entry: QueueEntry, ended: _Ended, parcels: Sequence[Parcel]) -> None:
         """One transaction; while the store is unavailable, again: an attempt forgotten is one made twice."""
+        verdict, steps, when = ended.verdict, ended.steps, ended.when
 
         async def work(tx: Tx) -> None:
             current = await tx.queue_entry(entry.entry_id)
             if current is None:  # dropped by the administrator meanwhile
                 await tx.add_steps(steps())
                 return
+            if ended.unknown:
+                await note_unknown(
+                    tx, ended.unknown, entry.reverse_path, int(when), self._services.suppression
+                )
             report = next((parcel.trace_id for parcel in parcels if parcel.about), "")
             await tx.add_steps(steps(report=report))
             for parcel in parcels:

@@ -28,6 +28,9 @@ from postier.store.routing import (
     RoutingTx,
     Source,
     SourcePool,
+    Suppression,
+    SuppressionReader,
+    SuppressionTx,
 )
 from postier.store.values import (
     ANYONE,
@@ -141,6 +144,9 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreUnavailable",
+    "Suppression",
+    "SuppressionReader",
+    "SuppressionTx",
     "Tx",
     "Uid",
 ]
@@ -148,7 +154,7 @@ __all__ = [
 Result = TypeVar("Result")
 
 
-class Reader(RoutingReader, GreylistReader, Protocol):
+class Reader(RoutingReader, SuppressionReader, GreylistReader, Protocol):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
 
     # directory
@@ -395,7 +401,7 @@ class Reader(RoutingReader, GreylistReader, Protocol):
     async def meta(self, key: str) -> str | None: ...
 
 
-class Tx(Reader, RoutingTx, GreylistTx, Protocol):
+class Tx(Reader, RoutingTx, SuppressionTx, GreylistTx, Protocol):
     """Reading and changing within one transaction: all of it happens, or nothing."""
 
     # directory

@@ -1,4 +1,4 @@
-"""What the administrator says about mail that leaves: routes, and pools of addresses to send from.
+"""What is said about mail that leaves: routes, pools of addresses to send from, addresses not to send to.
 
 Values and the two faces of the store for them; `store.api` hands them on.
 """
@@ -18,6 +18,9 @@ __all__ = [
     "RoutingTx",
     "Source",
     "SourcePool",
+    "Suppression",
+    "SuppressionReader",
+    "SuppressionTx",
 ]
 
 
@@ -111,6 +114,24 @@ class SourcePool:
     sticky: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """A foreign address that nothing is sent to before `until`, or whose bounces are counted (0).
+
+    `address`: its lookup key. `bounces`: how many, the `first` and the `last` when (all seconds since 1970).
+    `diagnostic`, `remote`: what was said the last time and by whom. `sender`: to whose mail.
+    """
+
+    address: str
+    bounces: int
+    first: int
+    last: int
+    until: int = 0
+    diagnostic: str = ""
+    remote: str = ""
+    sender: str = ""
+
+
 class RoutingReader(Protocol):
     async def routing_version(self) -> int:
         """Grows with each change of a route or pool; cheap enough to ask for every message."""
@@ -140,4 +161,28 @@ class RoutingTx(RoutingReader, Protocol):
 
     async def remove_source_pool(self, name: str) -> bool:
         """False if there was none."""
+        ...
+
+
+class SuppressionReader(Protocol):
+    async def suppression(self, address: str) -> Suppression | None:
+        """By its lookup key."""
+        ...
+
+    async def suppressions(self, limit: int = 1000, after: str = "") -> list[Suppression]:
+        """By address, those behind `after`."""
+        ...
+
+
+class SuppressionTx(SuppressionReader, Protocol):
+    async def set_suppression(self, suppression: Suppression) -> None:
+        """Adds it, or replaces the one of its address."""
+        ...
+
+    async def remove_suppression(self, address: str) -> bool:
+        """False if there was none."""
+        ...
+
+    async def forget_suppressions(self, last_before: int, until_before: int) -> int:
+        """Those that had their last bounce, and end, before those moments. Returns how many."""
         ...

@@ -43,6 +43,7 @@ from postier.testing.store_routing_contract import RoutingContract
 from postier.testing.store_search_contract import SearchContract
 from postier.testing.store_sharing_contract import SharingContract
 from postier.testing.store_steps_contract import StepsContract
+from postier.testing.store_suppression_contract import SuppressionContract
 
 __all__ = ["ALL", "StoreContract", "deliver"]
 
@@ -79,6 +80,7 @@ class StoreContract(
     StepsContract,
     RoutingContract,
     GreylistContract,
+    SuppressionContract,
 ):
     """The suite: mailboxes, messages and transactions here, people and outgoing mail in its bases."""
 

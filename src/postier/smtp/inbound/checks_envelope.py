@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 
 from postier.accounts.directory import RecipientKind, Resolution
@@ -24,6 +25,7 @@ __all__ = [
     "has_room_for_recipient",
     "is_known",
     "is_not_new",
+    "is_not_suppressed",
     "is_ours",
 ]
 
@@ -120,3 +122,21 @@ async def _is_vouched_for(dialogue: Dialogue) -> bool:
         return False
     name = await reverse_name_of(dialogue)
     return name is not None and name.result is Iprev.PASS
+
+
+async def is_not_suppressed(dialogue: Dialogue, transaction: Transaction, to: Addressee) -> Outcome:
+    """Who was unknown elsewhere again and again is not written to: our people hear of it here."""
+    path = to.rcpt.forward_path
+    if path is None or (await to.resolution()).kind is not RecipientKind.FOREIGN:
+        return None
+    found = await dialogue.services.store.reader.suppression(path.lookup_key)
+    if found is None or found.until <= dialogue.services.clock.now():
+        return None
+    since = time.strftime("%Y-%m-%d", time.gmtime(found.last))
+    why = (
+        f"is unknown there, as we were told on {since}"
+        if found.bounces
+        else f"is not written to since {since}"
+    )
+    lift = f"'postier suppress remove {path}' lifts this"
+    return Refuse(Reply(550, "5.1.1", f"<{path}> {why}; {lift}"), "suppressed")

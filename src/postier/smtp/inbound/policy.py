@@ -112,6 +112,7 @@ CHECKS = (
         _unless_off("greylist"),
         reputation.ask_who_vouches,
     ),
+    Check("suppressed", Stage.RCPT, _PEOPLE, checks_envelope.is_not_suppressed),
     Check("loop", Stage.MESSAGE, _ALL, checks_message.does_not_loop),
     Check("author", Stage.MESSAGE, _MX, checks_message.has_one_author),
     Check("spf", Stage.MESSAGE, _MX, checks_message.spf, _for_strangers),

@@ -16,6 +16,7 @@ from postier.store.sql.rights import RightsReader, RightsTx
 from postier.store.sql.routing import RoutingReader, RoutingTx
 from postier.store.sql.search import SearchReader
 from postier.store.sql.steps import StepReader, StepTx
+from postier.store.sql.suppressions import SuppressionReader, SuppressionTx
 from postier.store.sql.uid_cache import UidReader
 
 __all__ = ["SqlReader", "SqlTx"]
@@ -35,6 +36,7 @@ class SqlReader(
     MetaReader,
     RoutingReader,
     GreylistReader,
+    SuppressionReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
@@ -54,5 +56,6 @@ class SqlTx(
     MetaTx,
     RoutingTx,
     GreylistTx,
+    SuppressionTx,
 ):
     """`store.api.Tx` over a connection that is inside a transaction."""
