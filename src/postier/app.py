@@ -370,6 +370,7 @@ def _sessions(
         timeout=settings.smtp.idle_timeout,
         normalise_newlines=settings.smtp.submission_normalise_newlines,
         policy=settings.policy,
+        srs=settings.srs.enabled,
     )
     inbound = InboundServices(
         store=backend.store,

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import enum
+import secrets
 from dataclasses import dataclass
 
 from postier.accounts.domains import settings_of, signers_for
+from postier.accounts.srs import SrsError, is_return_address, original, return_address
 from postier.base.address import Address
+from postier.base.clock import Clock, SystemClock
 from postier.base.domain import AddressLiteral, Domain
+from postier.base.log import Log
 from postier.mailauth.dkim.sign import Signer
-from postier.store.api import Account, AccountId, AddressTarget, NoSuchAccount, Reader, Store
+from postier.store.api import Account, AccountId, AddressTarget, NoSuchAccount, Reader, Store, Tx
 
 __all__ = ["POSTMASTER_META", "Directory", "RecipientKind", "Resolution"]
 
 MAX_ALIAS_DEPTH = 10
 MAX_TARGETS = 1000
 SUBADDRESS_SEPARATOR = "+"
+SRS_KEY_META = "srs-key"
 POSTMASTER_META = "postmaster"
 """Key of the store's meta fact that holds the account id of whoever answers for this server."""
+
+log = Log("directory")
 
 
 class RecipientKind(enum.Enum):
@@ -32,6 +39,7 @@ class RecipientKind(enum.Enum):
 class Resolution:
     """Where the mail of one address goes: accounts of ours and foreign addresses it is forwarded to.
 
+    `returns`: it takes only what is returned to a sender whose mail we forwarded (see srs.py).
     `full`: it goes to one account alone, and that one has used up its quota or has not the room asked for.
     """
 
@@ -39,13 +47,15 @@ class Resolution:
     accounts: tuple[AccountId, ...] = ()
     forwards: tuple[Address, ...] = ()
     full: bool = False
+    returns: bool = False
 
 
 class Directory:
     """Answers from the store, never stale."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock | None = None) -> None:
         self._store = store
+        self._clock = clock or SystemClock()
 
     async def is_local_domain(self, domain: Domain | AddressLiteral) -> bool:
         return isinstance(domain, Domain) and await self._store.reader.domain(domain.ascii) is not None
@@ -59,6 +69,8 @@ class Directory:
         if not await self.is_local_domain(address.domain):
             return Resolution(RecipientKind.FOREIGN)
         reader = self._store.reader
+        if is_return_address(address.local_part) and await reader.address(address.lookup_key) is None:
+            return await self._returned(address)
         targets = await _targets(reader, address)
         if not targets:
             return Resolution(RecipientKind.UNKNOWN)
@@ -67,6 +79,35 @@ class Directory:
             return Resolution(RecipientKind.UNKNOWN)
         full = len(accounts) == 1 and not forwards and await _is_full(reader, next(iter(accounts)), size)
         return Resolution(RecipientKind.LOCAL, tuple(accounts), tuple(forwards), full)
+
+    async def return_path(self, reverse_path: str, alias: Address) -> str:
+        """The reverse-path of mail that `alias` forwards (not the null path): a return address where it is a
+        stranger's, and where that finds room. Raises StoreError."""
+        path = Address.parse(reverse_path)
+        if (
+            await self.is_local_domain(path.domain)
+            or not isinstance(alias.domain, Domain)
+            or not await self.is_local_domain(alias.domain)
+        ):
+            return reverse_path
+        key = await self._store.reader.meta(SRS_KEY_META)
+        if key is None:
+            key = await self._store.transact(_make_srs_key)
+        found = return_address(path, alias.domain, bytes.fromhex(key), self._clock.now())
+        return reverse_path if found is None else str(found)
+
+    async def _returned(self, address: Address) -> Resolution:
+        key = await self._store.reader.meta(SRS_KEY_META)
+        if key is None:
+            return Resolution(RecipientKind.UNKNOWN)  # none was ever given out
+        try:
+            sender = original(address, bytes.fromhex(key), self._clock.now())
+        except SrsError as error:
+            log.info("not a return address", address=address, why=error)
+            return Resolution(RecipientKind.UNKNOWN)
+        if await self.is_local_domain(sender.domain):
+            return Resolution(RecipientKind.UNKNOWN)  # never given out
+        return Resolution(RecipientKind.LOCAL, forwards=(sender,), returns=True)
 
     async def postmaster(self) -> AccountId | None:
         """Who reads mail for the bare <postmaster> (RFC 5321 4.5.1)."""
@@ -122,6 +163,14 @@ class Directory:
                     seen.add(address.lookup_key)
                     todo.extend((t, depth + 1) for t in reversed(await _targets(reader, address)))
         return accounts, forwards
+
+
+async def _make_srs_key(tx: Tx) -> str:
+    key = await tx.meta(SRS_KEY_META)
+    if key is None:
+        key = secrets.token_hex(32)
+        await tx.set_meta(SRS_KEY_META, key)
+    return key
 
 
 async def _listed_targets(reader: Reader, address: Address) -> tuple[AddressTarget, ...]:

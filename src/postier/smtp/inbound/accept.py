@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postier.accounts.delivery import deliver, new_message
+from postier.base.address import Address
 from postier.base.log import Log
 from postier.base.metrics import ACCEPTANCE, MESSAGES, RECIPIENTS
 from postier.base.status import Reply
@@ -197,7 +198,7 @@ async def _store(
     if accepted.set_aside:
         place = {"mailbox": accepted.mailbox, "reason": accepted.set_aside}
         arrival.insert(1, Step(transaction.trace_id, accepted.when, StepKind.FILTERED, place))
-    outgoing = _by_destination(transaction.recipients)
+    outgoing = await _outgoing(dialogue, transaction)
 
     async def work(tx: Tx) -> None:
         blob_id, _ = await tx.add_blob(accepted.prefix, incoming.spool)
@@ -205,18 +206,18 @@ async def _store(
         message = new_message(accepted.analysis, blob_id, prefix=accepted.prefix, internal_date=accepted.now)
         for account_id in accounts:
             await deliver(tx, account_id, message, mailbox=accepted.mailbox)
-        for destination, recipients in outgoing.items():
+        for (destination, reverse_path), recipients in outgoing.items():
             entry_id = await tx.add_queue_entry(
                 trace_id=transaction.trace_id,
                 account_id=dialogue.account.account_id if dialogue.account else None,
-                reverse_path=transaction.reverse_path,
+                reverse_path=reverse_path,
                 destination=destination,
                 blob_id=blob_id,
                 recipients=recipients,
                 arrived=accepted.now,
                 next_attempt=accepted.now,
                 body="8BITMIME" if accepted.analysis.eight_bit else "7BIT",
-                smtputf8=_needs_smtputf8(transaction, accepted.analysis, recipients),
+                smtputf8=_needs_smtputf8(reverse_path, accepted.analysis, recipients),
                 envid=transaction.mail.envid,
                 ret=transaction.mail.ret,
             )
@@ -233,15 +234,20 @@ def _accounts(recipients: Sequence[Recipient]) -> tuple[AccountId, ...]:
     return tuple(dict.fromkeys(account for recipient in recipients for account in recipient.accounts))
 
 
-def _by_destination(recipients: Sequence[Recipient]) -> dict[str, list[QueueRecipient]]:
-    """Foreign recipients, each once, by the domain or literal they share."""
+async def _outgoing(
+    dialogue: Dialogue, transaction: Transaction
+) -> dict[tuple[str, str], list[QueueRecipient]]:
+    """Foreign recipients, each once, by the domain or literal they share and the reverse-path of the mail."""
     from_path: dict[str, tuple[str, Recipient]] = {}
-    for recipient in recipients:
+    for recipient in transaction.recipients:
         for address in recipient.forwards:
             from_path.setdefault(str(address), (str(address.domain), recipient))
-    found: dict[str, list[QueueRecipient]] = {}
+    found: dict[tuple[str, str], list[QueueRecipient]] = {}
     for path, (destination, recipient) in from_path.items():
-        same = found.setdefault(destination, [])
+        sender = transaction.reverse_path
+        if dialogue.settings.srs and sender and path != recipient.path:  # an alias forwards it
+            sender = await dialogue.services.directory.return_path(sender, _alias(dialogue, recipient))
+        same = found.setdefault((destination, sender), [])
         same.append(
             QueueRecipient(
                 len(same),
@@ -254,9 +260,13 @@ def _by_destination(recipients: Sequence[Recipient]) -> dict[str, list[QueueReci
     return found
 
 
-def _needs_smtputf8(
-    transaction: Transaction, analysis: Analysis, recipients: Sequence[QueueRecipient]
-) -> bool:
+def _alias(dialogue: Dialogue, recipient: Recipient) -> Address:
+    """RCPT TO:<postmaster> is the only one without a domain."""
+    path = recipient.path
+    return Address.parse(path if "@" in path else f"{path}@{dialogue.settings.hostname}")
+
+
+def _needs_smtputf8(reverse_path: str, analysis: Analysis, recipients: Sequence[QueueRecipient]) -> bool:
     """Asked for only where something is not ASCII: many hosts still lack the extension (RFC 6531 3.4)."""
-    paths = (transaction.reverse_path, *(recipient.forward_path for recipient in recipients))
+    paths = (reverse_path, *(recipient.forward_path for recipient in recipients))
     return analysis.utf8_headers or not all(path.isascii() for path in paths)

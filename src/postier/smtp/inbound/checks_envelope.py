@@ -27,6 +27,7 @@ __all__ = [
     "is_not_new",
     "is_not_suppressed",
     "is_ours",
+    "takes_from_anybody",
 ]
 
 
@@ -34,6 +35,9 @@ _TOO_BIG = Refuse(Reply(552, "5.3.4", "The message is too big"), "declared size"
 _TOO_MANY = Defer(Reply(452, "4.5.3", "Too many recipients"), "number of recipients")
 _UNKNOWN = Refuse(Reply(550, "5.1.1", "No such address here"), "unknown recipient")
 _RELAYING = Refuse(Reply(550, "5.7.1", "Relaying denied: this is not an address of ours"), "relaying")
+_RETURNS_ONLY = Refuse(
+    Reply(550, "5.7.1", "This address takes only what is returned, from <>"), "not from the null path"
+)
 _FULL = Defer(Reply(452, "4.2.2", "The mailbox is full"), "over quota")
 
 
@@ -85,6 +89,11 @@ async def is_ours(dialogue: Dialogue, transaction: Transaction, to: Addressee) -
 async def is_known(dialogue: Dialogue, transaction: Transaction, to: Addressee) -> Outcome:
     """Refused here, never bounced later (backscatter)."""
     return _UNKNOWN if (await to.resolution()).kind is RecipientKind.UNKNOWN else None
+
+
+async def takes_from_anybody(dialogue: Dialogue, transaction: Transaction, to: Addressee) -> Outcome:
+    """A return address of forwarded mail takes what is returned, and is no way to write to its owner."""
+    return _RETURNS_ONLY if transaction.reverse_path and (await to.resolution()).returns else None
 
 
 async def has_quota(dialogue: Dialogue, transaction: Transaction, to: Addressee) -> Outcome:

@@ -67,6 +67,7 @@ class InboundSettings:
     in needs no TLS, and neither DNS nor manners are checked. `timeout`: seconds without input (RFC 5321
     4.5.3.2.7). `max_refused_recipients`: unknown or foreign addresses before we hang up (address harvest).
     `dns_time`: seconds that the checks of one message may wait for the DNS, all together.
+    `srs`: what an alias forwards gets a return address of ours.
     `normalise_newlines`: on submission a CR or LF alone is a line end, for devices that know no better.
     """
 
@@ -81,6 +82,7 @@ class InboundSettings:
     max_refused_recipients: int = 100
     dns_time: float = 20.0
     normalise_newlines: bool = False
+    srs: bool = True
     policy: PolicySettings = USUAL_POLICY
 
 

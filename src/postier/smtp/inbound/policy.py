@@ -103,6 +103,7 @@ CHECKS = (
     ),
     Check("relay", Stage.RCPT, _FOR_US, checks_envelope.is_ours),
     Check("recipient", Stage.RCPT, _ALL, checks_envelope.is_known),
+    Check("return-address", Stage.RCPT, _ALL, checks_envelope.takes_from_anybody),
     Check("quota", Stage.RCPT, _ALL, checks_envelope.has_quota),
     Check(
         "greylist",
