@@ -22,7 +22,7 @@ import pytest
 from postier.demo.world import Organisation, World
 from postier.testing.ports import free_port_base
 
-PEOPLE = 130
+PEOPLE = 260
 PASSWORD = "demo pass-word"
 HERE = Path(__file__).parent
 

@@ -49,7 +49,7 @@ RETURNS = (b"", b"", b"RETURN () ", b"RETURN (MIN MAX COUNT) ", b"RETURN (SAVE) 
 GONE = {"EXPUNGEISSUED"}
 EXPLAINED = {
     b"FETCH": GONE,
-    b"STORE": GONE | {"LIMIT", "CANNOT"},
+    b"STORE": GONE | {"LIMIT", "CANNOT", "MODIFIED"},  # RFC 7162 3.1.3: gone, and changed since
     b"COPY": GONE,
     b"MOVE": GONE,
     b"REPLACE": GONE | {"NONEXISTENT", "CANNOT"},
