@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 
 import pytest
 
+from postier.base.clock import SystemClock
 from postier.imap.wire.capabilities import CAPABILITIES, Surroundings, render_capabilities
 from postier.imap.wire.commands import COMMANDS as IMAP_COMMANDS
 from postier.imap.wire.values import State as ImapState
@@ -34,8 +35,11 @@ SMTP_EXTENSIONS = {
     "SMTPUTF8": "6531",
     "ENHANCEDSTATUSCODES": "2034",
     "CHUNKING": "3030",
+    "BINARYMIME": "3030",
     "DSN": "3461",
     "LIMITS": "9422",
+    "REQUIRETLS": "8689",
+    "FUTURERELEASE": "4865",
     "STARTTLS": "3207",
     "AUTH": "4954",
 }
@@ -123,13 +127,12 @@ def test_what_pop3_announces_is_implemented() -> None:
 
 def test_what_smtp_announces_is_implemented() -> None:
     announced: set[str] = set()
+    services = cast(InboundServices, SimpleNamespace(clock=SystemClock()))
     for tls, trusted in ((None, False), (None, True), (TlsInfo("TLSv1.3", "x", 256), False)):
         connection = cast(Connection, SimpleNamespace(tls=tls))
         for role in Role:
-            settings = InboundSettings("mail.example", trust_loopback=trusted)
-            dialogue = Dialogue(
-                role, settings, cast(InboundServices, None), connection, checks_for(role, settings)
-            )
+            settings = InboundSettings("mail.example", trust_loopback=trusted, future_release=60)
+            dialogue = Dialogue(role, settings, services, connection, checks_for(role, settings))
             announced |= {line.split()[0] for line in inbound_session._capabilities(dialogue)}
     assert announced == set(SMTP_EXTENSIONS)
     assert _unproved(SMTP_EXTENSIONS.values()) == set()

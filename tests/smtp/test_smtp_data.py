@@ -86,6 +86,29 @@ def test_octets_are_refused_exactly_for_bare_newlines(stream: bytes, positions: 
         assert got == stream
 
 
+@given(
+    st.lists(st.sampled_from([b"\r\n", b"a", b"\r", b"\n", b"\0"]), max_size=12).map(b"".join),
+    st.lists(st.integers(0, 50), max_size=5),
+)
+def test_the_header_of_a_binary_message_is_lines_and_its_body_is_octets(stream: bytes, positions: list[int]):
+    """RFC 3030 3, and no smuggling through the header."""
+    end = 2 if stream.startswith(b"\r\n") else stream.find(b"\r\n\r\n") + 4
+    lines = stream[:end] if end != 3 else stream
+    reader, got = OctetReader(binary=True), b""
+    reader.begin(len(stream))
+    try:
+        for piece in cuts(stream + b"rest", positions):
+            if not reader.remaining:
+                break
+            got += reader.feed(piece)[0]
+        is_bare = reader.after_cr
+    except BareNewline:
+        is_bare = True
+    assert is_bare == bool(BARE.search(lines))
+    if not is_bare:
+        assert got == stream
+
+
 @settings(max_examples=300)
 @given(
     st.lists(

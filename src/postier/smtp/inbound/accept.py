@@ -216,10 +216,13 @@ async def _store(
                 recipients=recipients,
                 arrived=accepted.now,
                 next_attempt=accepted.now,
-                body="8BITMIME" if accepted.analysis.eight_bit else "7BIT",
+                body=_body(transaction, accepted.analysis),
                 smtputf8=_needs_smtputf8(reverse_path, accepted.analysis, recipients),
                 envid=transaction.mail.envid,
                 ret=transaction.mail.ret,
+                requiretls=transaction.mail.requiretls,
+                release_at=transaction.release_at,
+                language=dialogue.account.language if dialogue.account else "",
             )
             steps += queued_steps(transaction.trace_id, accepted.when, entry_id, destination, recipients)
         await tx.add_steps(steps)
@@ -264,6 +267,13 @@ def _alias(dialogue: Dialogue, recipient: Recipient) -> Address:
     """RCPT TO:<postmaster> is the only one without a domain."""
     path = recipient.path
     return Address.parse(path if "@" in path else f"{path}@{dialogue.settings.hostname}")
+
+
+def _body(transaction: Transaction, analysis: Analysis) -> str:
+    """What the next host must take (RFC 6152, RFC 3030), by what there is rather than by what was said."""
+    if transaction.mail.is_binary:
+        return "BINARYMIME"
+    return "8BITMIME" if analysis.eight_bit else "7BIT"
 
 
 def _needs_smtputf8(reverse_path: str, analysis: Analysis, recipients: Sequence[QueueRecipient]) -> bool:

@@ -68,6 +68,7 @@ class InboundSettings:
     4.5.3.2.7). `max_refused_recipients`: unknown or foreign addresses before we hang up (address harvest).
     `dns_time`: seconds that the checks of one message may wait for the DNS, all together.
     `srs`: what an alias forwards gets a return address of ours.
+    `future_release`: seconds that submitted mail may be held for its sender (RFC 4865); 0 holds none.
     `normalise_newlines`: on submission a CR or LF alone is a line end, for devices that know no better.
     """
 
@@ -83,6 +84,7 @@ class InboundSettings:
     dns_time: float = 20.0
     normalise_newlines: bool = False
     srs: bool = True
+    future_release: int = 0
     policy: PolicySettings = USUAL_POLICY
 
 
@@ -126,6 +128,7 @@ class Transaction:
     """One mail transaction; the next one, also after a failure, is another object.
 
     `marks`: what the checks so far noted, those of the connection first. `spf`: once somebody asked.
+    `release_at`: not to leave before (RFC 4865), as a check of MAIL has understood it; 0 is at once.
     """
 
     mail: MailFrom
@@ -134,6 +137,7 @@ class Transaction:
     recipients: list[Recipient] = field(default_factory=list)
     incoming: Incoming | None = None
     spf: SpfResult | None = None
+    release_at: int = 0
 
     @property
     def reverse_path(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -339,15 +340,24 @@ def _capabilities(dialogue: Dialogue) -> list[str]:
         "8BITMIME",
         "SMTPUTF8",
         "ENHANCEDSTATUSCODES",
-        *(() if dialogue.normalises_newlines else ("CHUNKING",)),  # counted octets can't be changed
+        *(() if dialogue.normalises_newlines else ("CHUNKING", "BINARYMIME")),  # counted octets stay
         "DSN",
         f"LIMITS RCPTMAX={settings.max_recipients}",
     ]
     if settings.starttls and dialogue.connection.tls is None:
         offers.append("STARTTLS")
+    if dialogue.connection.tls is not None:
+        offers.append("REQUIRETLS")
     if dialogue.role is Role.SUBMISSION and (names := mechanisms(dialogue)):
         offers.append(f"AUTH {' '.join(names)}")
+    if dialogue.role is Role.SUBMISSION and settings.future_release:
+        offers.append(_future_release(settings.future_release, dialogue.services.clock.now()))
     return offers
+
+
+def _future_release(longest: int, now: float) -> str:
+    """How long, and until when (UTC) a message may be held from now on (RFC 4865 3)."""
+    return f"FUTURERELEASE {longest} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now + longest))}"
 
 
 def _reply_for(error: Exception) -> Reply:

@@ -15,14 +15,16 @@ MAX_UNWANTED = 64 * 1024 * 1024
 
 
 class MessageReader:
-    """One transaction's. `begin_text` or, for each chunk, `begin_chunk`; then `read_...` until it is over."""
+    """One transaction's; `binary`: its body is no lines. `begin_text` or, for each chunk, `begin_chunk`; then
+    `read_...` until it is over."""
 
-    __slots__ = ("_chunk", "_fault", "_octets", "_text", "_text_is_over")
+    __slots__ = ("_binary", "_chunk", "_fault", "_octets", "_text", "_text_is_over")
 
-    def __init__(self) -> None:
+    def __init__(self, *, binary: bool = False) -> None:
+        self._binary = binary
         self._text = DotReader()
         self._text_is_over = False
-        self._octets = OctetReader()
+        self._octets = OctetReader(binary=binary)
         self._chunk = Bdat(0, last=False)
         self._fault: CommandError | None = None
 
@@ -39,7 +41,7 @@ class MessageReader:
         if fault is not None:
             if chunk.size > MAX_UNWANTED:
                 raise SmtpViolation("a huge chunk that is refused", fault.reply)
-            self._octets = OctetReader()
+            self._octets = OctetReader(binary=self._binary)
         self._fault = fault
         self._chunk = chunk
         self._octets.begin(chunk.size)

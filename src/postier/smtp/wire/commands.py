@@ -60,10 +60,11 @@ class State(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a command's meaning depends on: the extensions offered, and whether MAIL had SMTPUTF8."""
+    """What a command's meaning depends on: the extensions offered, and what MAIL said of the message."""
 
     offered: frozenset[str]
-    smtputf8: bool
+    smtputf8: bool = False
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,12 @@ def _parse_mail(argument: bytes, context: Context) -> Event:
     fields: dict[str, Any] = {} if cursor.at_end() else parse_params(cursor, MAIL_PARAMS, context.offered)
     if cursor.utf8 and not fields.get("smtputf8"):
         raise CommandError(553, "5.6.7", "This address needs SMTPUTF8")
-    return MailFrom(path, **fields)
+    if "hold_for" in fields and "hold_until" in fields:
+        raise CommandError(501, "5.5.4", "HOLDFOR and HOLDUNTIL exclude each other")
+    mail = MailFrom(path, **fields)
+    if mail.is_binary and "BINARYMIME" not in context.offered:
+        raise CommandError(501, "5.5.4", "BODY has a bad value")
+    return mail
 
 
 def _parse_rcpt(argument: bytes, context: Context) -> Event:
@@ -141,6 +147,14 @@ def _parse_rcpt(argument: bytes, context: Context) -> Event:
         raise CommandError(553, "5.6.7", "This address needs SMTPUTF8")
     fields: dict[str, Any] = {} if cursor.at_end() else parse_params(cursor, RCPT_PARAMS, context.offered)
     return RcptTo(path, **fields)
+
+
+def _parse_data(argument: bytes, context: Context) -> Event:
+    if argument.strip(b" "):
+        raise ParseError(0, "the end of the line")
+    if context.binary:  # RFC 3030 3
+        raise CommandError(503, "5.5.1", "A binary message comes by BDAT")
+    return Data()
 
 
 def parse_bdat(argument: bytes) -> Bdat:
@@ -222,7 +236,7 @@ COMMANDS = {
             b"RCPT", _parse_rcpt, _RCPT, "5321 4.1.1.3", "RCPT TO:<address>",
             limit=_limit(RCPT_PARAMS), eight_bit=True,
         ),
-        Command(b"DATA", _bare(Data), _DATA, "5321 4.1.1.4", "DATA", ends_pipeline=True),
+        Command(b"DATA", _parse_data, _DATA, "5321 4.1.1.4", "DATA", ends_pipeline=True),
         Command(BDAT, _ignored, _BDAT, "3030 2", "BDAT size [LAST]", extension="CHUNKING"),
         Command(
             b"RSET", _bare(Rset), _ANY, "5321 4.1.1.5", "RSET",

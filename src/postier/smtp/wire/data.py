@@ -57,13 +57,16 @@ class DotReader:
 
 class OctetReader:
     """The octets of the chunks of one message. `after_cr`: the last of them so far is a CR, whose LF must
-    come with the next chunk."""
+    come with the next chunk. `binary`: from the body on they are no lines (RFC 3030 3); the header is.
+    """
 
-    __slots__ = ("after_cr", "remaining")
+    __slots__ = ("_free", "_tail", "after_cr", "remaining")
 
-    def __init__(self) -> None:
+    def __init__(self, *, binary: bool = False) -> None:
         self.remaining = 0
         self.after_cr = False
+        self._free = False
+        self._tail = b"\r\n" if binary else None
 
     def begin(self, size: int) -> None:
         """A chunk of `size` octets follows."""
@@ -73,11 +76,24 @@ class OctetReader:
         """The next octets of the chunk, and what lies behind the chunk. Raises BareNewline."""
         piece, rest = data[: self.remaining], data[self.remaining :]
         self.remaining -= len(piece)
+        self._look_at(piece)
+        return piece, rest
+
+    def _look_at(self, piece: bytes) -> None:
+        """Raises BareNewline for what is to be lines, and is none."""
+        if self._free:
+            return
+        if self._tail is not None:
+            seen = self._tail + piece
+            end = seen.find(b"\r\n\r\n")
+            if end >= 0:
+                self._free = True
+                piece = piece[: end + 4 - len(self._tail)]
+            self._tail = seen[-3:]
         text = b"\r" + piece if self.after_cr else piece
         self.after_cr = text.endswith(b"\r")
         if not _lines_end_in_crlf(text[:-1] if self.after_cr else text):
             raise BareNewline
-        return piece, rest
 
     def skip(self, data: bytes) -> bytes:
         """As `feed`, for a chunk that nobody wants: only what lies behind it."""

@@ -46,7 +46,8 @@ class MailFrom:
 
     `size`: what the client says it will send (RFC 1870), None unsaid; `body`: "7BIT", "8BITMIME" or
     "BINARYMIME"; `auth`: RFC 4954 5, decoded, None unsaid; `ret`: "FULL", "HDRS" or ""; `envid`: RFC 3461,
-    still as xtext.
+    still as xtext; `requiretls`: RFC 8689. At most one of `hold_for` (seconds, above 0) and `hold_until` (a
+    date-time of RFC 3339's form, as given, which may name a day that there is not): RFC 4865.
     """
 
     reverse_path: Address | None
@@ -56,6 +57,14 @@ class MailFrom:
     auth: str | None = None
     ret: str = ""
     envid: str = ""
+    requiretls: bool = False
+    hold_for: int | None = None
+    hold_until: str | None = None
+
+    @property
+    def is_binary(self) -> bool:
+        """Its octets are no lines, so that they come by BDAT only (RFC 3030 3)."""
+        return self.body == "BINARYMIME"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ _VALUE = re.compile(rb"[!-<>-~\x80-\xff]+")
 _XTEXT = re.compile(rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 _HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
 _ORCPT = re.compile(rb"[A-Za-z0-9-]+;[!-~\x80-\xff]+")
+_DATE_TIME = re.compile(
+    rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _NOTIFY = frozenset({b"SUCCESS", b"FAILURE", b"DELAY"})
 
 ParamValue = str | int | bool
@@ -78,9 +81,21 @@ def _size(value: bytes | None) -> int:
 
 def _body(value: bytes | None) -> str:
     body = (value or b"").upper()
-    if body not in (b"7BIT", b"8BITMIME"):
+    if body not in (b"7BIT", b"8BITMIME", b"BINARYMIME"):
         raise ValueError
     return body.decode()
+
+
+def _hold_for(value: bytes | None) -> int:
+    if value is None or not value.isdigit() or len(value) > 9 or not int(value):
+        raise ValueError
+    return int(value)
+
+
+def _hold_until(value: bytes | None) -> str:
+    if value is None or not _DATE_TIME.fullmatch(value):
+        raise ValueError
+    return value.decode()
 
 
 def _flag(value: bytes | None) -> bool:
@@ -136,6 +151,9 @@ MAIL_PARAMS = _table(
     Parameter(b"AUTH", "auth", _auth, "AUTH", 500, "4954 5"),
     Parameter(b"RET", "ret", _ret, "DSN", 9, "3461 4.3"),
     Parameter(b"ENVID", "envid", _envid, "DSN", 107, "3461 4.4"),
+    Parameter(b"REQUIRETLS", "requiretls", _flag, "REQUIRETLS", 11, "8689 2"),
+    Parameter(b"HOLDFOR", "hold_for", _hold_for, "FUTURERELEASE", 34, "4865 3"),
+    Parameter(b"HOLDUNTIL", "hold_until", _hold_until, "FUTURERELEASE", 0, "4865 3"),
 )
 
 RCPT_PARAMS = _table(

@@ -107,7 +107,7 @@ class SmtpServer:
         self._max_errors = max_errors
         self._capabilities: tuple[str, ...] = ()
         self._offered: frozenset[str] = frozenset()
-        self._context = Context(self._offered, smtputf8=False)
+        self._context = Context(self._offered)
         self._input = LineBuffer(AUTH_LINE_LIMIT)
         self._newlines = NewlineNormaliser() if normalise_newlines else None
         self._out: list[bytes] = []
@@ -161,7 +161,7 @@ class SmtpServer:
         """What EHLO lists from now on, one keyword with its parameters each ("SIZE 1000000")."""
         self._capabilities = tuple(capabilities)
         self._offered = frozenset([line.partition(" ")[0] for line in capabilities])
-        self._context = Context(self._offered, smtputf8=False)
+        self._context = Context(self._offered)
 
     def reply(self, reply: Reply) -> None:
         """The answer to the last event. Raises RuntimeError if there was none to answer."""
@@ -177,8 +177,8 @@ class SmtpServer:
             self.errors += 1
         match event:
             case MailFrom() if reply.code < 400:
-                self._context = Context(self._offered, event.smtputf8)
-                self._message = MessageReader()
+                self._context = Context(self._offered, event.smtputf8, event.is_binary)
+                self._message = MessageReader(binary=event.is_binary)
             case Data() if reply.code < 400:
                 self._message.begin_text()
             case DataEnd() if reply.code < 400:
@@ -217,7 +217,7 @@ class SmtpServer:
         self._input.clear()
         if self._newlines is not None:
             self._newlines.clear()
-        self._context = Context(self._offered, smtputf8=False)
+        self._context = Context(self._offered)
 
     # ------------------------------------------------------------------ reading
 
