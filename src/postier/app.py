@@ -53,7 +53,7 @@ from postier.queue.schedule import Schedule
 from postier.queue.suppress import SuppressionRules
 from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.search.sqlite import SqliteTextIndex
-from postier.sending import open_outbound
+from postier.sending import daily_limits, open_outbound
 from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
 from postier.smtp.outbound.route_table import RouteSchedules
@@ -369,6 +369,7 @@ def _sessions(
         trust_loopback=trusted,
         timeout=settings.smtp.idle_timeout,
         normalise_newlines=settings.smtp.submission_normalise_newlines,
+        daily_limits=daily_limits(backend),
         policy=settings.policy,
         srs=settings.srs.enabled,
     )

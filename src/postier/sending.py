@@ -1,10 +1,11 @@
-"""How mail leaves, built from the settings: for the workers, and for the command line that tries it."""
+"""How mail leaves, and how much of it, built from the settings: for the workers and the command line."""
 
 from __future__ import annotations
 
 import ipaddress
 from typing import NamedTuple
 
+from postier.accounts.sending import DailyLimits
 from postier.backend import Backend, open_resolver
 from postier.smtp.outbound.connection import Timeouts
 from postier.smtp.outbound.route_table import RouteBook
@@ -12,7 +13,7 @@ from postier.smtp.outbound.routes import Routes, RouteSettings
 from postier.smtp.outbound.tls_policy import OpportunisticTls
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
 
-__all__ = ["Outbound", "open_outbound"]
+__all__ = ["Outbound", "daily_limits", "open_outbound"]
 
 SMTP_PORT = 25
 
@@ -52,6 +53,12 @@ def open_outbound(backend: Backend) -> Outbound:
         clock=backend.clock,
     )
     return Outbound(book, routes, transport)
+
+
+def daily_limits(backend: Backend) -> DailyLimits:
+    """Of each account that has none of its own."""
+    smtp = backend.settings.smtp
+    return DailyLimits(smtp.daily_recipients, smtp.daily_new_recipients)
 
 
 def _is_loopback(address: str) -> bool:

@@ -29,6 +29,19 @@ def test_a_person_is_added_listed_and_removed(postier: Any, listed: Any) -> None
     assert [person["address"] for person in listed("user", "list")] == ["alice@orchard.test"]
 
 
+def test_what_a_person_may_send_in_a_day_is_shown_and_set(postier: Any, listed: Any) -> None:
+    said = postier("user", "limit", "alice@orchard.test").stdout
+    assert said == "alice@orchard.test: 1000 recipients a day, 200 of them new; today 0, 0 new\n"
+    postier("user", "limit", "alice@orchard.test", "--new", "7")
+    found = listed("user", "limit", "alice@orchard.test", "--recipients", "0")
+    assert (found["recipients"], found["new"], found["own"]) == (0, 7, {"recipients": 0, "new": 7})
+    both = postier("user", "limit", "alice@orchard.test", "--default", "--new", "1", ends=1)
+    assert "--default" in both.output
+    found = listed("user", "limit", "alice@orchard.test", "--default")
+    assert found["own"] == {"recipients": None, "new": None}
+    assert "nobody" in postier("user", "limit", "nobody@orchard.test", ends=1).output
+
+
 def test_json_tells_what_was_done(listed: Any, postier: Any) -> None:
     assert listed("user", "add", "bob@orchard.test", "--password-stdin") == {"added": "bob@orchard.test"}
     assert listed("user", "passwd", "bob@orchard.test", "--password-stdin") == {"changed": "bob@orchard.test"}

@@ -10,6 +10,7 @@ import click
 
 from postier.accounts import people
 from postier.accounts.password import hash_password
+from postier.accounts.sending import Usage, set_limits, usage_of
 from postier.backend import Backend
 from postier.base.address import Address
 from postier.cli.common import (
@@ -24,6 +25,7 @@ from postier.cli.common import (
     with_backend,
 )
 from postier.queue.meanings import LANGUAGES
+from postier.sending import daily_limits
 from postier.store.api import Account
 
 
@@ -173,6 +175,42 @@ def quota(
         f"{account.name}: {account.quota // 1_000_000 or 'any number of'} MB,"
         f" {account.message_quota or 'any number of'} messages,"
         f" {account.mailbox_quota or 'any number of'} mailboxes",
+    )
+
+
+@command.command("limit")
+@click.argument("address", type=ADDRESS)
+@click.option("--recipients", type=click.IntRange(min=0), help="Recipients in a day; 0 for no limit.")
+@click.option("--new", type=click.IntRange(min=0), help="New ones among them in a day; 0 for no limit.")
+@click.option("--default", is_flag=True, help="No limits of its own: those of the settings.")
+@json_option
+@data_option
+def limit(
+    address: Address, recipients: int | None, new: int | None, default: bool, json_: bool, data: Path
+) -> None:
+    """Show or set how much a person may send in a day, and show what was sent today."""
+    if default and (recipients, new) != (None, None):
+        raise Failure("--default leaves no limit of its own: give it alone")
+
+    async def work(backend: Backend) -> Usage:
+        usual = daily_limits(backend)
+        account = await people.find_person(backend.store.reader, address)
+        if default or (recipients, new) != (None, None):
+            await set_limits(backend.store, account, recipients=recipients, strangers=new, reset=default)
+        return await usage_of(backend.store.reader, account.account_id, usual, backend.clock.now())
+
+    sent, limits = with_backend(data, work)
+    tell(
+        json_,
+        {
+            "address": address.lookup_key,
+            "recipients": limits.recipients,
+            "new": limits.strangers,
+            "own": {"recipients": sent.max_recipients, "new": sent.max_strangers},
+            "today": {"recipients": sent.recipients, "new": sent.strangers},
+        },
+        f"{address.lookup_key}: {limits.recipients or 'any number of'} recipients a day,"
+        f" {limits.strangers or 'any number'} of them new; today {sent.recipients}, {sent.strangers} new",
     )
 
 

@@ -28,6 +28,7 @@ from postier.config.kinds import (
     Setting,
 )
 from postier.config.policy_rows import POLICY_LEAST, POLICY_ROWS
+from postier.config.submission_rows import SUBMISSION_ROWS
 from postier.smtp.inbound.policy_settings import PolicySettings
 
 __all__ = [
@@ -105,6 +106,7 @@ SETTINGS = (
     Setting(
         "smtp.outbound_connect_timeout", DURATION, "30s", "How long to wait for another server to accept."
     ),
+    *SUBMISSION_ROWS,
     *POLICY_ROWS,
     Setting(
         "queue.retry_first", DURATION, "5m", "Wait after the first failed attempt; it doubles from there."
@@ -249,6 +251,8 @@ class SmtpSettings:
     outbound_port: int
     outbound_source_addresses: tuple[str, ...]
     outbound_connect_timeout: int
+    daily_recipients: int
+    daily_new_recipients: int
 
 
 @dataclass(frozen=True, slots=True)

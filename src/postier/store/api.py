@@ -32,6 +32,7 @@ from postier.store.routing import (
     SuppressionReader,
     SuppressionTx,
 )
+from postier.store.sending import NOTHING_SENT, SendAs, Sent, SentReader, SentTx
 from postier.store.values import (
     ANYONE,
     FOREIGN_ID,
@@ -87,6 +88,7 @@ from postier.store.values import (
 __all__ = [
     "ANYONE",
     "FOREIGN_ID",
+    "NOTHING_SENT",
     "SERVER",
     "SYSTEM_FLAGS",
     "WHOLE_ACCOUNT",
@@ -135,6 +137,10 @@ __all__ = [
     "RouteTransport",
     "RoutingReader",
     "RoutingTx",
+    "SendAs",
+    "Sent",
+    "SentReader",
+    "SentTx",
     "SharedMailbox",
     "Source",
     "SourcePool",
@@ -154,7 +160,7 @@ __all__ = [
 Result = TypeVar("Result")
 
 
-class Reader(RoutingReader, SuppressionReader, GreylistReader, Protocol):
+class Reader(RoutingReader, SuppressionReader, GreylistReader, SentReader, Protocol):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
 
     # directory
@@ -401,7 +407,7 @@ class Reader(RoutingReader, SuppressionReader, GreylistReader, Protocol):
     async def meta(self, key: str) -> str | None: ...
 
 
-class Tx(Reader, RoutingTx, SuppressionTx, GreylistTx, Protocol):
+class Tx(Reader, RoutingTx, SuppressionTx, GreylistTx, SentTx, Protocol):
     """Reading and changing within one transaction: all of it happens, or nothing."""
 
     # directory

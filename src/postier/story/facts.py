@@ -28,6 +28,7 @@ FACTS: Mapping[str, str] = {
     "spf": "verdict and domain",
     "dkim": "verdict and domain of each signature",
     "dmarc": "verdict, domain and the policy of the domain",
+    "used": "how much of what its sender may send in a day is used, from 80 % on",
     "marks": "what checks noted about a message that they let through",
     "reply": "what was said: by the remote host, or by us where there was none",
     "reason": "why, in words for the administrator",

@@ -41,6 +41,7 @@ from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_
 from postier.testing.store_journal_contract import JournalContract
 from postier.testing.store_routing_contract import RoutingContract
 from postier.testing.store_search_contract import SearchContract
+from postier.testing.store_sending_contract import SendingContract
 from postier.testing.store_sharing_contract import SharingContract
 from postier.testing.store_steps_contract import StepsContract
 from postier.testing.store_suppression_contract import SuppressionContract
@@ -81,6 +82,7 @@ class StoreContract(
     RoutingContract,
     GreylistContract,
     SuppressionContract,
+    SendingContract,
 ):
     """The suite: mailboxes, messages and transactions here, people and outgoing mail in its bases."""
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postier.accounts.delivery import deliver, new_message
+from postier.accounts.sending import WARNINGS, LimitReached, Usage
 from postier.base.address import Address
 from postier.base.log import Log
 from postier.base.metrics import ACCEPTANCE, MESSAGES, RECIPIENTS
@@ -21,6 +22,7 @@ from postier.queue.post import Parcel, post
 from postier.smtp.inbound.dialogue import Dialogue, Recipient, Role, Transaction
 from postier.smtp.inbound.evidence import Arrived
 from postier.smtp.inbound.incoming import Incoming
+from postier.smtp.inbound.limits import count, limit_reply, warn
 from postier.smtp.inbound.marks import junk_reason, policy_field
 from postier.smtp.inbound.notify import notify_of_forwards, success_report
 from postier.smtp.inbound.outcome import decide
@@ -36,6 +38,7 @@ from postier.store.api import (
     RecipientState,
     Step,
     StepKind,
+    StoreError,
     Tx,
 )
 
@@ -86,12 +89,10 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
         set_aside=set_aside,
     )
     try:
-        await _store_with_report(dialogue, transaction, incoming, accepted)
-    except OverQuota as error:
-        log.warning("mailbox full", trace=transaction.trace_id, why=error)
-        size = len(prefix) + analysis.size
-        transaction.recipients = await full_set_aside(dialogue, transaction.recipients, size)
-        await _store_with_report(dialogue, transaction, incoming, accepted)
+        usage = await _store_for_all(dialogue, transaction, incoming, accepted)
+    except LimitReached as error:
+        await _warn(dialogue, transaction, error.usage, WARNINGS[0], now)
+        return _refused(dialogue, transaction, limit_reply(error), str(error))
     log.info(
         "accepted",
         session=dialogue.connection.id,
@@ -105,6 +106,8 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
     role = dialogue.role.value
     MESSAGES.add(role, "accepted")
     RECIPIENTS.add(role, "accepted", amount=len(transaction.recipients))
+    if usage is not None and usage.warning:
+        await _warn(dialogue, transaction, usage, usage.warning, now)
     if incoming.began:
         ACCEPTANCE.observe(time.monotonic() - incoming.began, role)
     return Reply(250, "2.0.0", f"accepted {transaction.trace_id}")
@@ -166,12 +169,34 @@ async def _sign(dialogue: Dialogue, incoming: Incoming, analysis: Analysis, now:
     return signatures(signers, incoming.header, incoming.body_reader, now=now)
 
 
+async def _warn(dialogue: Dialogue, transaction: Transaction, usage: Usage, level: int, now: float) -> None:
+    """The answer to the message stands, whatever becomes of this; what fails comes with the next message."""
+    try:
+        await warn(dialogue, transaction, usage, level, now)
+    except StoreError as error:
+        log.fault("no warning", why=error, trace=transaction.trace_id)
+
+
+async def _store_for_all(
+    dialogue: Dialogue, transaction: Transaction, incoming: Incoming, accepted: _Accepted
+) -> Usage | None:
+    """Where a mailbox is full, for all others at least. Raises LimitReached, StoreError, OSError."""
+    try:
+        return await _store_with_report(dialogue, transaction, incoming, accepted)
+    except OverQuota as error:
+        log.warning("mailbox full", trace=transaction.trace_id, why=error)
+        size = len(accepted.prefix) + accepted.analysis.size
+        transaction.recipients = await full_set_aside(dialogue, transaction.recipients, size)
+        return await _store_with_report(dialogue, transaction, incoming, accepted)
+
+
 async def _store_with_report(
     dialogue: Dialogue, transaction: Transaction, incoming: Incoming, accepted: _Accepted
-) -> None:
-    """All recipients or none, and the report on them, unless its own addressee can't take it.
+) -> Usage | None:
+    """All recipients or none, and the report on them, unless its own addressee can't take it. What its sender
+    has sent today then.
 
-    Raises StoreError, OSError.
+    Raises LimitReached, StoreError, OSError.
     """
     report = None
     if accepted.sender_may_be_told:
@@ -181,7 +206,7 @@ async def _store_with_report(
             return await _store(dialogue, transaction, incoming, accepted, report)
         except (OverQuota, NoSuchAccount) as error:
             log.warning("report not taken", trace=transaction.trace_id, why=error)
-    await _store(dialogue, transaction, incoming, accepted, None)
+    return await _store(dialogue, transaction, incoming, accepted, None)
 
 
 async def _store(
@@ -190,8 +215,8 @@ async def _store(
     incoming: Incoming,
     accepted: _Accepted,
     report: Parcel | None,
-) -> None:
-    """One transaction. Raises StoreError, OSError."""
+) -> Usage | None:
+    """One transaction. Raises LimitReached, StoreError, OSError."""
     accounts = _accounts(transaction.recipients)
     facts = accepted.facts if report is None else {**accepted.facts, "report": report.trace_id}
     arrival = arrival_steps(dialogue, transaction.recipients, facts, accepted.mailbox, accepted.when)
@@ -200,7 +225,8 @@ async def _store(
         arrival.insert(1, Step(transaction.trace_id, accepted.when, StepKind.FILTERED, place))
     outgoing = await _outgoing(dialogue, transaction)
 
-    async def work(tx: Tx) -> None:
+    async def work(tx: Tx) -> Usage | None:
+        usage = await count(tx, dialogue, transaction, accepted.now)
         blob_id, _ = await tx.add_blob(accepted.prefix, incoming.spool)
         steps = arrival.copy()
         message = new_message(accepted.analysis, blob_id, prefix=accepted.prefix, internal_date=accepted.now)
@@ -225,11 +251,14 @@ async def _store(
                 language=dialogue.account.language if dialogue.account else "",
             )
             steps += queued_steps(transaction.trace_id, accepted.when, entry_id, destination, recipients)
+        if usage is not None and usage.percent >= WARNINGS[-1]:
+            steps[0] = steps[0]._replace(facts={**steps[0].facts, "used": f"{usage.percent} %"})
         await tx.add_steps(steps)
         if report is not None:
             await post(tx, report, accepted.when)
+        return usage
 
-    await dialogue.services.store.transact(work)
+    return await dialogue.services.store.transact(work)
 
 
 def _accounts(recipients: Sequence[Recipient]) -> tuple[AccountId, ...]:

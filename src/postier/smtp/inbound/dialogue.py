@@ -10,6 +10,7 @@ from typing import Any
 
 from postier.accounts.directory import Directory
 from postier.accounts.login import Login
+from postier.accounts.sending import USUAL_LIMITS, DailyLimits
 from postier.base.address import Address
 from postier.base.clock import Clock
 from postier.base.ids import new_id
@@ -70,6 +71,7 @@ class InboundSettings:
     `srs`: what an alias forwards gets a return address of ours.
     `future_release`: seconds that submitted mail may be held for its sender (RFC 4865); 0 holds none.
     `normalise_newlines`: on submission a CR or LF alone is a line end, for devices that know no better.
+    `daily_limits`: of who submits, where the account has none of its own.
     """
 
     hostname: str
@@ -86,6 +88,7 @@ class InboundSettings:
     srs: bool = True
     future_release: int = 0
     policy: PolicySettings = USUAL_POLICY
+    daily_limits: DailyLimits = USUAL_LIMITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,10 @@ _OF_ACCOUNT = (
     "DELETE FROM mailboxes WHERE account_id = ?",
     "DELETE FROM mailbox_events WHERE account_id = ?",
     "DELETE FROM subscriptions WHERE account_id = ?",
+    "DELETE FROM sending WHERE account_id = ?",
+    "DELETE FROM correspondents WHERE account_id = ?",
+    "DELETE FROM send_as WHERE account_id = ?",
+    "DELETE FROM send_as WHERE pattern IN (SELECT address FROM address_targets WHERE account_id = ?)",
     "DELETE FROM address_targets WHERE account_id = ?",
     "DELETE FROM accounts WHERE account_id = ?",
     "UPDATE domains SET catch_all = NULL WHERE catch_all = ?",
@@ -161,6 +165,7 @@ class DirectoryTx(DirectoryReader, Writes):
 
     async def remove_domain(self, name: str) -> bool:
         await self._settings_changed()
+        await self._connection.execute("DELETE FROM send_as WHERE pattern = ?", (f"*@{name}",))
         return await self._connection.execute("DELETE FROM domains WHERE name = ?", (name,)) > 0
 
     async def add_account(
@@ -232,6 +237,8 @@ class DirectoryTx(DirectoryReader, Writes):
         if not targets and owner is not None:
             targets = (AddressTarget(owner.account_id, None),)  # a main address lasts as long as its account
         await self._connection.execute("DELETE FROM address_targets WHERE address = ?", (address,))
+        if not targets:
+            await self._connection.execute("DELETE FROM send_as WHERE pattern = ?", (address,))
         await self._connection.executemany(
             "INSERT INTO address_targets (address, position, account_id, forward_to) VALUES (?, ?, ?, ?)",
             [(address, position, *target) for position, target in enumerate(targets)],

@@ -15,6 +15,7 @@ from postier.store.sql.queue_totals import QueueTotalsReader
 from postier.store.sql.rights import RightsReader, RightsTx
 from postier.store.sql.routing import RoutingReader, RoutingTx
 from postier.store.sql.search import SearchReader
+from postier.store.sql.sending import SentReader, SentTx
 from postier.store.sql.steps import StepReader, StepTx
 from postier.store.sql.suppressions import SuppressionReader, SuppressionTx
 from postier.store.sql.uid_cache import UidReader
@@ -37,6 +38,7 @@ class SqlReader(
     RoutingReader,
     GreylistReader,
     SuppressionReader,
+    SentReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
@@ -57,5 +59,6 @@ class SqlTx(
     RoutingTx,
     GreylistTx,
     SuppressionTx,
+    SentTx,
 ):
     """`store.api.Tx` over a connection that is inside a transaction."""

@@ -1,0 +1,22 @@
+"""The settings of what our people may send (see docs/submission.md): rows of the table in settings.py."""
+
+from __future__ import annotations
+
+from postier.config.kinds import COUNT, Setting
+
+__all__ = ["SUBMISSION_ROWS"]
+
+SUBMISSION_ROWS = (
+    Setting(
+        "smtp.daily_recipients",
+        COUNT,
+        1000,
+        "Recipients that one account may write to in a day (UTC); 0 for no limit.",
+    ),
+    Setting(
+        "smtp.daily_new_recipients",
+        COUNT,
+        200,
+        "Those among them that the account has never written to before; 0 for no limit.",
+    ),
+)
