@@ -172,3 +172,60 @@ def test_every_domain_has_two_signing_keys(tmp_path: Path) -> None:
         assert await domains.signers_for(store.reader, "elsewhere.test") == ()
 
     with_store(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "yes", "no"),
+    [
+        ("info@orchard.test", ["info@orchard.test", "info+x@orchard.test"], ["bob@orchard.test"]),
+        ("INFO@orchard.test", ["Info@orchard.test"], []),
+        (
+            "bob@orchard.test",
+            ["bob@orchard.test", "bob+x@orchard.test", "info@orchard.test"],
+            ["carol@orchard.test", "nobody@orchard.test"],
+        ),
+        (
+            "*@orchard.test",
+            ["bob@orchard.test", "carol@orchard.test", "nobody@orchard.test", "bob+x@orchard.test"],
+            ["bob@else.test", "bob@sub.orchard.test"],
+        ),
+    ],
+)
+def test_one_may_write_as_others_as_far_as_one_was_let(
+    tmp_path: Path, pattern: str, yes: list[str], no: list[str]
+) -> None:
+    async def work(store: Store) -> None:
+        alice = await store.reader.account(await add(store, "alice@orchard.test"))
+        for name in ("bob", "carol"):
+            await add(store, f"{name}@orchard.test")
+        await people.add_alias(store, Address.parse("info@orchard.test"), [Address.parse("bob@orchard.test")])
+        whose = Domain("orchard.test") if pattern.startswith("*@") else Address.parse(pattern)
+        directory = Directory(store)
+
+        async def may(addresses: list[str]) -> list[bool]:
+            return [await directory.may_send_as(alice, Address.parse(address)) for address in addresses]
+
+        assert not any(await may(yes + no))
+        assert await people.set_send_as(store, whose, ALICE, True)
+        assert not await people.set_send_as(store, whose, ALICE, True)
+        assert all(await may([*yes, "alice@orchard.test"]))
+        assert not any(await may(no))
+        assert await directory.addresses_of(alice) == ("alice@orchard.test", pattern.lower())
+        assert await people.set_send_as(store, whose, ALICE, False)
+        assert not any(await may(yes + no))
+
+    with_store(tmp_path, work)
+
+
+@pytest.mark.parametrize("whose", ["nobody@orchard.test", "x@else.test", "*@else.test"])
+def test_nobody_is_let_write_as_what_is_not_ours(tmp_path: Path, whose: str) -> None:
+    async def work(store: Store) -> None:
+        await add(store, "alice@orchard.test")
+        named = Domain(whose[2:]) if whose.startswith("*@") else Address.parse(whose)
+        with pytest.raises(people.PeopleError):
+            await people.set_send_as(store, named, ALICE, True)
+        with pytest.raises(people.PeopleError):
+            await people.set_send_as(store, ALICE, Address.parse("nobody@orchard.test"), True)
+        assert await store.reader.send_as() == []
+
+    with_store(tmp_path, work)

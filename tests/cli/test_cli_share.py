@@ -42,6 +42,22 @@ def test_a_shared_account_is_added_and_nobody_logs_in_to_it(postier: Any, listed
     assert shared(listed) == [("sales@orchard.test", "INBOX", "bob@orchard.test", "lrswipkxtea")]
 
 
+@pytest.mark.usefixtures("bob")
+def test_a_colleague_is_let_write_as_others(postier: Any, listed: Any) -> None:
+    postier("share", "add", "sales@orchard.test")
+    said = postier("share", "send-as", "sales@orchard.test", "bob@orchard.test").stdout
+    assert said == "bob@orchard.test may write as sales@orchard.test\n"
+    done = listed("share", "send-as", "*@orchard.test", "bob@orchard.test")
+    assert done == {"mailbox": "*@orchard.test", "who": "bob@orchard.test", "send_as": True}
+    assert shared(listed) == [
+        ("*@orchard.test", "", "bob@orchard.test", "send-as"),
+        ("sales@orchard.test", "", "bob@orchard.test", "send-as"),
+    ]
+    postier("share", "send-as", "*@orchard.test", "bob@orchard.test", "--remove")
+    postier("share", "send-as", "sales@orchard.test", "bob@orchard.test", "--remove")
+    assert shared(listed) == []
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -52,6 +68,12 @@ def test_a_shared_account_is_added_and_nobody_logs_in_to_it(postier: Any, listed
             "alice@orchard.test has no mailbox Nothing",
         ),
         (("add", "alice@orchard.test"), "alice@orchard.test is taken"),
+        (("send-as", "nobody@orchard.test", "alice@orchard.test"), "there is no address nobody@orchard.test"),
+        (("send-as", "*@else.test", "alice@orchard.test"), "else.test is not a domain of this server"),
+        (
+            ("send-as", "alice@orchard.test", "alice@orchard.test", "--remove"),
+            "alice@orchard.test was not let write as alice@orchard.test",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_line(fails: Any, words: tuple[str, ...], said: str) -> None:

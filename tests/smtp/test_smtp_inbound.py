@@ -354,6 +354,12 @@ def test_hidden_from_addresses_are_found(world):
         b"From: bob@b.example, (" + b"c\r\n " * 26_000 + b"), carol@b.example\r\n",
         b"From: bob@b.example\r\nSender: Carol <carol@b.example>\r\n",
         b"From: bob@b.example\r\nsender : bob@b.example\r\nSender: carol@b.example\r\n",
+        b"From: bob@b.example\r\nResent-From: carol@b.example\r\n",
+        b"From: bob@b.example\r\nRESENT-FROM : bob@b.example, carol@b.example\r\n",
+        b"From: bob@b.example\r\nResent-From: bob@b.example\r\nResent-Sender: carol@b.example\r\n",
+        b"From: bob@b.example\r\nResent-From: bob@b.example\r\nResent-From: carol@b.example\r\n",
+        b"From: bob@b.example\r\nResent-From: <carol\r\n",
+        b"From: a@a.example\r\nResent-From: bob@b.example\r\n",
     ):
         output, stored = submit(world, hidden + b"\r\nHello\r\n")
         assert re.search(r"\r\n(550 5\.7\.1|554 5\.6\.0) ", output), hidden
@@ -413,6 +419,8 @@ def test_a_plain_message_asks_for_no_smtputf8(world):
         b"From: Us: bob@b.example, team@b.example;",
         b"From:\r\n bob@b.example",
         b"From: bob@b.example\r\nSender: bob+phone@b.example",
+        b"From: bob@b.example\r\nResent-From: team@b.example\r\nResent-Sender: B <bob@b.example>",
+        b"From: bob@b.example, team@b.example\r\nSender: bob@b.example",
     ],
 )
 def test_ones_own_addresses_in_their_many_forms(world, author: bytes):

@@ -13,7 +13,16 @@ from postier.base.clock import Clock, SystemClock
 from postier.base.domain import AddressLiteral, Domain
 from postier.base.log import Log
 from postier.mailauth.dkim.sign import Signer
-from postier.store.api import Account, AccountId, AddressTarget, NoSuchAccount, Reader, Store, Tx
+from postier.store.api import (
+    Account,
+    AccountId,
+    AddressTarget,
+    DirectoryAddress,
+    NoSuchAccount,
+    Reader,
+    Store,
+    Tx,
+)
 
 __all__ = ["POSTMASTER_META", "Directory", "RecipientKind", "Resolution"]
 
@@ -133,15 +142,26 @@ class Directory:
         return ()
 
     async def may_send_as(self, account: Account, address: Address) -> bool:
-        """True if mail for `address` (or, for a subaddress, its base) comes to this account itself."""
+        """True if mail for `address` (or, for a subaddress, its base) comes to this account itself, or if it
+        was let write as that address, as the account that gets its mail, or as all of the domain."""
         reader = self._store.reader
-        targets = await _listed_targets(reader, address)
-        return any(target.account_id == account.account_id for target in targets)
+        entry = await _listed(reader, address)
+        owners = [] if entry is None else [target.account_id for target in entry.targets]
+        if account.account_id in owners:
+            return True
+        patterns = {grant.pattern for grant in await reader.send_as(account.account_id)}
+        if not patterns or entry is None:
+            return f"*@{address.domain}" in patterns
+        names = {(await reader.account(owner)).name for owner in owners if owner is not None}
+        return not patterns.isdisjoint({entry.address, f"*@{address.domain}", *names})
 
     async def addresses_of(self, account: Account) -> tuple[str, ...]:
-        """What the account may write as, its main address first."""
-        found = [entry.address for entry in await self._store.reader.addresses(account.account_id)]
-        return (account.name, *(address for address in found if address != account.name))
+        """What the account may write as, its main address first, what it was let last; "*@domain" is all of
+        that domain."""
+        reader = self._store.reader
+        found = [entry.address for entry in await reader.addresses(account.account_id)]
+        granted = [grant.pattern for grant in await reader.send_as(account.account_id)]
+        return tuple(dict.fromkeys((account.name, *found, *granted)))
 
     async def _expand(
         self, reader: Reader, targets: tuple[AddressTarget, ...]
@@ -173,20 +193,20 @@ async def _make_srs_key(tx: Tx) -> str:
     return key
 
 
-async def _listed_targets(reader: Reader, address: Address) -> tuple[AddressTarget, ...]:
-    """The targets of the address, or of its base if it is a subaddress (RFC 5233)."""
+async def _listed(reader: Reader, address: Address) -> DirectoryAddress | None:
+    """The entry of the address, or of its base if it is a subaddress (RFC 5233)."""
     entry = await reader.address(address.lookup_key)
     if entry is None:
         base, separator, _ = address.local_part.partition(SUBADDRESS_SEPARATOR)
         if separator and base:
             entry = await reader.address(Address(base, address.domain).lookup_key)
-    return entry.targets if entry is not None else ()
+    return entry
 
 
 async def _targets(reader: Reader, address: Address) -> tuple[AddressTarget, ...]:
-    targets = await _listed_targets(reader, address)
-    if targets:
-        return targets
+    entry = await _listed(reader, address)
+    if entry is not None and entry.targets:
+        return entry.targets
     if address.local_part.casefold() == "postmaster":
         postmaster = await _postmaster(reader)
         if postmaster is not None:

@@ -26,6 +26,7 @@ __all__ = [
     "set_limits",
     "set_password",
     "set_postmaster",
+    "set_send_as",
 ]
 
 
@@ -143,6 +144,25 @@ async def set_postmaster(store: Store, address: Address) -> None:
         await tx.set_meta(POSTMASTER_META, str((await find_person(tx, address)).account_id))
 
     await store.transact(work)
+
+
+async def set_send_as(store: Store, whose: Address | Domain, address: Address, allowed: bool) -> bool:
+    """Let the person at `address` write as `whose` (all addresses of an account, an alias, or everybody of a
+    domain), or no longer. False where that was so before. Raises PeopleError."""
+
+    async def work(tx: Tx) -> bool:
+        person = await find_person(tx, address)
+        if isinstance(whose, Domain):
+            if allowed and await tx.domain(whose.ascii) is None:
+                raise PeopleError(f"{whose} is not a domain of this server")
+            pattern = f"*@{whose}"
+        else:
+            pattern = whose.lookup_key
+            if allowed and await tx.address(pattern) is None:
+                raise PeopleError(f"there is no address {pattern}")
+        return await tx.set_send_as(person.account_id, pattern, allowed)
+
+    return await store.transact(work)
 
 
 async def add_alias(store: Store, address: Address, targets: Sequence[Address]) -> None:

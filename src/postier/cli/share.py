@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -12,6 +12,7 @@ from postier.accounts.acl import NoSuchIdentifier, TooManyGrants
 from postier.accounts.rights import ROLES, normal
 from postier.backend import Backend
 from postier.base.address import Address
+from postier.base.domain import Domain
 from postier.cli.common import (
     ADDRESS,
     Failure,
@@ -24,12 +25,30 @@ from postier.cli.common import (
 )
 from postier.store.api import Account, NoSuchMailbox
 
+
+class _Whose(click.ParamType[Address | Domain]):
+    """An address of ours, or "*@DOMAIN" for all of a domain."""
+
+    name = "address"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Address | Domain:
+        if isinstance(value, Address | Domain):
+            return value
+        try:
+            return Domain.parse(value[2:]) if value.startswith("*@") else Address.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, context)
+
+
+WHOSE = _Whose()
 ROLE = click.Choice([*ROLES, "none"])
 mailbox_option = click.option("--mailbox", help="Only this mailbox; all of the account's without it.")
 
 
 class Shown(NamedTuple):
-    """A line of the list."""
+    """A line of the list. Rights of "send-as" are those to write as the owner, whatever the mailbox."""
 
     owner: str
     mailbox: str
@@ -90,11 +109,34 @@ def grant(owner: Address, who: str, role: str, mailbox: str | None, json_: bool,
     )
 
 
+@command.command("send-as")
+@click.argument("mailbox", type=WHOSE)
+@click.argument("account", type=ADDRESS)
+@click.option("--remove", is_flag=True, help="No longer.")
+@json_option
+@data_option
+def send_as(mailbox: Address | Domain, account: Address, remove: bool, json_: bool, data: Path) -> None:
+    """Let ACCOUNT write as MAILBOX: an account with all its addresses, an alias, or "*@DOMAIN"."""
+    pattern = f"*@{mailbox}" if isinstance(mailbox, Domain) else mailbox.lookup_key
+
+    async def work(backend: Backend) -> bool:
+        return await people.set_send_as(backend.store, mailbox, account, not remove)
+
+    if not with_backend(data, work) and remove:
+        raise Failure(f"{account.lookup_key} was not let write as {pattern}")
+    said = "may not write" if remove else "may write"
+    tell(
+        json_,
+        {"mailbox": pattern, "who": account.lookup_key, "send_as": not remove},
+        f"{account.lookup_key} {said} as {pattern}",
+    )
+
+
 @command.command("list")
 @json_option
 @data_option
 def list_(json_: bool, data: Path) -> None:
-    """List who has been let into whose mailboxes."""
+    """List who has been let into whose mailboxes, and who may write as whom."""
 
     found = with_backend(data, _shown)
     if json_:
@@ -105,12 +147,17 @@ def list_(json_: bool, data: Path) -> None:
 
 async def _shown(backend: Backend) -> list[Shown]:
     reader, lines = backend.store.reader, []
-    for account in await reader.accounts():
+    accounts = await reader.accounts()
+    for account in accounts:
         granted = await reader.grants_in(account.account_id)
         for mailbox in await reader.mailboxes(account.account_id):
             for entry in granted.get(mailbox.mailbox_id, ()):
                 if entry.grantee != account.account_id:
                     lines.append(Shown(account.name, mailbox.name, acl.identifier_of(entry), entry.letters))
+    names = {account.account_id: account.name for account in accounts}
+    lines += [
+        Shown(grant.pattern, "", names[grant.account_id], "send-as") for grant in await reader.send_as()
+    ]
     return lines
 
 

@@ -15,6 +15,9 @@ from postier.smtp.inbound.outcome import Outcome, Refuse
 __all__ = ["agent_is_ones_own", "author_is_ones_own", "sender_is_ones_own"]
 
 
+_AGENTS = ("Sender", "Resent-From", "Resent-Sender")
+
+
 async def sender_is_ones_own(dialogue: Dialogue, transaction: Transaction) -> Outcome:
     """RFC 6409 6.1. The null path is everybody's: notifications have it."""
     sender = transaction.mail.reverse_path
@@ -29,11 +32,18 @@ async def author_is_ones_own(dialogue: Dialogue, transaction: Transaction, arriv
 
 
 async def agent_is_ones_own(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Outcome:
-    """Sender, where it is there: mail programs show it as who really wrote (RFC 5322 3.6.2)."""
-    header = arrived.analysis.header
-    if b"sender" not in header.lower():
+    """Sender and those who resent, where they are there: mail programs show them as who really wrote
+    (RFC 5322 3.6.2, 3.6.6)."""
+    header = arrived.incoming.header
+    lower = header.lower()
+    if b"sender" not in lower and b"resent-from" not in lower:
         return None
-    return await _all_own(dialogue, iter_mailboxes(HeaderFields(header).all(b"sender")), "Sender")
+    fields = HeaderFields(header)
+    for name in _AGENTS:
+        refusal = await _all_own(dialogue, iter_mailboxes(fields.all(name.lower().encode())), name)
+        if refusal is not None:
+            return refusal
+    return None
 
 
 async def _all_own(dialogue: Dialogue, mailboxes: Iterable[Mailbox], what: str) -> Outcome:
