@@ -129,7 +129,7 @@ def test_what_smtp_announces_is_implemented() -> None:
     announced: set[str] = set()
     services = cast(InboundServices, SimpleNamespace(clock=SystemClock()))
     for tls, trusted in ((None, False), (None, True), (TlsInfo("TLSv1.3", "x", 256), False)):
-        connection = cast(Connection, SimpleNamespace(tls=tls))
+        connection = cast(Connection, SimpleNamespace(tls=tls, peer=("192.0.2.1", 1)))
         for role in Role:
             settings = InboundSettings("mail.example", trust_loopback=trusted, future_release=60)
             dialogue = Dialogue(role, settings, services, connection, checks_for(role, settings))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
+
+from postier.smtp.inbound.dialogue import Role
+from postier.store.api import StoreUnavailable
 
 EHLO = b"EHLO a.example\r\n"
 MESSAGE = b"From: A <a@a.example>\r\n\r\n" + b"0123456789abcd\r\n" * 200
@@ -79,3 +83,45 @@ def test_what_is_set_aside_keeps_its_wishes(world):
     assert [(each.notify, each.orcpt) for each in entry.recipients] == [
         ("SUCCESS,DELAY", "rfc822;s@b.example")
     ]
+
+
+def test_in_lmtp_who_is_full_hears_so_and_nothing_waits_for_them_here(world):
+    """RFC 2033 4.2: an answer for each; the alias reaches who has room, and the queue keeps the rest."""
+    names = (b"small", b"bob", b"crowd", b"small")
+    rcpt = b"".join(b"RCPT TO:<%b@b.example> NOTIFY=SUCCESS\r\n" % name for name in names)
+    said = [b"LHLO a.example\r\n", b"MAIL FROM:<>\r\n" + rcpt + b"DATA\r\n", MESSAGE + b".\r\n"]
+    output, stored = asyncio.run(world.converse(said, Role.LMTP))
+    answers = output.partition("\r\n354 ")[2].splitlines()[1:]
+    assert [answer[:9] for answer in answers] == ["452 4.2.2", "250 2.0.0", "250 2.0.0", "452 4.2.2"]
+    assert where(stored) == [
+        ("bob@b.example/INBOX", ()),
+        ("carol@b.example/INBOX", ()),
+        ("queue", ("full@b.example",)),
+    ]
+    assert b"with LMTP id " in stored[0].data
+
+
+def test_in_lmtp_a_fault_of_the_store_is_told_for_each_and_nothing_is_kept(world):
+    class Failing:
+        def __init__(self, store):
+            self._store = store
+
+        def __getattr__(self, name):
+            return getattr(self._store, name)
+
+        async def transact(self, work, **more):
+            raise StoreUnavailable("disk gone")
+
+    said = [
+        b"LHLO a.example\r\n",
+        b"MAIL FROM:<>\r\nRCPT TO:<bob@b.example>\r\nRCPT TO:<carol@b.example>\r\nDATA\r\n",
+        MESSAGE + b".\r\nQUIT\r\n",
+    ]
+    output, stored = asyncio.run(
+        world.converse(
+            said, Role.LMTP, change=lambda services: replace(services, store=Failing(services.store))
+        )
+    )
+    answers = output.partition("\r\n354 ")[2].splitlines()[1:]
+    assert [answer[:9] for answer in answers] == ["451 4.3.0", "451 4.3.0", "221 2.0.0"]
+    assert stored == []

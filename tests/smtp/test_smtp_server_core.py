@@ -7,7 +7,7 @@ import pytest
 from postier.base.address import Address
 from postier.base.status import Reply
 from postier.smtp.wire.body import MAX_UNWANTED
-from postier.smtp.wire.commands import COMMANDS, State
+from postier.smtp.wire.commands import COMMANDS, Protocol, State
 from postier.smtp.wire.events import (
     Auth,
     AuthCancelled,
@@ -48,7 +48,7 @@ ANSWERS: dict[type[Event], Reply] = {
 }
 
 
-def make(**rules: bool | int) -> SmtpServer:
+def make(**rules: bool | int | Protocol) -> SmtpServer:
     core = SmtpServer("mx.example", **rules)  # type: ignore[arg-type]
     core.offer(CAPABILITIES)
     return core
@@ -191,9 +191,14 @@ def test_refused_chunk_ends_the_transaction():
     assert codes(core) == [b"250", b"250", b"250", b"452", b"503"]
 
 
-@pytest.mark.parametrize("state", [State.FRESH, State.READY, State.MAIL, State.RCPT, State.CHUNKS])
+STATES = [State.FRESH, State.READY, State.MAIL, State.RCPT, State.CHUNKS]
+
+
+@pytest.mark.parametrize("protocol", list(Protocol), ids=lambda protocol: protocol.value)
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name.decode())
-def test_every_verb_in_every_state(command, state: State):
+def test_every_verb_in_every_state(command, state: State, protocol: Protocol):
+    hello = b"EHLO" if protocol is Protocol.SMTP else b"LHLO"
     ways = {
         State.FRESH: b"",
         State.READY: b"EHLO a.example\r\n",
@@ -202,14 +207,21 @@ def test_every_verb_in_every_state(command, state: State):
         State.CHUNKS: ENVELOPE + b"BDAT 0\r\n",
     }
     arguments = {
-        b"EHLO": b" a.example", b"HELO": b" a.example", b"MAIL": b" FROM:<a@a.example>",
-        b"RCPT": b" TO:<b@b.example>", b"BDAT": b" 0 LAST", b"AUTH": b" PLAIN",
+        b"EHLO": b" a.example", b"HELO": b" a.example", b"LHLO": b" a.example",
+        b"MAIL": b" FROM:<a@a.example>", b"RCPT": b" TO:<b@b.example>", b"BDAT": b" 0 LAST",
+        b"AUTH": b" PLAIN",
     }  # fmt: skip
-    core = make()
-    run(core, ways[state])
+    core = make(protocol=protocol)
+    run(core, ways[state].replace(b"EHLO", hello))
     assert core.state is state
     core.outgoing()
     run(core, command.name + arguments.get(command.name, b"") + b"\r\n")
+    if command.only_in not in (None, protocol):
+        assert codes(core) == [b"500"]  # RFC 2033 4.1
+        return
+    if protocol is Protocol.LMTP and command.name == b"BDAT" and state is State.MAIL:
+        assert codes(core) == []  # RFC 2033 4.3
+        return
     assert (codes(core)[0] in (b"503", b"554")) == (state not in command.allowed_in)
 
 
@@ -223,10 +235,11 @@ def test_every_verb_has_its_limit():
             (command.limit + 1, True),
             (command.limit * 1000, True),
         ):
-            core = make()
+            protocol = command.only_in or Protocol.SMTP
+            core = make(protocol=protocol)
             run(
                 core,
-                b"EHLO a.example\r\n",
+                b"EHLO a.example\r\n" if protocol is Protocol.SMTP else b"LHLO a.example\r\n",
                 command.name + b" " + b"x" * (length - len(command.name) - 3) + b"\r\n",
             )
             reply = core.outgoing().splitlines()[-1]
@@ -267,7 +280,9 @@ def test_too_many_errors_end_the_connection():
     assert codes(core) == [b"500"] * 21 + [b"421"]
 
 
-@pytest.mark.parametrize("command", [each.name for each in COMMANDS.values() if each.idle])
+@pytest.mark.parametrize(
+    "command", [each.name for each in COMMANDS.values() if each.idle and each.only_in is not Protocol.LMTP]
+)
 def test_a_client_that_moves_no_mail_is_counted_out(command: bytes):
     line = command + b" x.example\r\n" if command != b"RSET" else b"RSET\r\n"
     core = make(max_errors=20)

@@ -26,7 +26,7 @@ from postier.smtp.inbound.limits import count, limit_reply, warn
 from postier.smtp.inbound.marks import junk_reason, policy_field
 from postier.smtp.inbound.notify import notify_of_forwards, success_report
 from postier.smtp.inbound.outcome import decide
-from postier.smtp.inbound.overflow import full_set_aside
+from postier.smtp.inbound.overflow import full_left_out, full_set_aside
 from postier.smtp.inbound.received import delivered_to, protocol, received, return_path
 from postier.smtp.inbound.story import arrival_steps, note_refusal, queued_steps
 from postier.smtp.inbound.submission import signatures
@@ -149,6 +149,7 @@ async def _prefix(dialogue: Dialogue, transaction: Transaction, arrived: Arrived
             tls=tls is not None,
             authenticated=dialogue.account is not None,
             smtputf8=transaction.mail.smtputf8,
+            lmtp=dialogue.role is Role.LMTP,
         ),
         tls=tls,
         trace_id=transaction.trace_id,
@@ -185,8 +186,8 @@ async def _store_for_all(
         return await _store_with_report(dialogue, transaction, incoming, accepted)
     except OverQuota as error:
         log.warning("mailbox full", trace=transaction.trace_id, why=error)
-        size = len(accepted.prefix) + accepted.analysis.size
-        transaction.recipients = await full_set_aside(dialogue, transaction.recipients, size)
+        make_room = full_left_out if dialogue.role is Role.LMTP else full_set_aside
+        await make_room(dialogue, transaction, len(accepted.prefix) + accepted.analysis.size)
         return await _store_with_report(dialogue, transaction, incoming, accepted)
 
 

@@ -15,6 +15,7 @@ from postier.base.address import Address
 from postier.base.clock import Clock
 from postier.base.ids import new_id
 from postier.base.shared_counts import SharedCounts
+from postier.base.status import Reply
 from postier.blobs.api import Blobs
 from postier.dns.api import Resolver
 from postier.mailauth.dkim.sign import Signer
@@ -132,6 +133,7 @@ class Transaction:
 
     `marks`: what the checks so far noted, those of the connection first. `spf`: once somebody asked.
     `release_at`: not to leave before (RFC 4865), as a check of MAIL has understood it; 0 is at once.
+    `left_out`: in LMTP, the answers to recipients (by their number) who did not get it while others did.
     """
 
     mail: MailFrom
@@ -141,6 +143,7 @@ class Transaction:
     incoming: Incoming | None = None
     spf: SpfResult | None = None
     release_at: int = 0
+    left_out: dict[int, Reply] = field(default_factory=dict)
 
     @property
     def reverse_path(self) -> str:

@@ -12,11 +12,13 @@ __all__ = ["delivered_to", "literal", "protocol", "received", "return_path"]
 _TLS_WORD = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def protocol(*, extended: bool, tls: bool, authenticated: bool, smtputf8: bool) -> str:
-    """The `with` keyword: SMTP, or ESMTP with S for TLS and A for AUTH (RFC 3848), or UTF8SMTP (RFC 6531)."""
+def protocol(*, extended: bool, tls: bool, authenticated: bool, smtputf8: bool, lmtp: bool = False) -> str:
+    """The `with` keyword: SMTP, or ESMTP with S for TLS and A for AUTH (RFC 3848), or UTF8SMTP (RFC 6531);
+    the like with LMTP."""
     if not extended:
         return "SMTP"
-    return ("UTF8SMTP" if smtputf8 else "ESMTP") + "S" * tls + "A" * authenticated
+    plain = "LMTP" if lmtp else "SMTP" if smtputf8 else "ESMTP"
+    return "UTF8" * smtputf8 + plain + "S" * tls + "A" * authenticated
 
 
 def received(
@@ -31,12 +33,13 @@ def received(
     when: float,
 ) -> bytes:
     """The Received field with its CRLF. `helo` as SmtpServer checked it; `when` in seconds since 1970.
+    `ip`: "" where it came by a Unix socket.
 
     `forward_path`: the only recipient, "" where there are several (nobody learns of the others).
     """
     secured = f" ({_words(tls.version)} {_words(tls.cipher)})" if tls is not None else ""
     lines = [
-        f"Received: from {helo or 'unknown'} ({literal(ip)})",
+        f"Received: from {helo or 'unknown'} ({literal(ip) if ip else 'on this machine'})",
         f"by {hostname} with {protocol}{secured} id {trace_id}",
     ]
     if forward_path:

@@ -33,6 +33,7 @@ from postier.smtp.inbound.policy import checks_for
 from postier.smtp.inbound.received import literal
 from postier.smtp.inbound.story import note_refusal, note_violation
 from postier.smtp.inbound.submission import mend_header
+from postier.smtp.wire.commands import Protocol
 from postier.smtp.wire.events import (
     Auth,
     ChunkEnd,
@@ -74,7 +75,7 @@ _FULL = Reply(452, "4.2.2", "A mailbox is full")
 
 
 def inbound_session(settings: InboundSettings, services: InboundServices, role: Role) -> Session:
-    """What a listener of port 25 (MX), or of 587 and 465 (SUBMISSION), runs for each connection."""
+    """What a listener of port 25 (MX), of 587 and 465 (SUBMISSION), or of LMTP runs for each connection."""
 
     checks = checks_for(role, settings)
 
@@ -101,6 +102,7 @@ class _InboundSession:
             strict_pipelining=dialogue.is_strict,
             normalise_newlines=dialogue.normalises_newlines,
             max_errors=settings.max_errors,
+            protocol=Protocol.LMTP if dialogue.role is Role.LMTP else Protocol.SMTP,
         )
 
     async def run(self) -> None:
@@ -114,7 +116,7 @@ class _InboundSession:
             self._core.hang_up(refusal.reply)
         else:
             self._core.offer(_capabilities(dialogue))
-            self._core.greet("ESMTP Postier")
+            self._core.greet("LMTP Postier" if dialogue.role is Role.LMTP else "ESMTP Postier")
         try:
             await self._converse()
         except IdleTimeout:
@@ -303,7 +305,7 @@ class _InboundSession:
         incoming = transaction.incoming or self._begin_message()
         reply = await accept(self._dialogue, transaction, incoming)
         self._dialogue.abandon()
-        self._core.reply(reply)
+        self._core.reply(reply, transaction.left_out)
 
     @property
     def _transaction(self) -> Transaction:
@@ -344,7 +346,8 @@ def _capabilities(dialogue: Dialogue) -> list[str]:
         "DSN",
         f"LIMITS RCPTMAX={settings.max_recipients}",
     ]
-    if settings.starttls and dialogue.connection.tls is None:
+    is_local = not dialogue.connection.peer[0]  # a Unix socket
+    if settings.starttls and dialogue.connection.tls is None and not is_local:
         offers.append("STARTTLS")
     if dialogue.connection.tls is not None:
         offers.append("REQUIRETLS")

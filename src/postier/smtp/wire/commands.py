@@ -27,6 +27,7 @@ __all__ = [
     "Bdat",
     "Command",
     "Context",
+    "Protocol",
     "State",
     "decode_base64",
     "help_reply",
@@ -75,6 +76,14 @@ class Bdat:
     last: bool
 
 
+class Protocol(enum.Enum):
+    """LMTP is SMTP with LHLO for EHLO, and with one reply for each recipient to the end of a message
+    (RFC 2033 4)."""
+
+    SMTP = "SMTP"
+    LMTP = "LMTP"
+
+
 Parse = Callable[[bytes, Context], Event | None]
 
 
@@ -86,7 +95,8 @@ class Command:
     without which the verb is unknown. `limit`: octets of the whole line, CRLF included. `before_tls`,
     `before_auth`: allowed where TLS or AUTH is asked for first. `ends_pipeline`: RFC 2920 3.1 lets nothing
     follow before the reply. `bare_reply`: RFC 2034 4 has no enhanced code in its replies. `idle`: it moves no
-    mail, and a client that only sends such is slowly counted out.
+    mail, and a client that only sends such is slowly counted out. `only_in`: the protocol without which
+    the verb is unknown.
     """
 
     name: bytes
@@ -103,6 +113,7 @@ class Command:
     eight_bit: bool = False
     bare_reply: bool = False
     idle: bool = False
+    only_in: Protocol | None = None
 
 
 def _parse_ehlo(argument: bytes, context: Context) -> Event:
@@ -221,12 +232,17 @@ COMMANDS = {
         Command(
             b"EHLO", _parse_ehlo, _NOT_IN_CHUNKS, "5321 4.1.1.1", "EHLO domain",
             before_tls=True, before_auth=True, ends_pipeline=True, bare_reply=True,
-            idle=True,
+            idle=True, only_in=Protocol.SMTP,
         ),
         Command(
             b"HELO", _parse_helo, _NOT_IN_CHUNKS, "5321 4.1.1.1", "HELO domain",
             before_tls=True, before_auth=True, ends_pipeline=True, bare_reply=True,
-            idle=True,
+            idle=True, only_in=Protocol.SMTP,
+        ),
+        Command(
+            b"LHLO", _parse_ehlo, _NOT_IN_CHUNKS, "2033 4.1", "LHLO domain",
+            before_tls=True, before_auth=True, ends_pipeline=True, bare_reply=True,
+            idle=True, only_in=Protocol.LMTP,
         ),
         Command(
             b"MAIL", _parse_mail, _READY, "5321 4.1.1.2", "MAIL FROM:<address>",
@@ -279,7 +295,7 @@ FOREIGN_VERBS = frozenset(
 """Another protocol's client, perhaps a browser sent here by somebody's page (a cross-protocol attack)."""
 
 _OUT_OF_ORDER = {
-    State.FRESH: "Send EHLO first",
+    State.FRESH: "Send {hello} first",
     State.READY: "Send MAIL FROM first",
     State.MAIL: "Send RCPT TO first",
     State.RCPT: "A mail transaction is under way; end it with DATA or RSET",
@@ -287,20 +303,25 @@ _OUT_OF_ORDER = {
 }
 
 
-def out_of_order(command: Command, state: State) -> CommandError:
+def out_of_order(command: Command, state: State, protocol: Protocol) -> CommandError:
     """503 for a verb that is not `allowed_in` the state, with the step that is missing."""
+    is_smtp = protocol is Protocol.SMTP
     if state is State.MAIL and command.allowed_in in (_DATA, _BDAT):
-        return CommandError(554, "5.5.1", "No valid recipients")
+        return CommandError(554 if is_smtp else 503, "5.5.1", "No valid recipients")  # RFC 2033 4.2
     if state is State.MAIL and command.allowed_in == _READY:
         state = State.RCPT
-    return CommandError(503, "5.5.1", _OUT_OF_ORDER[state])
+    return CommandError(503, "5.5.1", _OUT_OF_ORDER[state].format(hello="EHLO" if is_smtp else "LHLO"))
 
 
-def help_reply(argument: bytes, offered: Iterable[str]) -> Reply:
+def help_reply(argument: bytes, offered: Iterable[str], protocol: Protocol) -> Reply:
     """214 with the verbs that are offered, or with the syntax of the one asked for."""
-    asked = COMMANDS.get(argument.strip(b" ").upper())
     extensions = {"", *offered}
-    if asked is not None and asked.extension in extensions:
+    known = {
+        name: command
+        for name, command in COMMANDS.items()
+        if command.extension in extensions and command.only_in in (None, protocol)
+    }
+    asked = known.get(argument.strip(b" ").upper())
+    if asked is not None:
         return Reply(214, "2.0.0", f"{asked.syntax} (RFC {asked.rfc})")
-    verbs = [command.name.decode() for command in COMMANDS.values() if command.extension in extensions]
-    return Reply(214, "2.0.0", "Commands: " + " ".join(verbs))
+    return Reply(214, "2.0.0", "Commands: " + " ".join(name.decode() for name in known))

@@ -16,7 +16,8 @@ Memory: a line of at most 12 KiB and what the driver hands over at once. Time: e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from postier.base.cursor import ParseError
 from postier.base.status import Reply
@@ -30,6 +31,7 @@ from postier.smtp.wire.commands import (
     Bdat,
     Command,
     Context,
+    Protocol,
     State,
     decode_base64,
     help_reply,
@@ -61,6 +63,8 @@ __all__ = ["MAX_IDLE", "SmtpServer"]
 MAX_IDLE = 100
 """Commands between two messages that move no mail (NOOP, RSET, EHLO, ...); each one more is an error."""
 
+_NOBODY: Mapping[int, Reply] = MappingProxyType({})
+
 _NEXT: dict[type[Event], tuple[State | None, State | None]] = {
     Ehlo: (State.READY, None),
     MailFrom: (State.MAIL, None),
@@ -84,6 +88,7 @@ class SmtpServer:
     `strict_pipelining`: bytes behind EHLO and DATA that came before our reply are a Violation (RFC 2920 3.1),
     as only junk senders do it. `max_errors`: refused commands before the dialogue ends with 421.
     `normalise_newlines`: a CR or LF alone is a line end; CHUNKING, which counts octets, must not be offered.
+    `protocol`: SMTP or LMTP.
     """
 
     def __init__(
@@ -95,7 +100,11 @@ class SmtpServer:
         strict_pipelining: bool = False,
         normalise_newlines: bool = False,
         max_errors: int = 20,
+        protocol: Protocol = Protocol.SMTP,
     ) -> None:
+        self._protocol = protocol
+        self._recipients = 0
+        self._refuses_silently = False
         self.state = State.FRESH
         self.authenticated = False
         self.errors = 0
@@ -163,12 +172,20 @@ class SmtpServer:
         self._offered = frozenset([line.partition(" ")[0] for line in capabilities])
         self._context = Context(self._offered)
 
-    def reply(self, reply: Reply) -> None:
-        """The answer to the last event. Raises RuntimeError if there was none to answer."""
+    def reply(self, reply: Reply, others: Mapping[int, Reply] = _NOBODY) -> None:
+        """The answer to the last event. Raises RuntimeError if there was none to answer.
+
+        In LMTP the end of a message is answered for each recipient that was taken (RFC 2033 4.2): `others`
+        has what some of them, counted from 0, hear instead.
+        """
         event, self._awaiting = self._awaiting, None
         if event is None:
             raise RuntimeError("a reply without a command")
-        self._say(reply)
+        if self._protocol is Protocol.LMTP and isinstance(event, DataEnd):
+            for number in range(self._recipients):
+                self._say(others.get(number, reply))
+        else:
+            self._say(reply)
         after_yes, after_no = _NEXT[type(event)]
         state = after_yes if reply.code < 400 else after_no
         if state is not None:
@@ -179,6 +196,9 @@ class SmtpServer:
             case MailFrom() if reply.code < 400:
                 self._context = Context(self._offered, event.smtputf8, event.is_binary)
                 self._message = MessageReader(binary=event.is_binary)
+                self._recipients = 0
+            case RcptTo() if reply.code < 400:
+                self._recipients += 1
             case Data() if reply.code < 400:
                 self._message.begin_text()
             case DataEnd() if reply.code < 400:
@@ -231,7 +251,10 @@ class SmtpServer:
                     return self._message.read_octets(self._input)
                 except CommandError as error:
                     self.state = State.READY if self._greeted else State.FRESH
-                    self._refuse(error.reply)
+                    if self._refuses_silently:
+                        self.errors += 1
+                    else:
+                        self._refuse(error.reply)
                     continue
             if state is State.CLOSED:
                 self._input.clear()
@@ -294,11 +317,13 @@ class SmtpServer:
         except ParseError as error:
             raise CommandError(501, _syntax_status(command), f"Syntax: {command.syntax} ({error})") from None
         if event is None:
-            self._say(command.answer or help_reply(argument, self._offered))
+            self._say(command.answer or help_reply(argument, self._offered, self._protocol))
         return event
 
     def _known(self, command: Command | None) -> Command:
         """Raises CommandError for a verb that we don't have, or don't offer."""
+        if command is not None and command.only_in not in (None, self._protocol):
+            command = None
         if command is not None and (not command.extension or command.extension in self._offered):
             return command
         if command is not None and self.requires_tls:
@@ -323,7 +348,7 @@ class SmtpServer:
         if self._requires_auth and not self.authenticated and not command.before_auth:
             raise CommandError(530, "5.7.0", "Authentication required")
         if self.state not in command.allowed_in:
-            raise out_of_order(command, self.state)
+            raise out_of_order(command, self.state, self._protocol)
         if command.extension == "AUTH" and self.authenticated:
             raise CommandError(503, "5.5.1", "Already authenticated")
         behind = bool(self._input)
@@ -343,6 +368,9 @@ class SmtpServer:
             self._check_turn(command)
         except CommandError as error:
             fault = error
+        self._refuses_silently = (  # RFC 2033 4.3: no recipient, no reply
+            self._protocol is Protocol.LMTP and chunk.last and self.state is State.MAIL
+        )
         self._message.begin_chunk(chunk, fault)
         self.state = State.OCTETS
 
