@@ -96,9 +96,9 @@ class QueueOf:
 @pytest.mark.parametrize(
     ("due", "oldest_due", "state", "words"),
     [
-        (0, 0, "ok", "7 entries wait, 2 are held"),
-        (1, 99_401, "ok", "7 entries wait"),
-        (1, 99_400, "warning", "1 entries are due, the first for 10 minutes"),
+        (0, 0, "ok", "waiting: 7, held: 2"),
+        (1, 99_401, "ok", "waiting: 7"),
+        (1, 99_400, "warning", "due: 1, the first for 10 minutes"),
     ],
 )
 def test_a_queue_that_nobody_works_on(due: int, oldest_due: int, state: str, words: str) -> None:

@@ -168,6 +168,10 @@ BUSY = step(
 
 def test_an_attempt_says_when_the_next_one_is() -> None:
     assert "    mx.far.test [192.0.2.7]:25 said:\n      450 4.2.0 busy\n" in told(BUSY)
+    refused = step(
+        StepKind.ATTEMPTED, remote="mx.far.test [192.0.2.7]:25", reply="no connection", status="4.4.1"
+    )
+    assert "    with mx.far.test [192.0.2.7]:25:\n      no connection\n" in told(refused)
     assert told(BUSY).endswith(" We try again at 13:04.")
     assert told(BUSY, language="fr").endswith(" Nous réessayons à 13:04.")
     tomorrow = BUSY._replace(facts={**BUSY.facts, "next_attempt": str(int(NOW) + 86400)})

@@ -81,6 +81,22 @@ def test_people_are_told_in_their_language(world: Open) -> None:
     asyncio.run(go())
 
 
+def test_what_we_found_out_is_not_put_into_the_hosts_mouth(world: Open) -> None:
+    async def go() -> None:
+        async with world() as w:
+            w.transport.answer = lambda _: (Outcome.PERMANENT, "5.7.4", "mx.far.example offers no TLS")
+            await w.enqueue()
+            await w.worker.run_due()
+            (data,) = await w.inbox(w.alice)
+            text, status, _ = parse(data).iter_parts()
+            assert "With mx.far.example [192.0.2.7]:25: mx.far.example offers no TLS" in text.get_content()
+            about_bob = status.get_payload()[1]
+            assert about_bob["Status"] == "5.7.4"
+            assert about_bob["Diagnostic-Code"] is None
+
+    asyncio.run(go())
+
+
 def test_people_who_chose_none_are_told_in_their_domains(world: Open) -> None:
     async def go() -> None:
         async with world() as w:

@@ -145,10 +145,10 @@ async def check_postmaster(store: Store) -> Finding:
 async def check_queue(store: Store, now: float) -> list[Finding]:
     """Outgoing mail that should have been tried, and destinations that have refused it for hours."""
     figures = await store.reader.queue_figures(int(now))
-    said = f"{figures.waiting} entries wait, {figures.held} are held"
+    said = f"waiting: {figures.waiting}, held: {figures.held}"
     since = int(now) - figures.oldest_due if figures.due else 0
     if since >= OVERDUE:
-        said = f"{figures.due} entries are due, the first for {since // 60} minutes; is the server running?"
+        said = f"due: {figures.due}, the first for {since // 60} minutes; is the server running?"
     findings = [Finding("warning" if since >= OVERDUE else "ok", "queue", said)]
     for name, count, arrived in await store.reader.late_destinations(int(now) - LATE, LATE_SHOWN):
         hours = (int(now) - arrived) // 3600

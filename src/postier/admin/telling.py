@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from postier.admin.stories import Story
 from postier.admin.story_words import LANGUAGES, LINES, Words
+from postier.base.status import is_reply
 from postier.queue.meanings import meaning
 from postier.store.api import Step, StepKind
 
@@ -129,7 +130,9 @@ def _verdicts(facts: Mapping[str, str], step: Step, words: Words) -> Iterator[tu
 def _reply(facts: Mapping[str, str], step: Step, words: Words) -> Iterator[tuple[str, str]]:
     if facts.get("reply"):
         ours = step.kind in (StepKind.REFUSED, StepKind.DEFERRED)
-        label = "said" if facts.get("remote") else "answer" if ours else "result"
+        label = "answer" if ours else "result"
+        if facts.get("remote"):
+            label = "said" if is_reply(facts["reply"]) else "met"
         yield words[label].format_map(facts), ""
         yield f"  {facts['reply']}", "words"
 

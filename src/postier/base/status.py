@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-__all__ = ["Reply"]
+__all__ = ["Reply", "is_reply"]
+
+_REPLY = re.compile(r"[2-5]\d\d(?: |$)")
+
+
+def is_reply(text: str) -> bool:
+    """True if `text` is a host's own words, code and all, and not what we have to say of it."""
+    return _REPLY.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

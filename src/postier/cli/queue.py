@@ -160,7 +160,7 @@ def show(entry: int, json_: bool, data: Path) -> None:
     click.echo(f"from       {found.reverse_path or '<>'}")
     click.echo(f"to         {found.destination}, {found.blob.size} octets")
     click.echo(f"arrived    {_moment(found.arrived)}")
-    click.echo(f"next try   {_next(found)} after {found.attempts} tries")
+    click.echo(f"next try   {_next(found)}, tried so far: {found.attempts}")
     click.echo(f"why        {found.reason or '-'}\n")
     print_table(
         ("RECIPIENT", "STATE", "STATUS", "WHO SAID SO", "WORDS"),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from postier.base.address import Address
+from postier.base.status import is_reply
 from postier.message.addresses import Mailbox
 from postier.message.compose import HeaderValue
 from postier.message.dates import format_date_time
@@ -132,8 +133,10 @@ class Reporter:
         if notice.status == EXPIRED:
             yield f"        {words.given_up.format(attempts=recipient.attempts)}"
         if recipient.diagnostic:
-            said = words.said if recipient.remote else words.in_detail
-            yield f"        {said.format(remote=recipient.remote, words=recipient.diagnostic)}"
+            form = words.in_detail
+            if recipient.remote:
+                form = words.said if is_reply(recipient.diagnostic) else words.met
+            yield f"        {form.format(remote=recipient.remote, words=recipient.diagnostic)}"
         yield ""
 
     def _status(self, entry: Reported, notice: Notice) -> RecipientStatus:
@@ -144,7 +147,7 @@ class Reporter:
             status=notice.status,
             original_recipient=xtext_decode(recipient.orcpt.encode()) or None,
             remote_mta=recipient.remote.partition(" ")[0] or None,
-            diagnostic_code=recipient.diagnostic if recipient.remote else None,
+            diagnostic_code=recipient.diagnostic if is_reply(recipient.diagnostic) else None,
             last_attempt_date=recipient.last_attempt,
             will_retry_until=(
                 self.schedule.expires(entry.begins) if notice.action is Action.DELAYED else None

@@ -21,6 +21,7 @@ class Words:
     openings: Mapping[Action, str]
     given_up: str
     said: str
+    met: str
     in_detail: str
     until: str
     the_message: str
@@ -51,6 +52,7 @@ WORDS: Mapping[str, Words] = {
         },
         given_up="It was tried {attempts} times and is given up now.",
         said="{remote} said: {words}",
+        met="With {remote}: {words}",
         in_detail="In detail: {words}",
         until="We keep trying until {until}. You need not send it again.",
         the_message="The message:",
@@ -82,6 +84,7 @@ WORDS: Mapping[str, Words] = {
         },
         given_up="Il a été essayé {attempts} fois ; il est abandonné.",
         said="{remote} a répondu : {words}",
+        met="Avec {remote} : {words}",
         in_detail="En détail : {words}",
         until="Les essais continuent jusqu’au {until}. Il est inutile de le renvoyer.",
         the_message="Le message :",
