@@ -7,15 +7,19 @@ from typing import NamedTuple
 
 from postier.accounts.sending import DailyLimits
 from postier.backend import Backend, open_resolver
+from postier.dns.api import Resolver
 from postier.smtp.outbound.connection import Timeouts
+from postier.smtp.outbound.published import PublishedTls
 from postier.smtp.outbound.route_table import RouteBook
 from postier.smtp.outbound.routes import Routes, RouteSettings
-from postier.smtp.outbound.tls_policy import OpportunisticTls
+from postier.smtp.outbound.sts_cache import StsPolicies
+from postier.smtp.outbound.sts_fetch import PolicyFetcher
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
 
 __all__ = ["Outbound", "daily_limits", "open_outbound"]
 
 SMTP_PORT = 25
+HTTPS_PORT = 443
 
 
 class Outbound(NamedTuple):
@@ -31,20 +35,22 @@ def open_outbound(backend: Backend) -> Outbound:
     server, smtp = settings.server, settings.smtp
     own = frozenset((address, SMTP_PORT + server.port_base) for address in server.bind)
     book = RouteBook(backend.store.reader)
+    resolver = open_resolver(settings)
+    inside = bool(server.bind) and all(map(_is_loopback, server.bind))
     routes = Routes(
-        open_resolver(settings),
+        resolver,
         RouteSettings(
             own_names=frozenset({server.hostname}),
             own_endpoints=own,
             port=smtp.outbound_port,
-            allow_loopback=bool(server.bind) and all(map(_is_loopback, server.bind)),
+            allow_loopback=inside,
         ),
         tables=book.table,
         clock=backend.clock,
     )
     transport = SmtpTransport(
         routes,
-        OpportunisticTls(),
+        open_policies(backend, resolver, inside),
         OutboundSettings(
             hostname=server.hostname,
             source_addresses=smtp.outbound_source_addresses,
@@ -53,6 +59,13 @@ def open_outbound(backend: Backend) -> Outbound:
         clock=backend.clock,
     )
     return Outbound(book, routes, transport)
+
+
+def open_policies(backend: Backend, resolver: Resolver, inside: bool) -> PublishedTls:
+    """`inside`: this server and whom it talks to live on the loopback."""
+    port = HTTPS_PORT + backend.settings.server.port_base if inside else HTTPS_PORT
+    fetcher = PolicyFetcher(resolver, port=port, allow_private=inside)
+    return PublishedTls(resolver, StsPolicies(resolver, fetcher, backend.store, backend.clock), backend.store)
 
 
 def daily_limits(backend: Backend) -> DailyLimits:

@@ -29,7 +29,7 @@ class Required:
     def __init__(self, authority: Path) -> None:
         self._context = verifying_client_context(authority)
 
-    async def policy_for(self, destination: str, host: Host) -> TlsPolicy:
+    async def policy_for(self, destination: str, host: Host, *, requiretls: bool = False) -> TlsPolicy:
         return TlsPolicy(self._context, host.name, required=True, origin="mta-sts")
 
 

@@ -33,7 +33,7 @@ from postier.net.api import (
     TlsInfo,
     Wake,
 )
-from postier.net.tls import requested_name
+from postier.net.tls import peer_chain, requested_name
 
 __all__ = ["READ_LIMIT", "WRITE_LIMIT", "StreamConnection", "plain_address"]
 
@@ -336,6 +336,12 @@ class StreamConnection(asyncio.Protocol):
         """What a later connection may take up. In TLS 1.3 it comes some time after the handshake."""
         channel = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
         return channel.session if channel is not None else None
+
+    @property
+    def peer_chain(self) -> tuple[bytes, ...]:
+        """The certificates that the peer showed (DER), its own first; () in clear."""
+        channel = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        return peer_chain(channel) if channel is not None else ()
 
     def has_input(self) -> bool:
         """True if something has come that no event has covered: bytes, the end of input, or a break."""

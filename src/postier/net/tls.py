@@ -18,6 +18,7 @@ __all__ = [
     "CertificateError",
     "CertificateStore",
     "opportunistic_client_context",
+    "peer_chain",
     "requested_name",
     "resuming",
     "server_context",
@@ -99,6 +100,18 @@ def resuming(session: ssl.SSLSession | None) -> Iterator[None]:
         yield
     finally:
         _resumed.reset(token)
+
+
+def peer_chain(channel: ssl.SSLObject) -> tuple[bytes, ...]:
+    """The certificates that the other side showed, its own first, DER, whether or not they are any good.
+
+    Python has a public way to them from 3.13 on; before, only the object below `ssl`'s own knows.
+    """
+    public = getattr(channel, "get_unverified_chain", None)
+    if public is not None:
+        return tuple(public())
+    chain = channel._sslobj.get_unverified_chain() or ()  # type: ignore[attr-defined]
+    return tuple(ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in chain)
 
 
 def opportunistic_client_context() -> ssl.SSLContext:

@@ -33,6 +33,12 @@ from postier.store.routing import (
     SuppressionTx,
 )
 from postier.store.sending import NOTHING_SENT, SendAs, Sent, SentReader, SentTx
+from postier.store.transport_security import (
+    FetchedPolicy,
+    TlsContract,
+    TransportSecurityReader,
+    TransportSecurityTx,
+)
 from postier.store.values import (
     ANYONE,
     FOREIGN_ID,
@@ -107,6 +113,7 @@ __all__ = [
     "Domain",
     "Due",
     "Facts",
+    "FetchedPolicy",
     "Flag",
     "FlagChange",
     "FlagColumns",
@@ -153,6 +160,9 @@ __all__ = [
     "Suppression",
     "SuppressionReader",
     "SuppressionTx",
+    "TlsContract",
+    "TransportSecurityReader",
+    "TransportSecurityTx",
     "Tx",
     "Uid",
 ]
@@ -160,7 +170,7 @@ __all__ = [
 Result = TypeVar("Result")
 
 
-class Reader(RoutingReader, SuppressionReader, GreylistReader, SentReader, Protocol):
+class Reader(RoutingReader, SuppressionReader, GreylistReader, SentReader, TransportSecurityReader, Protocol):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
 
     # directory
@@ -407,7 +417,7 @@ class Reader(RoutingReader, SuppressionReader, GreylistReader, SentReader, Proto
     async def meta(self, key: str) -> str | None: ...
 
 
-class Tx(Reader, RoutingTx, SuppressionTx, GreylistTx, SentTx, Protocol):
+class Tx(Reader, RoutingTx, SuppressionTx, GreylistTx, SentTx, TransportSecurityTx, Protocol):
     """Reading and changing within one transaction: all of it happens, or nothing."""
 
     # directory

@@ -45,6 +45,7 @@ from postier.testing.store_sending_contract import SendingContract
 from postier.testing.store_sharing_contract import SharingContract
 from postier.testing.store_steps_contract import StepsContract
 from postier.testing.store_suppression_contract import SuppressionContract
+from postier.testing.store_transport_security_contract import TransportSecurityContract
 
 __all__ = ["ALL", "StoreContract", "deliver"]
 
@@ -83,6 +84,7 @@ class StoreContract(
     GreylistContract,
     SuppressionContract,
     SendingContract,
+    TransportSecurityContract,
 ):
     """The suite: mailboxes, messages and transactions here, people and outgoing mail in its bases."""
 

@@ -20,12 +20,23 @@ from postier.net.tls import resuming
 from postier.sasl.api import SaslError
 from postier.sasl.client import ClientExchange, choose
 from postier.sasl.encoding import decode_base64
+from postier.smtp.outbound.dane import problem_with
 from postier.smtp.outbound.routes import Host
 from postier.smtp.outbound.tls_policy import TlsPolicy
 from postier.smtp.wire.client import Event, MalformedReply, PeerReply, Replied, SmtpClient, Verb
 from postier.store.api import Source
 
-__all__ = ["LoopFault", "Peer", "PeerFault", "Terms", "Timeouts", "TlsFault", "UnreachableFault", "open_peer"]
+__all__ = [
+    "LoopFault",
+    "NoTlsFault",
+    "Peer",
+    "PeerFault",
+    "Terms",
+    "Timeouts",
+    "TlsFault",
+    "UnreachableFault",
+    "open_peer",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +82,20 @@ class PeerFault(Exception):
         self.status = status
         self.remote = remote
         self.tls = tls
+        self.policy = ""
 
 
 class TlsFault(PeerFault):
-    """The handshake failed; in clear text, on a fresh connection, it may work."""
+    """The handshake failed, or the certificate is not the one; under no policy, on a fresh connection, it may
+    work. `result_type`: as RFC 8460 4.3 calls it."""
+
+    def __init__(self, text: str, result_type: str, *, remote: str) -> None:
+        super().__init__("4.7.5", text, remote=remote)
+        self.result_type = result_type
+
+
+class NoTlsFault(PeerFault):
+    """The host offers no TLS, or will not after all, and the policy requires it."""
 
 
 class UnreachableFault(PeerFault):
@@ -197,7 +218,12 @@ class Peer:
             )
         except ConnectionLost as lost:
             self.abort()
-            raise TlsFault("4.7.5", str(lost), remote=str(self.host)) from lost
+            raise TlsFault(str(lost), _result_type(lost.__cause__), remote=str(self.host)) from lost
+        if policy.tlsa:
+            problem = problem_with(self._connection.peer_chain, policy.tlsa, policy.names)
+            if problem:
+                self.abort()
+                raise TlsFault(problem, "validation-failure", remote=str(self.host))
         secured = self._connection.tls
         self.tls = f"{secured.version} {secured.cipher}" if secured is not None else ""
 
@@ -300,7 +326,8 @@ async def _introduce(peer: Peer, *, clear: bool) -> None:
     if tries and await peer.start_tls():
         await peer.hello()
     if policy.required and not peer.tls:
-        raise peer.fault("4.7.4", f"{peer.host.name} offers no TLS, which {policy.origin} requires")
+        text = f"{peer.host.name} offers no TLS, which {policy.origin} requires"
+        raise NoTlsFault("4.7.4", text, remote=str(peer.host))
     if terms.login:
         await peer.log_in()
 
@@ -328,6 +355,16 @@ async def _connect(host: Host, terms: Terms, timeouts: Timeouts, source: Source 
 
 
 _NO_WAY = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+_RESULT_TYPES = {10: "certificate-expired", 62: "certificate-host-mismatch"}
+"""By OpenSSL's number of what is wrong with a certificate."""
+
+
+def _result_type(error: BaseException | None) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _RESULT_TYPES.get(error.verify_code, "certificate-not-trusted")
+    return "validation-failure"
 
 
 def _temporary(reply: PeerReply) -> str:

@@ -1,8 +1,9 @@
 """What must be true of a connection before a message may go over it.
 
 Without a policy of the receiving side, TLS is opportunistic (RFC 7435): taken wherever it is offered, with
-any certificate, and never a reason not to deliver. A policy (MTA-STS, DANE, a smarthost's password) makes it
-required: then `TlsPolicy.required` is set, the context verifies, and there is no clear-text second try.
+any certificate, and never a reason not to deliver. A policy makes it required: then there is no clear-text
+second try, and the host must show a certificate for its name (`context` verifies) or one that its TLSA
+records name (`tlsa`). Who makes policies: published.py; a route's own are in route_tls.py.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Protocol
 
+from postier.dns.api import Tlsa
 from postier.net.tls import opportunistic_client_context
 from postier.smtp.outbound.routes import Host
 
@@ -21,20 +23,28 @@ __all__ = ["OpportunisticTls", "TlsPolicies", "TlsPolicy"]
 class TlsPolicy:
     """`server_name`: sent as SNI and, by a verifying context, demanded of the certificate (RFC 9525).
 
-    `origin`: who asked for it, for the log: "opportunistic", "mta-sts", "dane".
+    `origin`: who asked for it: "opportunistic", "dane", "mta-sts", "requiretls", "contract", "route".
+    `tlsa`: of these records the host must match one; `names`: those that a chain may be for (RFC 7672).
+    `otherwise`: what holds if this can't be kept; None means that the host is not used.
     """
 
     context: ssl.SSLContext
     server_name: str | None
     required: bool = False
     origin: str = "opportunistic"
+    tlsa: tuple[Tlsa, ...] = ()
+    names: tuple[str, ...] = ()
+    otherwise: TlsPolicy | None = None
 
 
 class TlsPolicies(Protocol):
     """Knows the policy that holds for a host when it takes mail for a destination."""
 
-    async def policy_for(self, destination: str, host: Host) -> TlsPolicy:
-        """Raises routes.Unroutable where the policy forbids this host or can't be known for now."""
+    async def policy_for(self, destination: str, host: Host, *, requiretls: bool = False) -> TlsPolicy:
+        """`requiretls`: the message asks for it (RFC 8689 4.2.1).
+
+        Raises routes.Unroutable where the policy forbids this host or can't be known for now, and StoreError.
+        """
         ...
 
 
@@ -44,10 +54,5 @@ class OpportunisticTls:
     def __init__(self) -> None:
         self._context = opportunistic_client_context()
 
-    async def policy_for(self, destination: str, host: Host) -> TlsPolicy:
-        return TlsPolicy(self._context, host.name if _is_name(host.name) else None)
-
-
-def _is_name(name: str) -> bool:
-    """An address is no server name (RFC 6066 3)."""
-    return not (name.replace(".", "").isdigit() or ":" in name)
+    async def policy_for(self, destination: str, host: Host, *, requiretls: bool = False) -> TlsPolicy:
+        return TlsPolicy(self._context, host.server_name, required=requiretls)

@@ -151,7 +151,9 @@ def _refused_by_us(
     else:
         return None
     results = {
-        r.position: DeliveryResult(r.path, Outcome.PERMANENT, status, text, str(peer.host), peer.tls)
+        r.position: DeliveryResult(
+            r.path, Outcome.PERMANENT, status, text, str(peer.host), peer.tls, _facts(peer)
+        )
         for r in recipients
     }
     return Report(results, frozenset(results))
@@ -250,6 +252,10 @@ async def _verdicts(peer: Peer, replies: int) -> Verdicts:
     return found
 
 
+def _facts(peer: Peer, more: dict[str, str] | None = None) -> dict[str, str]:
+    return {"tls policy": peer.terms.policy.origin, **(more or {})}
+
+
 def _result(
     peer: Peer,
     recipient: Recipient,
@@ -271,4 +277,6 @@ def _result(
         outcome = Outcome.PERMANENT
     elif outcome is Outcome.TEMPORARY and not status.startswith("4"):
         status = "4.5.0"  # an answer that has no meaning here
-    return DeliveryResult(recipient.path, outcome, status, text, str(peer.host), peer.tls, facts or {})
+    return DeliveryResult(
+        recipient.path, outcome, status, text, str(peer.host), peer.tls, _facts(peer, facts)
+    )

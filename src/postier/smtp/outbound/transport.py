@@ -20,6 +20,7 @@ from postier.base.log import Log
 from postier.queue.api import DeliveryResult, Envelope, Outcome, OutgoingMessage
 from postier.smtp.outbound.connection import (
     LoopFault,
+    NoTlsFault,
     Peer,
     PeerFault,
     Terms,
@@ -197,6 +198,11 @@ class SmtpTransport:
         terms = await self._terms(host, way, envelope, self._name(source))
         try:
             return await self._connect(host, terms, source)
+        except (TlsFault, NoTlsFault) as fault:
+            fault.policy = terms.policy.origin
+            if envelope.requiretls:  # the sender is told at once (RFC 8689 4.2.1)
+                fault.status = "5.7.10"
+            raise
         except UnreachableFault:
             if source is not None and way.pool is not None:
                 self._sources.rest(source, EVERYWHERE)
@@ -208,11 +214,15 @@ class SmtpTransport:
 
     async def _connect(self, host: Host, terms: Terms, source: Source | None) -> Peer:
         timeouts = self._settings.timeouts
-        session = self._tls_sessions.get(host, terms)
+        policy = terms.policy
+        session = None if policy.tlsa else self._tls_sessions.get(host, terms)
         try:
             return await open_peer(host, terms, timeouts, source=source, session=session)
-        except TlsFault as fault:
-            if terms.policy.required:
+        except (TlsFault, NoTlsFault) as fault:
+            if policy.otherwise is not None:
+                log.info("TLS not as asked", remote=fault.remote, policy=policy.origin, why=str(fault))
+                return await self._connect(host, replace(terms, policy=policy.otherwise), source)
+            if policy.required:
                 raise
             log.info("TLS failed, going on in clear", remote=fault.remote, why=str(fault))
             return await open_peer(host, terms, timeouts, source=source, clear=True)
@@ -235,7 +245,12 @@ class SmtpTransport:
         route = way.route
         policy = self._route_policies.policy_for(route, host) if route is not None else None
         if policy is None:
-            policy = await self._policies.policy_for(envelope.destination, host)
+            named = route is not None and bool(route.hosts)  # then it is no exchange of the domain
+            policy = await self._policies.policy_for(
+                envelope.destination,
+                replace(host, trusted=True) if named else host,
+                requiretls=envelope.requiretls,
+            )
         if route is None:
             return Terms(policy, name)
         return Terms(
@@ -309,7 +324,9 @@ class _Attempt:
 
     def note_fault(self, fault: PeerFault) -> None:
         """A host that could not be used: the pending recipients keep what a host said about them."""
-        self._note(fault.status.startswith("5"), fault.status, str(fault), fault.remote, fault.tls)
+        self._note(
+            fault.status.startswith("5"), fault.status, str(fault), fault.remote, fault.tls, fault.policy
+        )
 
     def note_unroutable(self, error: Unroutable) -> None:
         self._note(error.permanent, error.status, str(error))
@@ -337,13 +354,18 @@ class _Attempt:
     def all_results(self) -> tuple[DeliveryResult, ...]:
         return tuple(self._results[position] for position in range(len(self.envelope.forward_paths)))
 
-    def _note(self, permanent: bool, status: str, text: str, remote: str = "", tls: str = "") -> None:
+    def _note(
+        self, permanent: bool, status: str, text: str, remote: str = "", tls: str = "", policy: str = ""
+    ) -> None:
         """For each pending recipient, unless a host is temporarily unable: that one may take it yet."""
         outcome = Outcome.PERMANENT if permanent else Outcome.TEMPORARY
+        facts = {"tls policy": policy} if policy else {}
         for position, recipient in self.pending.items():
             known = self._results.get(position)
             if known is None or known.outcome is Outcome.PERMANENT:
-                self._results[position] = DeliveryResult(recipient.path, outcome, status, text, remote, tls)
+                self._results[position] = DeliveryResult(
+                    recipient.path, outcome, status, text, remote, tls, facts
+                )
 
 
 def _recipients(envelope: Envelope) -> list[Recipient]:

@@ -18,6 +18,7 @@ from postier.store.sql.search import SearchReader
 from postier.store.sql.sending import SentReader, SentTx
 from postier.store.sql.steps import StepReader, StepTx
 from postier.store.sql.suppressions import SuppressionReader, SuppressionTx
+from postier.store.sql.transport_security import TransportSecurityReader, TransportSecurityTx
 from postier.store.sql.uid_cache import UidReader
 
 __all__ = ["SqlReader", "SqlTx"]
@@ -39,6 +40,7 @@ class SqlReader(
     GreylistReader,
     SuppressionReader,
     SentReader,
+    TransportSecurityReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
@@ -60,5 +62,6 @@ class SqlTx(
     GreylistTx,
     SuppressionTx,
     SentTx,
+    TransportSecurityTx,
 ):
     """`store.api.Tx` over a connection that is inside a transaction."""

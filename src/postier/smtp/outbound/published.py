@@ -1,0 +1,150 @@
+"""The TLS policies that others publish, and the contracts that we made with them: who has the word.
+
+    a contract of the administrator's     the domain's mail waits rather than go without (TlsContract)
+    DANE (RFC 7672)                       TLSA records, where the whole way to them is signed
+    MTA-STS (RFC 8461)                    the policy of the recipients' domain, if its mode is enforce
+    REQUIRETLS (RFC 8689 4.2.1)           a message's own wish: a certificate for the host's name
+    nothing                               opportunistic TLS
+
+The first that speaks decides. DANE goes before MTA-STS, which must not overrule it (RFC 8461 2). A policy in
+the mode testing binds nobody, but its certificates are looked at, so that a report can tell of them. TLSA
+records that can't be had although signed, a lie or an outage, put the mail off; those that nobody can use
+ask for TLS without saying whose (RFC 7672 2.2). Where the resolver does not validate, there is no DANE.
+
+A host that a route names is not an exchange of the domain: there only contracts and TLSA records count.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from postier.dns.api import Answer, NotFound, Resolver, TemporaryFailure, Tlsa
+from postier.net.tls import CertificateError, opportunistic_client_context, verifying_client_context
+from postier.smtp.outbound.dane import usable
+from postier.smtp.outbound.mta_sts import StsMode, StsPolicy
+from postier.smtp.outbound.routes import Host, Unroutable
+from postier.smtp.outbound.sts_cache import StsPolicies
+from postier.smtp.outbound.tls_policy import TlsPolicy
+from postier.store.api import Store, TlsContract
+
+__all__ = ["PublishedTls"]
+
+
+class PublishedTls:
+    """Implements TlsPolicies. Contexts are kept: a TLS session can be taken up only under its own."""
+
+    def __init__(self, resolver: Resolver, sts: StsPolicies, store: Store) -> None:
+        self._resolver = resolver
+        self._sts = sts
+        self._store = store
+        self._any = opportunistic_client_context()
+        self._verifying: dict[str, tuple[float, ssl.SSLContext]] = {}
+
+    async def policy_for(self, destination: str, host: Host, *, requiretls: bool = False) -> TlsPolicy:
+        """See TlsPolicies."""
+        contract = await self._store.reader.tls_contract(destination)
+        if contract is not None:
+            return self._by_contract(contract, host)
+        if host.server_name is None:
+            return self._by_message(host, requiretls, self._opportunistic(host))
+        dane = await self._by_dane(destination, host)
+        if dane is not None and dane.tlsa:
+            return dane
+        weaker = self._opportunistic(host) if dane is None else dane
+        if not (host.trusted or destination.startswith("[")):
+            policy = (await self._sts.policy_for(destination)).policy
+            if policy is not None and policy.mode is StsMode.ENFORCE:
+                return self._by_sts(policy, destination, host)
+            if policy is not None and policy.mode is StsMode.TESTING and dane is None and not requiretls:
+                return TlsPolicy(
+                    self._context(""),
+                    host.name,
+                    origin="mta-sts testing",
+                    otherwise=self._opportunistic(host),
+                )
+        return self._by_message(host, requiretls, weaker)
+
+    def _opportunistic(self, host: Host) -> TlsPolicy:
+        return TlsPolicy(self._any, host.server_name)
+
+    def _by_message(self, host: Host, requiretls: bool, otherwise: TlsPolicy) -> TlsPolicy:
+        if not requiretls:
+            return otherwise
+        return TlsPolicy(self._context(""), host.name, required=True, origin="requiretls")
+
+    def _by_contract(self, contract: TlsContract, host: Host) -> TlsPolicy:
+        name = contract.name or host.name
+        return TlsPolicy(self._context(contract.authorities), name, required=True, origin="contract")
+
+    def _by_sts(self, policy: StsPolicy, destination: str, host: Host) -> TlsPolicy:
+        if not policy.allows(host.name):
+            text = f"{host.name} is not among the hosts that {destination} names in its MTA-STS policy"
+            raise Unroutable(False, "4.7.5", text)
+        return TlsPolicy(self._context(""), host.name, required=True, origin="mta-sts")
+
+    async def _by_dane(self, destination: str, host: Host) -> TlsPolicy | None:
+        """None where DANE says nothing. Raises Unroutable."""
+        if not (host.trusted or await self._is_signed_mx(destination)):
+            return None
+        address = await self._signed_address(host)
+        if address is None:
+            return None
+        for base in dict.fromkeys((address.name or host.name, host.name)):
+            records = await self._tlsa(base, host)
+            if records:
+                break
+        else:
+            return None
+        good = usable(records)
+        names = tuple(dict.fromkeys((base, host.name, destination)))
+        return TlsPolicy(
+            self._any, base, required=True, origin="dane", tlsa=good, names=names if good else ()
+        )
+
+    async def _is_signed_mx(self, destination: str) -> bool:
+        """Raises Unroutable."""
+        try:
+            return (await self._resolver.mx(destination)).secure
+        except NotFound:
+            return False
+        except TemporaryFailure as error:
+            raise Unroutable(False, "4.4.3", f"no answer about the domain {destination}: {error}") from error
+
+    async def _signed_address(self, host: Host) -> Answer[object] | None:
+        """What the DNS says of the family that is used, if that is signed (RFC 7672 2.2.2). Raises
+        Unroutable."""
+        answer: Answer[object]
+        try:
+            if host.family == 6:
+                answer = await self._resolver.aaaa(host.name)  # type: ignore[assignment]
+            else:
+                answer = await self._resolver.a(host.name)  # type: ignore[assignment]
+        except NotFound:
+            return None
+        except TemporaryFailure as error:
+            raise Unroutable(False, "4.4.3", f"no answer about the mail host {host.name}: {error}") from error
+        return answer if answer.secure else None
+
+    async def _tlsa(self, base: str, host: Host) -> tuple[Tlsa, ...]:
+        try:
+            answer = await self._resolver.tlsa(f"_{host.port}._tcp.{base}")
+        except NotFound:
+            return ()
+        except TemporaryFailure as error:
+            raise Unroutable(
+                False, "4.7.5", f"no answer about the TLSA records of {base}: {error}"
+            ) from error
+        return answer.records if answer.secure else ()
+
+    def _context(self, authorities: str) -> ssl.SSLContext:
+        """The file is read again when it has changed. Raises Unroutable."""
+        try:
+            changed = Path(authorities).stat().st_mtime if authorities else 0.0
+            known = self._verifying.get(authorities)
+            if known is None or known[0] != changed:
+                known = changed, verifying_client_context(Path(authorities) if authorities else None)
+                self._verifying[authorities] = known
+        except (OSError, CertificateError) as error:
+            raise Unroutable(False, "4.3.5", "the contract's authorities can't be read") from error
+        return known[1]

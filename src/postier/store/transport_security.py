@@ -1,0 +1,62 @@
+"""What the store keeps of the TLS of other domains: values and interfaces, part of store.api."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+__all__ = ["FetchedPolicy", "TlsContract", "TransportSecurityReader", "TransportSecurityTx"]
+
+
+class FetchedPolicy(NamedTuple):
+    """The MTA-STS policy of `domain` (RFC 8461): `policy_id` from the DNS, `policy` the document.
+
+    `fetched`, `expires`: seconds since 1970.
+    """
+
+    domain: str
+    policy_id: str
+    fetched: int
+    expires: int
+    policy: str
+
+
+class TlsContract(NamedTuple):
+    """Mail for `domain` (A-labels) goes over TLS to a host with a good certificate, or waits.
+
+    `name`: that the certificate must be for, "" for the host's own. `authorities`: path of a PEM file to
+    believe instead of the system's, "" for those.
+    """
+
+    domain: str
+    name: str = ""
+    authorities: str = ""
+
+
+class TransportSecurityReader(Protocol):
+    async def fetched_policy(self, domain: str) -> FetchedPolicy | None:
+        """Also one that has expired, while it is there."""
+        ...
+
+    async def tls_contract(self, domain: str) -> TlsContract | None: ...
+
+    async def tls_contracts(self) -> list[TlsContract]:
+        """By domain."""
+        ...
+
+
+class TransportSecurityTx(TransportSecurityReader, Protocol):
+    async def set_fetched_policy(self, policy: FetchedPolicy) -> None:
+        """Adds it, or replaces the one of its domain."""
+        ...
+
+    async def forget_fetched_policies(self, before: int) -> int:
+        """Remove those that expired earlier than `before`. Returns how many."""
+        ...
+
+    async def set_tls_contract(self, contract: TlsContract) -> None:
+        """Adds it, or replaces the one of its domain."""
+        ...
+
+    async def remove_tls_contract(self, domain: str) -> bool:
+        """False if there was none."""
+        ...
