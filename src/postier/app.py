@@ -16,7 +16,7 @@ import pwd
 import random
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +32,7 @@ from postier.base.figures import take_slot
 from postier.base.heap import keep_large_blocks_apart
 from postier.base.log import Log
 from postier.base.metrics import WORKER_PROCESS, WORKER_STARTS
+from postier.base.networks import Networks
 from postier.base.shared_counts import SharedCounts
 from postier.blobs.api import BlobUnreadable
 from postier.config.settings import Settings
@@ -54,6 +55,7 @@ from postier.queue.suppress import SuppressionRules
 from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.search.sqlite import SqliteTextIndex
 from postier.sending import daily_limits, open_outbound
+from postier.services import HTTP, endpoints
 from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
 from postier.smtp.outbound.route_table import RouteSchedules
@@ -85,64 +87,18 @@ class ServeError(Exception):
     """Why the server can't start, in one line."""
 
 
-class Lines(NamedTuple):
-    """What a protocol says before it closes: too many connections, the server stops, a fault of ours."""
-
-    busy: bytes = b""
-    goodbye: bytes = b""
-    fault: bytes = b""
-
-
-SMTP_LINES = Lines(
-    b"421 4.7.0 Too many connections, try later\r\n",
-    b"421 4.3.2 Service closing, try later\r\n",
-    b"421 4.3.0 Internal error, session {session}\r\n",
-)
-IMAP_LINES = Lines(
-    b"* BYE [UNAVAILABLE] Too many connections, try later\r\n",
-    b"* BYE [UNAVAILABLE] Server closing\r\n",
-    b"* BYE [SERVERBUG] Internal error, session {session}\r\n",
-)
-POP3_LINES = Lines(
-    b"-ERR [SYS/TEMP] Too many connections, try later\r\n",
-    b"",  # RFC 1939 has nothing to say unasked
-    b"-ERR [SYS/TEMP] Internal error, session {session}\r\n",
-)
-
-
-class Service(NamedTuple):
-    """A row of the services: its port (RFC 6335 names), and whether TLS comes first (RFC 8314)."""
-
-    name: str
-    port: int
-    lines: Lines = Lines()
-    implicit_tls: bool = False
-
-
-SMTP = Service("smtp", 25, SMTP_LINES)
-SERVICES = (
-    SMTP,
-    Service("submission", 587, SMTP_LINES),
-    Service("submissions", 465, SMTP_LINES, implicit_tls=True),
-    Service("imap", 143, IMAP_LINES),
-    Service("imaps", 993, IMAP_LINES, implicit_tls=True),
-    Service("pop3", 110, POP3_LINES),
-    Service("pop3s", 995, POP3_LINES, implicit_tls=True),
-)
-HTTP = Service("http", 80)
-
-
 def serve(settings: Settings) -> int:
     """Until SIGTERM; returns the exit code. Raises ServeError where it can't start."""
     base_log.set_level(settings.log.level)
     count = settings.server.workers or os.cpu_count() or 1
     with _alone(settings.data):
         certificates = _certificates(settings)
+        places = list(endpoints(settings))
         try:
-            sockets = bind_sockets(_endpoints(settings), count)
+            sockets = bind_sockets(places, count)
         except BindError as error:
             raise ServeError(str(error)) from None
-        _become(settings.server.user)
+        _become(settings.server.user, [place.path for place in places if place.path])
         keep_large_blocks_apart()
         asyncio.run(_prepare(settings))
         shared = _Shared(ProofTable(), SharedCounts(), SharedCounts())
@@ -195,19 +151,11 @@ def _certificates(settings: Settings) -> CertificateStore:
         raise ServeError(str(error)) from None
 
 
-def _endpoint(settings: Settings, service: Service, host: str) -> Endpoint:
-    return Endpoint(service.name, host, service.port + settings.server.port_base)
+def _become(user: str, paths: Sequence[str] = ()) -> None:
+    """Give root up, now that the ports are bound, and the Unix sockets at `paths` to the user.
 
-
-def _endpoints(settings: Settings) -> list[Endpoint]:
-    services = (*SERVICES, HTTP) if settings.http.enabled else SERVICES
-    return [
-        _endpoint(settings, service, host) for service in services for host in settings.server.bind or ("",)
-    ]
-
-
-def _become(user: str) -> None:
-    """Give root up, now that the ports are bound. Raises ServeError where the user can't read the program."""
+    Raises ServeError where the user can't read the program.
+    """
     if os.geteuid() != 0 or not user:
         return
     try:
@@ -215,6 +163,8 @@ def _become(user: str) -> None:
     except KeyError:
         log.warning("running as root: there is no such user", user=user)
         return
+    for path in paths:
+        os.chown(path, entry.pw_uid, entry.pw_gid)
     os.initgroups(user, entry.pw_gid)
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
@@ -334,7 +284,7 @@ class _Worker:
         sessions = _sessions(backend, verifier, note_step, self._shared.senders)
         return [
             Listener(
-                _endpoint(self._settings, service, host),
+                endpoint,
                 sessions[service.name],
                 tls=self._certificates,
                 implicit_tls=service.implicit_tls,
@@ -342,8 +292,8 @@ class _Worker:
                 goodbye=service.lines.goodbye,
                 fault=service.lines.fault,
             )
-            for service in SERVICES
-            for host in self._settings.server.bind or ("",)
+            for endpoint, service in endpoints(self._settings).items()
+            if service is not HTTP
         ]
 
     def _reload(self) -> None:
@@ -372,6 +322,7 @@ def _sessions(
         daily_limits=daily_limits(backend),
         policy=settings.policy,
         srs=settings.srs.enabled,
+        lmtp_from=Networks(settings.lmtp.accept_from),
     )
     inbound = InboundServices(
         store=backend.store,
@@ -409,6 +360,7 @@ def _sessions(
         "smtp": smtp,
         "submission": submission,
         "submissions": submission,
+        "lmtp": inbound_session(inbound_settings, inbound, Role.LMTP),
         "imap": imap,
         "imaps": imap,
         "pop3": pop3,

@@ -27,6 +27,7 @@ WHOM = {
     frozenset({Role.MX}): "For strangers.",
     frozenset({Role.MX, Role.LMTP}): "For strangers and LMTP.",
     frozenset({Role.SUBMISSION}): "For people who logged in.",
+    frozenset({Role.LMTP}): "For LMTP.",
 }
 SHOWN = re.compile(r"`((?:policy|connections|smtp)\.[a-z_]+)` \(([^)]*)\)")
 

@@ -24,6 +24,7 @@ LAYERS = (
     {"smtp.inbound", "smtp.outbound", "imap.session", "pop3", "managesieve", "http"},
     {"jmap", "admin"},
     {"config"},
+    {"services"},
     {"app", "backend", "indexing", "sending", "supervisor", "demo"},
     {"cli"},
 )
@@ -108,6 +109,7 @@ def test_only_the_composition_root_names_engines_and_settings(file: Path) -> Non
         "app",
         "backend",
         "indexing",
+        "services",
         "cli",
         "config",
         "store",

@@ -8,6 +8,7 @@ import io
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -301,3 +302,42 @@ def test_without_descriptors_a_tls_listener_pauses_and_goes_on(
 def test_a_listener_with_implicit_tls_needs_a_certificate() -> None:
     with pytest.raises(ValueError, match="without a certificate"):
         Listener(LOCAL, waiting, implicit_tls=True)
+
+
+def test_a_unix_socket_serves_all_workers_and_has_no_address(run: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    endpoint = Endpoint("lmtp", "", 0, str(path))
+
+    async def session(connection: Connection) -> None:
+        connection.write(repr(connection.peer).encode())
+
+    async def main() -> None:
+        sets = bind_sockets([endpoint], workers=2)
+        assert path.stat().st_mode & 0o777 == 0o660
+        servers = [Server([Listener(endpoint, session)], Limits(100, 1, 0, 1)) for _ in sets]
+        for server, own in zip(servers, sets, strict=True):
+            assert await server.start(own) == {endpoint: 0}
+        for _ in range(10):  # neither the limit of an address nor that of a minute is for those without one
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            assert await reader.read() == b"('', 0)"
+            writer.close()
+        for server in servers:
+            await server.drain(1)
+
+    run(main())
+
+
+def test_a_unix_socket_that_nobody_serves_is_taken_over_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    endpoint = Endpoint("lmtp", "", 0, str(path))
+    (first,) = bind_sockets([endpoint])
+    with pytest.raises(BindError, match=rf"cannot listen on {path}: address already in use"):
+        bind_sockets([endpoint])
+    first[endpoint].close()
+    (second,) = bind_sockets([endpoint])
+    second[endpoint].close()
+    path.unlink()
+    path.write_text("precious")
+    with pytest.raises(BindError, match="a file that is no socket is there"):
+        bind_sockets([endpoint])
+    assert path.read_text() == "precious"

@@ -18,6 +18,7 @@ from postier.accounts.login import Login
 from postier.accounts.password import PasswordVerifier, ProofTable, hash_password
 from postier.accounts.people import add_alias, add_person
 from postier.base.address import Address
+from postier.base.networks import Networks
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
 from postier.dns.api import Resolver
@@ -34,6 +35,7 @@ from postier.testing.dns import Zone, ZoneResolver
 
 PASSWORD = "correct horse"
 KEY = generate_ed25519()
+OPEN: dict[str, object] = {"lmtp_from": Networks(["0.0.0.0/0"])}
 _HASH = hash_password(PASSWORD)
 _VERIFIER = PasswordVerifier(ProofTable())
 _numbers = itertools.count()
@@ -85,7 +87,7 @@ class World:
             signers_for=_signers_for,
         )
         try:
-            yield InboundSettings("mx.b.example", **settings), services  # type: ignore[arg-type]
+            yield InboundSettings("mx.b.example", **{**OPEN, **settings}), services  # type: ignore[arg-type]
         finally:
             await store.close()
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from postier.base.networks import NOWHERE
 from postier.smtp.inbound.dialogue import Role
 from postier.store.api import StoreUnavailable
 
@@ -125,3 +126,8 @@ def test_in_lmtp_a_fault_of_the_store_is_told_for_each_and_nothing_is_kept(world
     answers = output.partition("\r\n354 ")[2].splitlines()[1:]
     assert [answer[:9] for answer in answers] == ["451 4.3.0", "451 4.3.0", "221 2.0.0"]
     assert stored == []
+
+
+def test_lmtp_is_for_the_hosts_it_is_meant_for_alone(world):
+    output, _ = asyncio.run(world.converse([b"LHLO a.example\r\n"], Role.LMTP, lmtp_from=NOWHERE))
+    assert output == "554 No LMTP for this address\r\n"

@@ -23,11 +23,11 @@ from postier.admin.diagnosis import (
     check_queue,
 )
 from postier.admin.dns_check import CheckedRecord, check_records
-from postier.app import SERVICES
 from postier.backend import Backend, dns_records, open_resolver
 from postier.base.domain import Domain
 from postier.cli.common import Failure, data_option, json_option, print_json, print_table, with_backend
 from postier.config.settings import Settings
+from postier.services import SERVICES
 
 GREETINGS = {"smtp": b"220 ", "submission": b"220 ", "imap": b"* OK", "pop3": b"+OK"}
 ENOUGH_DISK = 1_000_000_000

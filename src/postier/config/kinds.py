@@ -21,6 +21,7 @@ __all__ = [
     "ENDPOINTS",
     "HOST",
     "LEVEL",
+    "NETWORKS",
     "PORT",
     "SIZE",
     "TEXT",
@@ -112,6 +113,10 @@ def _addresses(value: Any) -> tuple[str, ...]:
     return tuple(str(ipaddress.ip_address(_text(one))) for one in _listed(value))
 
 
+def _networks(value: Any) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_network(_text(one))) for one in _listed(value))
+
+
 def _endpoint(value: Any) -> tuple[str, int]:
     """ "192.0.2.1", "192.0.2.1:53", "2001:db8::1" or "[2001:db8::1]:53"."""
     text = _text(value)
@@ -156,6 +161,7 @@ LEVEL = Kind("level", "one of " + ", ".join(f'"{level}"' for level in LEVELS), _
 DURATION = Kind("duration", 'a duration such as "90s", "5m", "8h" or "5d"', _duration)
 SIZE = Kind("size", 'a size such as "50MB"', _size)
 ADDRESSES = Kind("addresses", 'a list of IP addresses such as ["192.0.2.1"]', _addresses)
+NETWORKS = Kind("networks", 'a list of networks such as ["192.0.2.0/24"]', _networks)
 ENDPOINTS = Kind("endpoints", 'a list of servers such as ["127.0.0.1:53"]', _endpoints)
 DNS_LISTS = Kind(
     "DNS lists",

@@ -19,6 +19,7 @@ PART_TITLES = {
     "log": "The log",
     "dns": "DNS",
     "smtp": "SMTP",
+    "lmtp": "Taking local mail by LMTP",
     "policy": "Who is let in",
     "queue": "The queue of outgoing mail",
     "suppression": "Addresses that are not written to",

@@ -22,6 +22,7 @@ from postier.config.kinds import (
     ENDPOINTS,
     HOST,
     LEVEL,
+    NETWORKS,
     PORT,
     SIZE,
     TEXT,
@@ -40,6 +41,7 @@ __all__ = [
     "DnsSettings",
     "HttpSettings",
     "ImapSettings",
+    "LmtpSettings",
     "LogSettings",
     "Pop3Settings",
     "QueueSettings",
@@ -59,6 +61,7 @@ __all__ = [
 
 FILE_NAME = "postier.toml"
 HIGHEST_PORT = 4190
+SMTP_PORT = 25
 
 
 class ConfigError(Exception):
@@ -107,6 +110,20 @@ SETTINGS = (
         "smtp.outbound_connect_timeout", DURATION, "30s", "How long to wait for another server to accept."
     ),
     *SUBMISSION_ROWS,
+    Setting(
+        "lmtp.socket",
+        TEXT,
+        "",
+        "A Unix socket to take local mail on by LMTP, relative to the data directory; none is off.",
+    ),
+    Setting("lmtp.port", PORT, 0, "A port to take local mail on by LMTP; 0 is off."),
+    Setting("lmtp.bind", ADDRESSES, ["127.0.0.1"], "Addresses to listen on for LMTP."),
+    Setting(
+        "lmtp.accept_from",
+        NETWORKS,
+        ["127.0.0.0/8", "::1"],
+        "Networks whose hosts may hand mail over on lmtp.port: their mail is not checked.",
+    ),
     *POLICY_ROWS,
     Setting(
         "queue.retry_first", DURATION, "5m", "Wait after the first failed attempt; it doubles from there."
@@ -256,6 +273,16 @@ class SmtpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LmtpSettings:
+    """`socket`, `port`: "" and 0 where it is off."""
+
+    socket: str
+    port: int
+    bind: tuple[str, ...]
+    accept_from: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class QueueSettings:
     """Times in seconds."""
 
@@ -331,6 +358,7 @@ class Settings:
     log: LogSettings
     dns: DnsSettings
     smtp: SmtpSettings
+    lmtp: LmtpSettings
     policy: PolicySettings
     queue: QueueSettings
     suppression: SuppressionSettings
@@ -349,6 +377,7 @@ PARTS: Mapping[str, type[Any]] = {
     "log": LogSettings,
     "dns": DnsSettings,
     "smtp": SmtpSettings,
+    "lmtp": LmtpSettings,
     "policy": PolicySettings,
     "queue": QueueSettings,
     "suppression": SuppressionSettings,
@@ -460,6 +489,8 @@ def _judge(settings: Settings, file: Path) -> None:
                 f"{file}: server.trust_loopback: server.bind must name loopback addresses only, "
                 f"not {strangers[0] or 'all addresses'}"
             )
+    if settings.lmtp.port == SMTP_PORT:
+        raise ConfigError(f"{file}: lmtp.port: not {SMTP_PORT}, which is SMTP's (RFC 2033 5)")
     if settings.server.port_base > 65535 - HIGHEST_PORT:
         raise ConfigError(f"{file}: server.port_base: too high for the ports of the services")
 

@@ -6,25 +6,33 @@ over them. A port that anybody else has is an error with the port in it, never a
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 import socket
+import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
 __all__ = ["BACKLOG", "BindError", "Endpoint", "bind_sockets"]
 
 BACKLOG = 1024
+SOCKET_MODE = 0o660
 IPV4_ANY = str(ipaddress.IPv4Address(0))
 
 
 class Endpoint(NamedTuple):
-    """Where to listen. `host` is an address or "" for all of them; `port` 0 lets the kernel choose."""
+    """Where to listen. `host` is an address or "" for all of them; `port` 0 lets the kernel choose. `path`:
+    a Unix socket instead, for the owner and the group of this process."""
 
     name: str
     host: str
     port: int
+    path: str = ""
 
     def __str__(self) -> str:
+        if self.path:
+            return self.path
         host = f"[{self.host}]" if ":" in self.host else self.host or "*"
         return f"{host}:{self.port}"
 
@@ -42,6 +50,12 @@ def bind_sockets(endpoints: Sequence[Endpoint], workers: int = 1) -> list[dict[E
     wildcards = {endpoint.port for endpoint in endpoints if endpoint.host == IPV4_ANY}
     try:
         for endpoint in endpoints:
+            if endpoint.path:
+                bound = _bind_path(endpoint)
+                for own in sets:
+                    own[endpoint] = bound.dup()  # one queue of the kernel, from which each worker takes
+                bound.close()
+                continue
             _bind_alone(endpoint, endpoint.port in wildcards).close()
             target = endpoint
             for own in sets:
@@ -81,6 +95,41 @@ def _bind(endpoint: Endpoint, v6_only: bool, *, shared: bool) -> socket.socket:
         bound.close()
         raise _bind_error(endpoint, error) from error
     return bound
+
+
+def _bind_path(endpoint: Endpoint) -> socket.socket:
+    """What a server that is gone left behind is taken away; nothing else is."""
+    path = endpoint.path
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o777 & ~SOCKET_MODE)
+    try:
+        _remove_stale(path)
+        bound.setblocking(False)
+        bound.bind(path)
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise _bind_error(endpoint, error) from error
+    finally:
+        os.umask(mask)
+    return bound
+
+
+def _remove_stale(path: str) -> None:
+    """Raises OSError if something else is there, or somebody listens."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode):
+            raise FileExistsError(errno.EEXIST, "a file that is no socket is there")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.settimeout(1.0)
+        try:
+            caller.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def _bind_error(endpoint: Endpoint, error: Exception) -> BindError:

@@ -25,7 +25,8 @@ MINUTE = 60
 class Limits:
     """0 means no limit. `connections`, `per_address`, `per_network`: of one worker at a time, in all, from
     one address, from one network. `per_minute`: new ones from one address, to all workers that share counts;
-    programs of this machine, such as a webmail, may be as hasty as they like.
+    programs of this machine, such as a webmail, may be as hasty as they like. Who comes by a Unix socket has
+    no address, and counts for `connections` alone.
 
     In all there are never more than the process may have open files (less some for itself).
     """
@@ -49,8 +50,9 @@ def network_key(address: str) -> str:
     return address.rpartition(".")[0] if ":" not in address else _prefix(address, 6)
 
 
-def _is_loopback(address: str) -> bool:
-    return address.startswith("127.") or address == "::1"
+def _is_of_this_machine(address: str) -> bool:
+    """ "" is the peer of a Unix socket."""
+    return not address or address.startswith("127.") or address == "::1"
 
 
 def _prefix(address: str, octets: int) -> str:
@@ -78,10 +80,12 @@ class Gate:
     def why_not(self, address: str) -> str:
         """Nothing lets `address` in; else this is why it may not, for the log. Each call counts as a try."""
         limits = self._limits
-        if limits.per_minute and not _is_loopback(address) and self._is_hasty(address_key(address)):
+        if limits.per_minute and not _is_of_this_machine(address) and self._is_hasty(address_key(address)):
             return "too many connections from one address in a minute"
         if self._open >= self._most:
             return "too many connections"
+        if not address:
+            return ""
         if limits.per_address and self._by_key[address_key(address)] >= limits.per_address:
             return "too many connections from one address"
         if limits.per_network and self._by_key["/" + network_key(address)] >= limits.per_network:
@@ -105,6 +109,8 @@ class Gate:
                 del self._by_key[key]
 
     def _keys(self, address: str) -> tuple[str, ...]:
+        if not address:
+            return ()
         if not self._limits.per_network:
             return (address_key(address),)
         return address_key(address), "/" + network_key(address)

@@ -116,7 +116,8 @@ class Server:
         for listener in self._listeners:
             await self._listen(listener, sockets[listener.endpoint])
         return {
-            listener.endpoint: sockets[listener.endpoint].getsockname()[1] for listener in self._listeners
+            listener.endpoint: plain_address(sockets[listener.endpoint].getsockname())[1]
+            for listener in self._listeners
         }
 
     def stop_accepting(self) -> None:
@@ -153,10 +154,9 @@ class Server:
             loop.add_reader(bound, self._accept_tls, listener, bound)
             return
         greet = functools.partial(self._greet, listener)
+        create = loop.create_unix_server if listener.endpoint.path else loop.create_server
         self._servers.append(
-            await loop.create_server(
-                lambda: self._connection(listener, loop, greet), sock=bound, backlog=BACKLOG
-            )
+            await create(lambda: self._connection(listener, loop, greet), sock=bound, backlog=BACKLOG)
         )
 
     def _connection(

@@ -14,10 +14,18 @@ from postier.smtp.inbound.outcome import Defer, Mark, Outcome, Refuse
 from postier.smtp.inbound.reputation import listings_of, reverse_name_of
 from postier.smtp.wire.events import Ehlo
 
-__all__ = ["has_a_name_of_its_own", "has_a_reverse_name", "is_not_listed", "is_not_us", "waits_for_greeting"]
+__all__ = [
+    "has_a_name_of_its_own",
+    "has_a_reverse_name",
+    "is_not_listed",
+    "is_not_us",
+    "is_trusted_host",
+    "waits_for_greeting",
+]
 
 _EARLY = Refuse(Reply(554, "", "Wait for the greeting"), "talks before the greeting", closes=True)
 """RFC 2034 4: neither a greeting nor a reply to EHLO has an enhanced code."""
+_NOT_LISTED = Refuse(Reply(554, "", "No LMTP for this address"), "not in lmtp.accept_from", closes=True)
 _OUR_NAME = "You are not this host: give your own name"
 _NO_NAME = {
     Iprev.PERMERROR: "has no name in the DNS (PTR record)",
@@ -30,6 +38,12 @@ async def waits_for_greeting(dialogue: Dialogue) -> Outcome:
     if dialogue.settings.policy.greeting_delay and not dialogue.connection.bytes_in:
         await asyncio.sleep(dialogue.settings.policy.greeting_delay)
     return _EARLY if dialogue.connection.bytes_in else None
+
+
+async def is_trusted_host(dialogue: Dialogue) -> Outcome:
+    """What comes by LMTP is not checked again, so it must come from who has checked it."""
+    address = dialogue.connection.peer[0]
+    return None if not address or address in dialogue.settings.lmtp_from else _NOT_LISTED
 
 
 # ---------------------------------------------------------------------- EHLO, HELO

@@ -14,6 +14,7 @@ from postier.accounts.sending import USUAL_LIMITS, DailyLimits
 from postier.base.address import Address
 from postier.base.clock import Clock
 from postier.base.ids import new_id
+from postier.base.networks import NOWHERE, Networks
 from postier.base.shared_counts import SharedCounts
 from postier.base.status import Reply
 from postier.blobs.api import Blobs
@@ -69,6 +70,7 @@ class InboundSettings:
     in needs no TLS, and neither DNS nor manners are checked. `timeout`: seconds without input (RFC 5321
     4.5.3.2.7). `max_refused_recipients`: unknown or foreign addresses before we hang up (address harvest).
     `dns_time`: seconds that the checks of one message may wait for the DNS, all together.
+    `lmtp_from`: who may hand mail over by LMTP, beside those at a Unix socket.
     `srs`: what an alias forwards gets a return address of ours.
     `future_release`: seconds that submitted mail may be held for its sender (RFC 4865); 0 holds none.
     `normalise_newlines`: on submission a CR or LF alone is a line end, for devices that know no better.
@@ -87,6 +89,7 @@ class InboundSettings:
     dns_time: float = 20.0
     normalise_newlines: bool = False
     srs: bool = True
+    lmtp_from: Networks = NOWHERE
     future_release: int = 0
     policy: PolicySettings = USUAL_POLICY
     daily_limits: DailyLimits = USUAL_LIMITS

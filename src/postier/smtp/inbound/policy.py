@@ -75,11 +75,13 @@ class Check:
 
 _MX = frozenset({Role.MX})
 _PEOPLE = frozenset({Role.SUBMISSION})
+_HANDED_OVER = frozenset({Role.LMTP})
 _FOR_US = frozenset({Role.MX, Role.LMTP})
 _ALL = frozenset(Role)
 
 CHECKS = (
     Check("early-talker", Stage.CONNECT, _MX, checks_connection.waits_for_greeting, _for_strangers),
+    Check("lmtp-host", Stage.CONNECT, _HANDED_OVER, checks_connection.is_trusted_host),
     Check("helo-own-name", Stage.HELO, _MX, checks_connection.is_not_us, _unless_off("helo_own_name")),
     Check("helo", Stage.HELO, _MX, checks_connection.has_a_name_of_its_own, _unless_off("helo")),
     Check("size", Stage.MAIL, _ALL, checks_envelope.fits),
