@@ -77,6 +77,8 @@ __all__ = [
 log = Log("app")
 
 DRAIN_SECONDS = 15.0
+MAX_HOLD = 999_999_999
+"""Seconds that RFC 4865 has words for."""
 SWEEP_SECONDS = 3600
 STORE_WATCH_SECONDS = 1.0
 GC_THRESHOLDS = (50_000, 20, 20)
@@ -320,6 +322,8 @@ def _sessions(
         timeout=settings.smtp.idle_timeout,
         normalise_newlines=settings.smtp.submission_normalise_newlines,
         daily_limits=daily_limits(backend),
+        future_release=min(settings.smtp.max_hold, MAX_HOLD),
+        undo_send=settings.smtp.undo_send,
         policy=settings.policy,
         srs=settings.srs.enabled,
         lmtp_from=Networks(settings.lmtp.accept_from),

@@ -270,6 +270,8 @@ class SmtpSettings:
     outbound_connect_timeout: int
     daily_recipients: int
     daily_new_recipients: int
+    max_hold: int
+    undo_send: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postier.config.kinds import COUNT, Setting
+from postier.config.kinds import COUNT, DURATION, Setting
 
 __all__ = ["SUBMISSION_ROWS"]
 
@@ -18,5 +18,17 @@ SUBMISSION_ROWS = (
         COUNT,
         200,
         "Those among them that the account has never written to before; 0 for no limit.",
+    ),
+    Setting(
+        "smtp.max_hold",
+        DURATION,
+        "30d",
+        "How long a message may wait that its sender wants to leave later; 0s offers no such thing.",
+    ),
+    Setting(
+        "smtp.undo_send",
+        DURATION,
+        "0s",
+        "How long every message that people send waits first, so that it can be taken back.",
     ),
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from postier.base.clock import Clock
 from postier.queue.story import managed_steps
-from postier.store.api import QueueEntry, QueueState, Reader, StepKind, Store, Tx
+from postier.store.api import AccountId, QueueEntry, QueueState, Reader, StepKind, Store, Tx
 
 __all__ = [
     "CANCEL",
@@ -127,16 +127,20 @@ CANCEL = Verb(lambda entry, now: entry.release_at > now and _is_free(entry, now)
 """Take it back before it leaves: only what is to leave later."""
 
 
-async def cancel_message(store: Store, clock: Clock, trace_id: str, *, by: str = ADMINISTRATOR) -> bool:
+async def cancel_message(
+    store: Store, clock: Clock, trace_id: str, *, by: str = ADMINISTRATOR, sender: AccountId | None = None
+) -> bool:
     """Take a message back that is to leave later (RFC 4865): all of its entries, or none, in one transaction.
 
-    False where there is none, or one of them may leave already.
+    False where there is none, or one of them may leave already, or `sender` is given and did not submit it.
     """
 
     async def work(tx: Tx) -> bool:
         now = clock.now()
         found = await tx.queue_entries(trace_id=trace_id)
         if not found or not all(CANCEL.allowed(entry, int(now)) for entry in found):
+            return False
+        if sender is not None and any(entry.account_id != sender for entry in found):
             return False
         for entry in found:
             await CANCEL.change(tx, entry, int(now))

@@ -21,6 +21,7 @@ from postier.message.analysis import Analysis
 from postier.queue.post import Parcel, post
 from postier.smtp.inbound.dialogue import Dialogue, Recipient, Role, Transaction
 from postier.smtp.inbound.evidence import Arrived
+from postier.smtp.inbound.hold import held_recipients, release_at, release_words
 from postier.smtp.inbound.incoming import Incoming
 from postier.smtp.inbound.limits import count, limit_reply, warn
 from postier.smtp.inbound.marks import junk_reason, policy_field
@@ -88,6 +89,7 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
         facts=_facts(arrived, len(prefix) + analysis.size, transaction),
         set_aside=set_aside,
     )
+    transaction.release_at = release_at(dialogue, transaction, now)
     try:
         usage = await _store_for_all(dialogue, transaction, incoming, accepted)
     except LimitReached as error:
@@ -110,7 +112,10 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
         await _warn(dialogue, transaction, usage, usage.warning, now)
     if incoming.began:
         ACCEPTANCE.observe(time.monotonic() - incoming.began, role)
-    return Reply(250, "2.0.0", f"accepted {transaction.trace_id}")
+    text = f"accepted {transaction.trace_id}"
+    if transaction.release_at:
+        text += f", {release_words(transaction.release_at)}"
+    return Reply(250, "2.0.0", text)
 
 
 def _refused(dialogue: Dialogue, transaction: Transaction, reply: Reply, reason: str) -> Reply:
@@ -200,7 +205,7 @@ async def _store_with_report(
     Raises LimitReached, StoreError, OSError.
     """
     report = None
-    if accepted.sender_may_be_told:
+    if accepted.sender_may_be_told and not transaction.release_at:
         report = await success_report(dialogue, transaction, accepted.analysis, accepted.now)
     if report is not None:
         try:
@@ -218,9 +223,11 @@ async def _store(
     report: Parcel | None,
 ) -> Usage | None:
     """One transaction. Raises LimitReached, StoreError, OSError."""
-    accounts = _accounts(transaction.recipients)
+    held_until = transaction.release_at
+    here = [] if held_until else transaction.recipients
+    accounts = _accounts(here)
     facts = accepted.facts if report is None else {**accepted.facts, "report": report.trace_id}
-    arrival = arrival_steps(dialogue, transaction.recipients, facts, accepted.mailbox, accepted.when)
+    arrival = arrival_steps(dialogue, here, facts, accepted.mailbox, accepted.when)
     if accepted.set_aside:
         place = {"mailbox": accepted.mailbox, "reason": accepted.set_aside}
         arrival.insert(1, Step(transaction.trace_id, accepted.when, StepKind.FILTERED, place))
@@ -248,10 +255,12 @@ async def _store(
                 envid=transaction.mail.envid,
                 ret=transaction.mail.ret,
                 requiretls=transaction.mail.requiretls,
-                release_at=transaction.release_at,
+                release_at=held_until,
                 language=dialogue.account.language if dialogue.account else "",
             )
-            steps += queued_steps(transaction.trace_id, accepted.when, entry_id, destination, recipients)
+            steps += queued_steps(
+                transaction.trace_id, accepted.when, entry_id, destination, recipients, until=held_until
+            )
         if usage is not None and usage.percent >= WARNINGS[-1]:
             steps[0] = steps[0]._replace(facts={**steps[0].facts, "used": f"{usage.percent} %"})
         await tx.add_steps(steps)
@@ -270,7 +279,11 @@ def _accounts(recipients: Sequence[Recipient]) -> tuple[AccountId, ...]:
 async def _outgoing(
     dialogue: Dialogue, transaction: Transaction
 ) -> dict[tuple[str, str], list[QueueRecipient]]:
-    """Foreign recipients, each once, by the domain or literal they share and the reverse-path of the mail."""
+    """Foreign recipients, each once, by the domain or literal they share and the reverse-path of the mail; of
+    mail that is held all of them."""
+    if transaction.release_at:
+        held = await held_recipients(dialogue, transaction.recipients)
+        return {(where, transaction.reverse_path): recipients for where, recipients in held.items()}
     from_path: dict[str, tuple[str, Recipient]] = {}
     for recipient in transaction.recipients:
         for address in recipient.forwards:

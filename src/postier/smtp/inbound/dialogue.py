@@ -73,6 +73,7 @@ class InboundSettings:
     `lmtp_from`: who may hand mail over by LMTP, beside those at a Unix socket.
     `srs`: what an alias forwards gets a return address of ours.
     `future_release`: seconds that submitted mail may be held for its sender (RFC 4865); 0 holds none.
+    `undo_send`: seconds that all of it is held, for who changes their mind.
     `normalise_newlines`: on submission a CR or LF alone is a line end, for devices that know no better.
     `daily_limits`: of who submits, where the account has none of its own.
     """
@@ -91,6 +92,7 @@ class InboundSettings:
     srs: bool = True
     lmtp_from: Networks = NOWHERE
     future_release: int = 0
+    undo_send: int = 0
     policy: PolicySettings = USUAL_POLICY
     daily_limits: DailyLimits = USUAL_LIMITS
 
@@ -135,7 +137,7 @@ class Transaction:
     """One mail transaction; the next one, also after a failure, is another object.
 
     `marks`: what the checks so far noted, those of the connection first. `spf`: once somebody asked.
-    `release_at`: not to leave before (RFC 4865), as a check of MAIL has understood it; 0 is at once.
+    `release_at`: not to leave before (RFC 4865), known once it is being accepted; 0 is at once.
     `left_out`: in LMTP, the answers to recipients (by their number) who did not get it while others did.
     """
 

@@ -13,7 +13,14 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from postier.smtp.inbound import checks_connection, checks_envelope, checks_message, ownership, reputation
+from postier.smtp.inbound import (
+    checks_connection,
+    checks_envelope,
+    checks_message,
+    hold,
+    ownership,
+    reputation,
+)
 from postier.smtp.inbound.dialogue import Checks, Dialogue, InboundSettings, Role
 from postier.smtp.inbound.outcome import RunCheck
 
@@ -85,6 +92,7 @@ CHECKS = (
     Check("helo-own-name", Stage.HELO, _MX, checks_connection.is_not_us, _unless_off("helo_own_name")),
     Check("helo", Stage.HELO, _MX, checks_connection.has_a_name_of_its_own, _unless_off("helo")),
     Check("size", Stage.MAIL, _ALL, checks_envelope.fits),
+    Check("hold", Stage.MAIL, _PEOPLE, hold.can_be_held),
     Check("own-sender", Stage.MAIL, _PEOPLE, ownership.sender_is_ones_own),
     Check("recipient-limit", Stage.RCPT, _ALL, checks_envelope.has_room_for_recipient),
     Check(

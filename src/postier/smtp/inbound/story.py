@@ -40,10 +40,18 @@ def arrival_steps(
 
 
 def queued_steps(
-    trace_id: str, when: float, entry: int, destination: str, recipients: Sequence[QueueRecipient]
+    trace_id: str,
+    when: float,
+    entry: int,
+    destination: str,
+    recipients: Sequence[QueueRecipient],
+    *,
+    until: int = 0,
 ) -> list[Step]:
-    """One QUEUED for each recipient of an entry."""
+    """One QUEUED for each recipient of an entry, which waits `until` then if that is not 0."""
     place = {"entry": str(entry), "destination": destination}
+    if until:
+        place["until"] = str(until)
     return [
         Step(trace_id, when, StepKind.QUEUED, {"recipient": recipient.forward_path, **place})
         for recipient in recipients
