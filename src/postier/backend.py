@@ -59,7 +59,12 @@ async def open_backend(settings: Settings, name: str) -> AsyncIterator[Backend]:
 
 def open_resolver(settings: Settings) -> Resolver:
     clock = SystemClock()
-    client = DnsClient(settings.dns.servers, clock=clock, timeout=settings.dns.timeout)
+    client = DnsClient(
+        settings.dns.servers,
+        clock=clock,
+        timeout=settings.dns.timeout,
+        validating=settings.dns.validating,
+    )
     return CachingResolver(client, clock)
 
 

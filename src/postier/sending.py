@@ -28,6 +28,7 @@ class Outbound(NamedTuple):
     book: RouteBook
     routes: Routes
     transport: SmtpTransport
+    policies: PublishedTls
 
 
 def open_outbound(backend: Backend) -> Outbound:
@@ -48,9 +49,10 @@ def open_outbound(backend: Backend) -> Outbound:
         tables=book.table,
         clock=backend.clock,
     )
+    policies = open_policies(backend, resolver, inside)
     transport = SmtpTransport(
         routes,
-        open_policies(backend, resolver, inside),
+        policies,
         OutboundSettings(
             hostname=server.hostname,
             source_addresses=smtp.outbound_source_addresses,
@@ -58,7 +60,7 @@ def open_outbound(backend: Backend) -> Outbound:
         ),
         clock=backend.clock,
     )
-    return Outbound(book, routes, transport)
+    return Outbound(book, routes, transport, policies)
 
 
 def open_policies(backend: Backend, resolver: Resolver, inside: bool) -> PublishedTls:

@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from postier.admin import tls_look
 from postier.base.clock import SystemClock
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
@@ -429,3 +430,51 @@ def test_requiretls_is_content_with_dane_and_mta_sts(world: World, go: Any) -> N
     assert arrives(go(tlsa=[tlsa(world.pair, 3, 1, 1)], requiretls=True), "dane")
     result, _ = go(tlsa=list(UNUSABLE), requiretls=True)
     assert (result.outcome, result.status) == (Outcome.PERMANENT, "5.7.10")
+
+
+# ------------------------------------------------------------------ what an administrator sees
+
+
+def test_a_look_at_a_host_tells_what_it_shows_and_whether_mail_would_go(
+    world: World, host_type: HostType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        tls_look, "verifying_client_context", lambda: verifying_client_context(world.folder / "ca.pem")
+    )
+
+    def look(script: dict[str, str]) -> Any:
+        async def work() -> Any:
+            host = host_type(script, tls=world.context())
+            store = await open_sqlite(
+                world.folder / "db",
+                blobs=LocalBlobs(world.folder / "data", "t"),
+                bus=MemoryBus(),
+                clock=world.clock,
+                owner="t",
+            )
+            async with host:
+                resolver = ZoneResolver(world.zone)
+                sts = StsPolicies(resolver, world.documents, store, world.clock)  # type: ignore[arg-type]
+                routes = Routes(resolver, RouteSettings(port=host.port, allow_loopback=True))
+                policies = PublishedTls(resolver, sts, store)
+                found = [
+                    h async for h in tls_look.look_at_hosts(routes, policies, "b.example", "mail.example")
+                ]
+            await store.close()
+            assert host.messages == []
+            return found[0]
+
+        return asyncio.run(work())
+
+    world.publish_sts(policy("enforce", MX))
+    good = look({"EHLO": EHLO_TLS})
+    assert (good.names, good.public, good.policy, good.fault) == ((MX,), "", "mta-sts", "")
+    assert good.tls.startswith("TLSv1.3 ")
+    world.show("somebody.example")
+    other = look({"EHLO": EHLO_TLS})
+    assert other.names == ("somebody.example",)
+    assert "match" in other.public
+    assert other.fault
+    bare = look(DOWNGRADES[0])
+    assert (bare.tls, bare.public) == ("", "the host offers no TLS")
+    assert "offers no TLS, which mta-sts requires" in bare.fault

@@ -14,7 +14,7 @@ from cryptography import x509
 from postier.accounts.directory import Directory, RecipientKind
 from postier.base.address import Address
 from postier.base.domain import Domain
-from postier.dns.api import Resolver
+from postier.dns.api import DnsError, Resolver
 from postier.filter.dnsbl import DnsList, check_list
 from postier.store.api import Store
 
@@ -27,10 +27,13 @@ __all__ = [
     "check_postmaster",
     "check_python",
     "check_queue",
+    "check_validation",
 ]
 
 EXPIRES_SOON = dt.timedelta(days=14)
 CONNECT_SECONDS = 5.0
+SIGNED_NAME = "org"
+"""A name whose answers are signed, and always will be."""
 OVERDUE = 600
 """Seconds for which outgoing mail may be due without being tried."""
 LATE = 4 * 3600
@@ -101,6 +104,23 @@ def _is_our_own(path: Path, certificate: x509.Certificate) -> bool:
     except (OSError, ValueError):
         return False
     return certificate.issuer == authority.subject
+
+
+async def check_validation(resolver: Resolver) -> Finding:
+    """Whether the resolver checks DNSSEC, without which DANE (RFC 7672) can't be kept."""
+    try:
+        secure = (await resolver.txt(SIGNED_NAME)).secure
+    except DnsError as error:
+        return Finding("warning", "DNSSEC", f"the DNS does not answer: {error}")
+    if secure:
+        return Finding("ok", "DNSSEC", "the resolver checks it: DANE is on")
+    return Finding(
+        "warning",
+        "DNSSEC",
+        "the resolver does not check it, so DANE is off and TLSA records of others count for nothing: run a "
+        'resolver on this machine (apt install unbound) and set dns.servers to ["127.0.0.1"], or, if yours '
+        "checks and the way to it is safe, name its address in dns.validating",
+    )
 
 
 async def check_port(name: str, host: str, port: int, greeting: bytes, *, tls: bool) -> Finding:

@@ -21,6 +21,7 @@ from postier.admin.diagnosis import (
     check_postmaster,
     check_python,
     check_queue,
+    check_validation,
 )
 from postier.admin.dns_check import CheckedRecord, check_records
 from postier.backend import Backend, dns_records, open_resolver
@@ -124,6 +125,7 @@ async def _check_dns(backend: Backend) -> list[Finding]:
     for domain in await backend.store.reader.domains():
         records = await dns_records(backend, Domain(domain.name))
         findings += map(_as_finding, await check_records(resolver, records))
+    findings.append(await check_validation(resolver))
     return findings + await check_lists(resolver, backend.settings.policy.dnsbl)
 
 

@@ -25,6 +25,7 @@ VERBS = {
     "trace": "Tell what became of a message, step by step.",
     "route": "Send a domain's mail to one place.",
     "suppress": "List, add and lift addresses elsewhere that nothing is sent to.",
+    "tls": "Look at the TLS of other domains, and demand it of partners.",
     "dns": "Print and check the DNS records a domain needs.",
     "doctor": "Check ports, certificate, DNS and storage.",
 }

@@ -90,6 +90,12 @@ SETTINGS = (
     Setting("log.level", LEVEL, "info", "The least important lines that are written."),
     Setting("dns.servers", ENDPOINTS, [], "Resolvers to ask; none means those of the system."),
     Setting("dns.timeout", DURATION, "5s", "How long one question may take."),
+    Setting(
+        "dns.validating",
+        ADDRESSES,
+        [],
+        "Resolvers elsewhere that check DNSSEC and are reached over a safe way; those of this machine count.",
+    ),
     Setting("smtp.max_message_size", SIZE, "50MB", "The largest message taken in."),
     Setting("smtp.max_recipients", COUNT, 1000, "Recipients of one message; 100 is the least allowed."),
     Setting("smtp.idle_timeout", DURATION, "5m", "Silence after which a sender is disconnected."),
@@ -255,6 +261,7 @@ class DnsSettings:
 
     servers: tuple[tuple[str, int], ...]
     timeout: int
+    validating: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ class Answer(Generic[Record]):
     """The records found, in the order of the answer.
 
     `ttl`: seconds they may be kept; for an empty answer the negative TTL (RFC 2308 5).
-    `secure`: a validating resolver that we trust vouches for them (AD bit over the loopback, RFC 4035).
+    `secure`: a validating resolver that we trust vouches for them (AD bit, RFC 4035; see
+    DnsClient).
     `name`: the owner after following CNAMEs, lower case, without the final dot.
     """
 

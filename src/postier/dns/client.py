@@ -57,13 +57,22 @@ class DnsClient:
 
     `servers`: (address, port) in the order of preference; none: those of /etc/resolv.conf. `timeout`: seconds
     for one question with all its tries. Answers count as `secure` only where the server sets AD and is
-    reached over the loopback (RFC 4035 4.9.3).
+    reached over the loopback, or is one of `validating` (addresses): who vouches for an answer must be
+    reached over a way that nobody else is on (RFC 4035 4.9.3).
     """
 
-    def __init__(self, servers: Sequence[Server] = (), *, clock: Clock, timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        servers: Sequence[Server] = (),
+        *,
+        clock: Clock,
+        timeout: float = 5.0,
+        validating: Sequence[str] = (),
+    ) -> None:
         self._servers = tuple(servers) or system_servers()
         self._clock = clock
         self._timeout = timeout
+        self._validating = frozenset(validating)
 
     async def a(self, name: str) -> Answer[IPv4Address]:
         return await self._ask(name, dns.rdatatype.A, lambda rdata: IPv4Address(rdata.address))
@@ -121,7 +130,8 @@ class DnsClient:
                 problem = f"name server: {error.strerror or 'cannot be reached'}"
                 continue
             if response.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-                return response, bool(response.flags & dns.flags.AD) and _is_loopback(server[0])
+                believed = _is_loopback(server[0]) or server[0] in self._validating
+                return response, believed and bool(response.flags & dns.flags.AD)
             problem = dns.rcode.to_text(response.rcode())
             if attempt + 1 >= len(self._servers):
                 break  # every server has had its say

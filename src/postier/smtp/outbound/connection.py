@@ -200,6 +200,11 @@ class Peer:
         """What the next session with this host may take up (RFC 9846 2.2)."""
         return self._connection.tls_session if self.tls else None
 
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """The certificates that the host showed (DER), its own first."""
+        return self._connection.peer_chain
+
     async def start_tls(self) -> bool:
         """False if the host will not after all. Raises TlsFault; then the connection is gone."""
         self.core.start_tls()
@@ -220,7 +225,7 @@ class Peer:
             self.abort()
             raise TlsFault(str(lost), _result_type(lost.__cause__), remote=str(self.host)) from lost
         if policy.tlsa:
-            problem = problem_with(self._connection.peer_chain, policy.tlsa, policy.names)
+            problem = problem_with(self.chain, policy.tlsa, policy.names)
             if problem:
                 self.abort()
                 raise TlsFault(problem, "validation-failure", remote=str(self.host))

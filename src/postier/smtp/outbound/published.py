@@ -35,8 +35,8 @@ class PublishedTls:
     """Implements TlsPolicies. Contexts are kept: a TLS session can be taken up only under its own."""
 
     def __init__(self, resolver: Resolver, sts: StsPolicies, store: Store) -> None:
+        self.sts = sts
         self._resolver = resolver
-        self._sts = sts
         self._store = store
         self._any = opportunistic_client_context()
         self._verifying: dict[str, tuple[float, ssl.SSLContext]] = {}
@@ -53,7 +53,7 @@ class PublishedTls:
             return dane
         weaker = self._opportunistic(host) if dane is None else dane
         if not (host.trusted or destination.startswith("[")):
-            policy = (await self._sts.policy_for(destination)).policy
+            policy = (await self.sts.policy_for(destination)).policy
             if policy is not None and policy.mode is StsMode.ENFORCE:
                 return self._by_sts(policy, destination, host)
             if policy is not None and policy.mode is StsMode.TESTING and dane is None and not requiretls:
