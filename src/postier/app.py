@@ -54,12 +54,12 @@ from postier.queue.schedule import Schedule
 from postier.queue.suppress import SuppressionRules
 from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.search.sqlite import SqliteTextIndex
-from postier.sending import daily_limits, open_outbound
+from postier.sending import Outbound, daily_limits, open_outbound
 from postier.services import HTTP, endpoints
 from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
 from postier.smtp.outbound.route_table import RouteSchedules
-from postier.smtp.outbound.transport import SmtpTransport
+from postier.smtp.outbound.tls_results import DAY, KEEP_DAYS
 from postier.store.api import Store, StoreError, StoreUnavailable, Tx
 from postier.store.lease import take_lease
 from postier.store.reclaim import reclaim
@@ -252,13 +252,14 @@ class _Worker:
         )
         metrics = Metrics(backend.store, backend.clock)
         http = HttpServer(health_application(backend.store.reader.domains, metrics.text))
-        queue, transport = _queue(backend, self._channel.number)
+        queue, outbound = _queue(backend, self._channel.number)
         await server.start({end: one for end, one in sockets.items() if end.name != HTTP.name})
         if self._settings.http.enabled:
             await http.start([one for end, one in sockets.items() if end.name == HTTP.name])
         sending = asyncio.create_task(queue.run(), name="queue")
         name = f"worker-{self._channel.number}"
         recording = asyncio.create_task(recorder.run(), name="stories")
+        counting = asyncio.create_task(outbound.results.run(), name="TLS results")
         chores = (
             asyncio.create_task(_sweep(backend, name), name="sweep"),
             asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
@@ -280,7 +281,9 @@ class _Worker:
         await asyncio.gather(server.drain(DRAIN_SECONDS), sending, http.close())
         recorder.stop()
         await recording
-        transport.close()
+        outbound.results.stop()
+        await counting
+        outbound.transport.close()
 
     def _listeners(self, backend: Backend, verifier: PasswordVerifier, note_step: NoteStep) -> list[Listener]:
         sessions = _sessions(backend, verifier, note_step, self._shared.senders)
@@ -376,8 +379,8 @@ def _text_index(settings: Settings) -> SqliteTextIndex | None:
     return SqliteTextIndex(settings.data / SEARCH_DATABASE) if settings.search.index else None
 
 
-def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
-    """The worker of the outgoing queue and the transport it hands messages to."""
+def _queue(backend: Backend, number: int) -> tuple[QueueWorker, Outbound]:
+    """The worker of the outgoing queue and what it hands messages to."""
     settings = backend.settings
     outbound = open_outbound(backend)
     times = settings.queue
@@ -400,7 +403,7 @@ def _queue(backend: Backend, number: int) -> tuple[QueueWorker, SmtpTransport]:
         concurrency=times.concurrency,
         drain_time=DRAIN_SECONDS,
     )
-    return QueueWorker(services, worker_settings), outbound.transport
+    return QueueWorker(services, worker_settings), outbound
 
 
 async def wait_for_refusal(store: Store) -> None:
@@ -434,6 +437,8 @@ async def _forget_failures(backend: Backend) -> None:
     async def work(tx: Tx) -> None:
         await tx.forget_login_failures(now - FORGET_AFTER)
         await tx.forget_suppressions(now - keep, now)
+        await tx.forget_fetched_policies(now)
+        await tx.forget_tls_results(now // DAY - KEEP_DAYS)
 
     await backend.store.transact(work, durable=False)
 

@@ -14,6 +14,7 @@ from postier.smtp.outbound.route_table import RouteBook
 from postier.smtp.outbound.routes import Routes, RouteSettings
 from postier.smtp.outbound.sts_cache import StsPolicies
 from postier.smtp.outbound.sts_fetch import PolicyFetcher
+from postier.smtp.outbound.tls_results import TlsResults
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
 
 __all__ = ["Outbound", "daily_limits", "open_outbound"]
@@ -29,6 +30,7 @@ class Outbound(NamedTuple):
     routes: Routes
     transport: SmtpTransport
     policies: PublishedTls
+    results: TlsResults
 
 
 def open_outbound(backend: Backend) -> Outbound:
@@ -49,6 +51,7 @@ def open_outbound(backend: Backend) -> Outbound:
         tables=book.table,
         clock=backend.clock,
     )
+    results = TlsResults(backend.store, backend.clock)
     policies = open_policies(backend, resolver, inside)
     transport = SmtpTransport(
         routes,
@@ -59,8 +62,9 @@ def open_outbound(backend: Backend) -> Outbound:
             timeouts=Timeouts(connect=smtp.outbound_connect_timeout),
         ),
         clock=backend.clock,
+        results=results,
     )
-    return Outbound(book, routes, transport, policies)
+    return Outbound(book, routes, transport, policies, results)
 
 
 def open_policies(backend: Backend, resolver: Resolver, inside: bool) -> PublishedTls:

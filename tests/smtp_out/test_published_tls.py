@@ -25,8 +25,9 @@ from postier.smtp.outbound.published import PublishedTls
 from postier.smtp.outbound.routes import Routes, RouteSettings
 from postier.smtp.outbound.sts_cache import StsPolicies
 from postier.smtp.outbound.sts_fetch import FetchError
+from postier.smtp.outbound.tls_results import TlsResults
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
-from postier.store.api import TlsContract
+from postier.store.api import TlsContract, TlsResult
 from postier.store.sqlite import open_sqlite
 from postier.testing.dns import ZoneResolver
 from postier.testing.store_helpers import SettableClock
@@ -77,6 +78,7 @@ class World:
         self.zone: dict[str, list[object]] = {"b.example": [("MX", (1, MX))], MX: [("A", "127.0.0.1")]}
         self.secure = False
         self.contract: TlsContract | None = None
+        self.counted: list[tuple[TlsResult, int]] = []
 
     def show(self, *names: str, ca: KeyPair | None = None, now: dt.datetime | None = None) -> None:
         self.pair = issue_certificate(ca or self.ca, names, now=now)
@@ -108,11 +110,17 @@ class World:
                 resolver = ZoneResolver(self.zone, secure=self.secure)
                 sts = StsPolicies(resolver, self.documents, store, self.clock)  # type: ignore[arg-type]
                 routes = Routes(resolver, RouteSettings(port=host.port, allow_loopback=True))
+                results = TlsResults(store, self.clock)
                 out = SmtpTransport(
-                    routes, PublishedTls(resolver, sts, store), OutboundSettings("mail.example", keep=0)
+                    routes,
+                    PublishedTls(resolver, sts, store),
+                    OutboundSettings("mail.example", keep=0),
+                    results=results,
                 )
                 mail = Envelope("t1", "ann@a.example", ("bob@b.example",), "b.example", requiretls=requiretls)
                 (result,) = await out.deliver(mail, text)
+                await results.write()
+                self.counted = await store.reader.tls_results(0, 2**40)
                 while host.is_busy:
                     await asyncio.sleep(0)
             await store.close()
@@ -430,6 +438,84 @@ def test_requiretls_is_content_with_dane_and_mta_sts(world: World, go: Any) -> N
     assert arrives(go(tlsa=[tlsa(world.pair, 3, 1, 1)], requiretls=True), "dane")
     result, _ = go(tlsa=list(UNUSABLE), requiretls=True)
     assert (result.outcome, result.status) == (Outcome.PERMANENT, "5.7.10")
+
+
+# ------------------------------------------------------------------ what is counted (RFC 8460)
+
+
+def counted(world: World) -> set[tuple[str, str, str, str, str, int]]:
+    return {(r.domain, r.kind, r.host, r.source, r.result, sessions) for r, sessions in world.counted}
+
+
+def test_sessions_are_counted_by_policy_host_and_result(world: World, go: Any) -> None:
+    clock = world.clock = SettableClock(NOW.timestamp())
+    go()
+    go()
+    go(DOWNGRADES[0])
+    assert counted(world) == {
+        ("b.example", "no-policy-found", MX, "127.0.0.1", "", 2),
+        ("b.example", "no-policy-found", MX, "127.0.0.1", "starttls-not-supported", 1),
+    }
+    clock.seconds += 86_400
+    world.publish_sts(policy("enforce", MX))
+    for show in (lambda: None, lambda: world.show("x.example"), lambda: world.show(MX, ca=make_ca("x"))):
+        show()
+        go()
+    world.show(MX, now=NOW - dt.timedelta(days=900))
+    go()
+    go(DOWNGRADES[0])
+    day = int(clock.seconds) // 86_400
+    today = [(r, sessions) for r, sessions in world.counted if r.day == day]
+    assert {(r.kind, r.result, r.source, sessions) for r, sessions in today} == {
+        ("sts", "", "127.0.0.1", 1),
+        ("sts", "certificate-host-mismatch", "", 1),
+        ("sts", "certificate-not-trusted", "", 1),
+        ("sts", "certificate-expired", "", 1),
+        ("sts", "starttls-not-supported", "", 1),
+    }
+    assert {r.policy for r, _ in today} == {policy("enforce", MX).decode()}
+
+
+def test_a_policy_in_testing_is_counted_as_if_it_bound(world: World, go: Any) -> None:
+    world.publish_sts(policy("testing", MX))
+    world.show("x.example")
+    go()
+    assert counted(world) == {("b.example", "sts", MX, "127.0.0.1", "certificate-host-mismatch", 1)}
+
+
+def test_an_exchange_that_the_policy_does_not_name_is_counted(world: World, go: Any) -> None:
+    world.publish_sts(policy("enforce", "other.b.example"))
+    go()
+    assert counted(world) == {("b.example", "sts", MX, "", "validation-failure", 1)}
+    world.publish_sts(policy("testing", "other.b.example"), policy_id="2")
+    go()
+    assert ("b.example", "sts", MX, "127.0.0.1", "validation-failure", 1) in counted(world)
+
+
+def test_a_policy_that_cannot_be_had_is_counted(world: World, go: Any) -> None:
+    world.publish_sts(None)
+    go()
+    assert ("b.example", "sts", MX, "127.0.0.1", "sts-policy-fetch-error", 1) in counted(world)
+    world.publish_sts(b"nonsense", policy_id="2")
+    go()
+    assert ("b.example", "sts", MX, "127.0.0.1", "sts-policy-invalid", 1) in counted(world)
+
+
+def test_dane_is_counted_by_its_own_domain(world: World, go: Any) -> None:
+    world.secure = True
+    go(tlsa=[tlsa(world.pair, 3, 1, 1)])
+    go(tlsa=[(3, 1, 1, bytes(32))])
+    go(tlsa=["TIMEOUT"])
+    go(tlsa=list(UNUSABLE))
+    assert {(domain, kind, result, n) for domain, kind, _, _, result, n in counted(world)} == {
+        (MX, "tlsa", "", 1),
+        (MX, "tlsa", "validation-failure", 1),
+        (MX, "tlsa", "dnssec-invalid", 1),
+        (MX, "tlsa", "tlsa-invalid", 1),
+    }
+    (good,) = [r for r, _ in world.counted if not r.result]
+    usage, selector, matching_type, data = tlsa(world.pair, 3, 1, 1)
+    assert good.policy == f"{usage} {selector} {matching_type} {data.hex()}"
 
 
 # ------------------------------------------------------------------ what an administrator sees

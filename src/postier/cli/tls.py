@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +27,8 @@ from postier.net.tls import CertificateError, verifying_client_context
 from postier.sending import open_outbound
 from postier.smtp.outbound.routes import Unroutable
 from postier.smtp.outbound.sts_cache import StsAnswer
-from postier.store.api import TlsContract
+from postier.smtp.outbound.tls_results import DAY, KEEP_DAYS
+from postier.store.api import TlsContract, TlsResult
 
 
 @click.group("tls")
@@ -130,6 +132,51 @@ def test(domain: Domain, json_: bool, data: Path) -> None:
                 click.echo(f"  {label:<12} {words}")
     if all(host.fault for host in hosts):
         raise Failure(f"no host of {domain} would get mail now")
+
+
+@command.command("report")
+@click.option("--days", type=click.IntRange(1, KEEP_DAYS), default=7, show_default=True, help="How far back.")
+@click.option("--all", "all_", is_flag=True, help="Also what went well.")
+@json_option
+@data_option
+def report(days: int, all_: bool, json_: bool, data: Path) -> None:
+    """Tell how TLS went with other domains: sessions by day, policy, host and result (RFC 8460)."""
+
+    async def work(backend: Backend) -> list[tuple[TlsResult, int]]:
+        today = int(backend.clock.now()) // DAY
+        return await backend.store.reader.tls_results(today - days + 1, today)
+
+    found = with_backend(data, work)
+    if json_:
+        print_json([_result_facts(result, sessions) for result, sessions in found])
+        return
+    print_table(
+        ("DAY", "DOMAIN", "POLICY", "HOST", "FROM", "SESSIONS", "RESULT", "DETAIL"),
+        (
+            (_day(r.day), r.domain, r.kind, r.host, r.source or "-", n, r.result or "ok", r.detail or "-")
+            for r, n in found
+            if all_ or r.result
+        ),
+        empty="no failures" if found and not all_ else "nothing was sent elsewhere",
+    )
+
+
+def _day(day: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(day * DAY))
+
+
+def _result_facts(result: TlsResult, sessions: int) -> dict[str, object]:
+    return {
+        "day": _day(result.day),
+        "policy_domain": result.domain,
+        "policy_type": result.kind,
+        "policy_string": result.policy.split("\n") if result.policy else [],
+        "mx_host": result.host,
+        "sending_ip": result.source or None,
+        "result_type": result.result or None,
+        "detail": result.detail or None,
+        "sessions": sessions,
+    }
 
 
 def _demand(contract: TlsContract) -> str:

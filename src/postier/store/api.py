@@ -36,6 +36,7 @@ from postier.store.sending import NOTHING_SENT, SendAs, Sent, SentReader, SentTx
 from postier.store.transport_security import (
     FetchedPolicy,
     TlsContract,
+    TlsResult,
     TransportSecurityReader,
     TransportSecurityTx,
 )
@@ -161,6 +162,7 @@ __all__ = [
     "SuppressionReader",
     "SuppressionTx",
     "TlsContract",
+    "TlsResult",
     "TransportSecurityReader",
     "TransportSecurityTx",
     "Tx",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-__all__ = ["FetchedPolicy", "TlsContract", "TransportSecurityReader", "TransportSecurityTx"]
+__all__ = ["FetchedPolicy", "TlsContract", "TlsResult", "TransportSecurityReader", "TransportSecurityTx"]
 
 
 class FetchedPolicy(NamedTuple):
@@ -32,6 +33,24 @@ class TlsContract(NamedTuple):
     authorities: str = ""
 
 
+class TlsResult(NamedTuple):
+    """How TLS went with `host` under a policy, on one day (since 1970, UTC).
+
+    `domain`: against which the policy is defined; `kind`: "sts", "tlsa" or "no-policy-found"; `policy`: its
+    lines. `source`: our address, "" where none was used. `result`: the result type of RFC 8460 4.3, "" if all
+    was well; `detail`: in words.
+    """
+
+    day: int
+    domain: str
+    kind: str
+    host: str
+    source: str
+    result: str
+    policy: str = ""
+    detail: str = ""
+
+
 class TransportSecurityReader(Protocol):
     async def fetched_policy(self, domain: str) -> FetchedPolicy | None:
         """Also one that has expired, while it is there."""
@@ -43,6 +62,10 @@ class TransportSecurityReader(Protocol):
         """By domain."""
         ...
 
+    async def tls_results(self, first: int, last: int) -> list[tuple[TlsResult, int]]:
+        """Of these days and those between, with the number of sessions; ordered by all their fields."""
+        ...
+
 
 class TransportSecurityTx(TransportSecurityReader, Protocol):
     async def set_fetched_policy(self, policy: FetchedPolicy) -> None:
@@ -51,6 +74,15 @@ class TransportSecurityTx(TransportSecurityReader, Protocol):
 
     async def forget_fetched_policies(self, before: int) -> int:
         """Remove those that expired earlier than `before`. Returns how many."""
+        ...
+
+    async def add_tls_results(self, counts: Mapping[TlsResult, int]) -> None:
+        """Sessions that are added to those of equal day, domain, kind, host, source and result; the other
+        fields are replaced."""
+        ...
+
+    async def forget_tls_results(self, before: int) -> int:
+        """Remove those of earlier days. Returns how many."""
         ...
 
     async def set_tls_contract(self, contract: TlsContract) -> None:

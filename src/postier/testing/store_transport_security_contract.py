@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postier.store.api import FetchedPolicy, Store, TlsContract
+from postier.store.api import FetchedPolicy, Store, TlsContract, TlsResult
 from postier.testing.store_helpers import Opened, on_store
 
 __all__ = ["TransportSecurityContract"]
@@ -50,3 +50,17 @@ class TransportSecurityContract:
         assert await store.transact(lambda tx: tx.remove_tls_contract("b.example"))
         assert not await store.transact(lambda tx: tx.remove_tls_contract("b.example"))
         assert await store.reader.tls_contracts() == [second]
+
+    @on_store
+    async def test_results_are_summed_read_by_day_and_forgotten(self, opened: Opened) -> None:
+        store = opened.store
+        good = TlsResult(10, "b.example", "sts", "mx.b.example", "192.0.2.1", "", "version: STSv1")
+        bad = good._replace(result="certificate-expired", detail="yesterday")
+        later = good._replace(day=12)
+        await store.transact(lambda tx: tx.add_tls_results({good: 2, bad: 1, later: 1}))
+        newer = bad._replace(detail="today", policy="new")
+        await store.transact(lambda tx: tx.add_tls_results({good: 3, newer: 1}))
+        assert await store.reader.tls_results(10, 11) == [(good, 5), (newer, 2)]
+        assert await store.reader.tls_results(11, 12) == [(later, 1)]
+        assert await store.transact(lambda tx: tx.forget_tls_results(12)) == 2
+        assert await store.reader.tls_results(0, 99) == [(later, 1)]

@@ -97,6 +97,8 @@ class TlsFault(PeerFault):
 class NoTlsFault(PeerFault):
     """The host offers no TLS, or will not after all, and the policy requires it."""
 
+    result_type = "starttls-not-supported"
+
 
 class UnreachableFault(PeerFault):
     """This machine has no way to the address, or can't use the address it was to come from."""
@@ -108,9 +110,19 @@ class LoopFault(PeerFault):
 
 class Peer:
     """An open session. `transactions` counts the messages it was used for; `source`: where it comes from,
-    None where the kernel chose."""
+    None where the kernel chose. `fault_of_tls`: why an earlier try, under stronger terms, had failed."""
 
-    __slots__ = ("_connection", "core", "host", "source", "terms", "timeouts", "tls", "transactions")
+    __slots__ = (
+        "_connection",
+        "core",
+        "fault_of_tls",
+        "host",
+        "source",
+        "terms",
+        "timeouts",
+        "tls",
+        "transactions",
+    )
 
     def __init__(
         self,
@@ -123,6 +135,7 @@ class Peer:
         self.host = host
         self.terms = terms
         self.source = source
+        self.fault_of_tls: TlsFault | NoTlsFault | None = None
         self.core = SmtpClient()
         self.timeouts = timeouts
         self.tls = ""
@@ -199,6 +212,11 @@ class Peer:
     def tls_session(self) -> ssl.SSLSession | None:
         """What the next session with this host may take up (RFC 9846 2.2)."""
         return self._connection.tls_session if self.tls else None
+
+    @property
+    def address(self) -> str:
+        """Ours, that it goes out from; "" on a Unix socket."""
+        return self._connection.local[0] if self.host.port else ""
 
     @property
     def chain(self) -> tuple[bytes, ...]:

@@ -17,6 +17,7 @@ A host that a route names is not an exchange of the domain: there only contracts
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 from postier.dns.api import Answer, NotFound, Resolver, TemporaryFailure, Tlsa
@@ -24,8 +25,8 @@ from postier.net.tls import CertificateError, opportunistic_client_context, veri
 from postier.smtp.outbound.dane import usable
 from postier.smtp.outbound.mta_sts import StsMode, StsPolicy
 from postier.smtp.outbound.routes import Host, Unroutable
-from postier.smtp.outbound.sts_cache import StsPolicies
-from postier.smtp.outbound.tls_policy import TlsPolicy
+from postier.smtp.outbound.sts_cache import StsAnswer, StsPolicies
+from postier.smtp.outbound.tls_policy import PolicyFault, TlsPolicy
 from postier.store.api import Store, TlsContract
 
 __all__ = ["PublishedTls"]
@@ -53,16 +54,14 @@ class PublishedTls:
             return dane
         weaker = self._opportunistic(host) if dane is None else dane
         if not (host.trusted or destination.startswith("[")):
-            policy = (await self.sts.policy_for(destination)).policy
+            answer = await self.sts.policy_for(destination)
+            policy = answer.policy
             if policy is not None and policy.mode is StsMode.ENFORCE:
-                return self._by_sts(policy, destination, host)
+                return self._by_sts(policy, answer, destination, host)
             if policy is not None and policy.mode is StsMode.TESTING and dane is None and not requiretls:
-                return TlsPolicy(
-                    self._context(""),
-                    host.name,
-                    origin="mta-sts testing",
-                    otherwise=self._opportunistic(host),
-                )
+                return self._in_testing(policy, answer, host, weaker)
+            if answer.failure and dane is None:
+                weaker = replace(weaker, kind="sts", failure=answer.failure, detail=answer.detail)
         return self._by_message(host, requiretls, weaker)
 
     def _opportunistic(self, host: Host) -> TlsPolicy:
@@ -77,14 +76,43 @@ class PublishedTls:
         name = contract.name or host.name
         return TlsPolicy(self._context(contract.authorities), name, required=True, origin="contract")
 
-    def _by_sts(self, policy: StsPolicy, destination: str, host: Host) -> TlsPolicy:
+    def _by_sts(self, policy: StsPolicy, answer: StsAnswer, destination: str, host: Host) -> TlsPolicy:
+        found = TlsPolicy(
+            self._context(""),
+            host.name,
+            required=True,
+            origin="mta-sts",
+            kind="sts",
+            document=answer.document,
+            failure=answer.failure,
+            detail=answer.detail,
+        )
         if not policy.allows(host.name):
             text = f"{host.name} is not among the hosts that {destination} names in its MTA-STS policy"
-            raise Unroutable(False, "4.7.5", text)
-        return TlsPolicy(self._context(""), host.name, required=True, origin="mta-sts")
+            raise PolicyFault(text, found, "validation-failure")
+        return found
+
+    def _in_testing(
+        self, policy: StsPolicy, answer: StsAnswer, host: Host, otherwise: TlsPolicy
+    ) -> TlsPolicy:
+        """What would be asked for, were it enforced, and what holds if that can't be had."""
+        found = TlsPolicy(
+            self._context(""),
+            host.name,
+            origin="mta-sts testing",
+            otherwise=otherwise,
+            kind="sts",
+            document=answer.document,
+            failure=answer.failure,
+            detail=answer.detail,
+        )
+        if policy.allows(host.name):
+            return found
+        why = "not among the hosts that the policy names"
+        return replace(found, context=self._any, failure="validation-failure", detail=why)
 
     async def _by_dane(self, destination: str, host: Host) -> TlsPolicy | None:
-        """None where DANE says nothing. Raises Unroutable."""
+        """None where DANE says nothing. Raises PolicyFault, Unroutable."""
         if not (host.trusted or await self._is_signed_mx(destination)):
             return None
         address = await self._signed_address(host)
@@ -97,10 +125,15 @@ class PublishedTls:
         else:
             return None
         good = usable(records)
-        names = tuple(dict.fromkeys((base, host.name, destination)))
-        return TlsPolicy(
-            self._any, base, required=True, origin="dane", tlsa=good, names=names if good else ()
-        )
+        policy = self._tlsa_policy(base, records)
+        if not good:
+            return replace(policy, failure="tlsa-invalid", detail="no record can be used")
+        return replace(policy, tlsa=good, names=tuple(dict.fromkeys((base, host.name, destination))))
+
+    def _tlsa_policy(self, base: str, records: tuple[Tlsa, ...] = ()) -> TlsPolicy:
+        lines = [f"{r.usage} {r.selector} {r.matching_type} {r.data[:512].hex()}" for r in records]
+        document = "\n".join(sorted(lines[:20]))
+        return TlsPolicy(self._any, base, required=True, origin="dane", kind="tlsa", document=document)
 
     async def _is_signed_mx(self, destination: str) -> bool:
         """Raises Unroutable."""
@@ -132,9 +165,8 @@ class PublishedTls:
         except NotFound:
             return ()
         except TemporaryFailure as error:
-            raise Unroutable(
-                False, "4.7.5", f"no answer about the TLSA records of {base}: {error}"
-            ) from error
+            text = f"no answer about the TLSA records of {base}: {error}"
+            raise PolicyFault(text, self._tlsa_policy(base), "dnssec-invalid") from error
         return answer.records if answer.secure else ()
 
     def _context(self, authorities: str) -> ssl.SSLContext:

@@ -9,14 +9,14 @@ records name (`tlsa`). Who makes policies: published.py; a route's own are in ro
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from postier.dns.api import Tlsa
 from postier.net.tls import opportunistic_client_context
-from postier.smtp.outbound.routes import Host
+from postier.smtp.outbound.routes import Host, Unroutable
 
-__all__ = ["OpportunisticTls", "TlsPolicies", "TlsPolicy"]
+__all__ = ["OpportunisticTls", "PolicyFault", "TlsPolicies", "TlsPolicy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,9 @@ class TlsPolicy:
 
     `origin`: who asked for it: "opportunistic", "dane", "mta-sts", "requiretls", "contract", "route".
     `tlsa`: of these records the host must match one; `names`: those that a chain may be for (RFC 7672).
-    `otherwise`: what holds if this can't be kept; None means that the host is not used.
+    `otherwise`: what holds if this can't be kept; None means that the host is not used. For reports (RFC
+    8460): `kind` and `document` of the policy; `failure`, `detail`: result type and words if the newest can't
+    be had.
     """
 
     context: ssl.SSLContext
@@ -35,6 +37,19 @@ class TlsPolicy:
     tlsa: tuple[Tlsa, ...] = ()
     names: tuple[str, ...] = ()
     otherwise: TlsPolicy | None = None
+    kind: str = "no-policy-found"
+    document: str = field(default="", compare=False)
+    failure: str = field(default="", compare=False)
+    detail: str = field(default="", compare=False)
+
+
+class PolicyFault(Unroutable):
+    """A policy forbids a host, or can't be known for now. `policy`, `result_type`: for reports."""
+
+    def __init__(self, text: str, policy: TlsPolicy, result_type: str) -> None:
+        super().__init__(False, "4.7.5", text)
+        self.policy = policy
+        self.result_type = result_type
 
 
 class TlsPolicies(Protocol):
@@ -43,7 +58,7 @@ class TlsPolicies(Protocol):
     async def policy_for(self, destination: str, host: Host, *, requiretls: bool = False) -> TlsPolicy:
         """`requiretls`: the message asks for it (RFC 8689 4.2.1).
 
-        Raises routes.Unroutable where the policy forbids this host or can't be known for now, and StoreError.
+        Raises PolicyFault where it forbids this host or can't be known for now, Unroutable, and StoreError.
         """
         ...
 

@@ -33,7 +33,8 @@ from postier.smtp.outbound.pool import PeerPool, TlsSessions
 from postier.smtp.outbound.route_tls import RouteTlsPolicies
 from postier.smtp.outbound.routes import Host, Routes, Unroutable, Way
 from postier.smtp.outbound.sources import EVERYWHERE, Sources, turns_away
-from postier.smtp.outbound.tls_policy import TlsPolicies
+from postier.smtp.outbound.tls_policy import PolicyFault, TlsPolicies, TlsPolicy
+from postier.smtp.outbound.tls_results import TlsResults
 from postier.smtp.outbound.transaction import MAX_RECIPIENTS, Recipient, send_message
 from postier.smtp.wire.client import Capabilities
 from postier.store.api import MailRoute, RouteTls, RouteTransport, Source
@@ -74,7 +75,10 @@ class Probe:
 
 
 class SmtpTransport:
-    """Implements queue.api.Transport. One for a process: it owns the pool of sessions."""
+    """Implements queue.api.Transport. One for a process: it owns the pool of sessions.
+
+    `results`: where it is counted how TLS went.
+    """
 
     def __init__(
         self,
@@ -83,7 +87,9 @@ class SmtpTransport:
         settings: OutboundSettings,
         *,
         clock: Clock | None = None,
+        results: TlsResults | None = None,
     ) -> None:
+        self._results = results
         self._routes = routes
         self._policies = policies
         self._settings = settings
@@ -180,6 +186,8 @@ class SmtpTransport:
         try:
             peer = await self._open(host, way, attempt.envelope)
         except Unroutable as error:
+            if isinstance(error, PolicyFault):
+                self._count(attempt.envelope, host, error.policy, error.result_type, str(error))
             attempt.tried.add(host)
             attempt.note_unroutable(error)
         except LoopFault as fault:  # exchanges behind us would only send it back (RFC 5321 5.1)
@@ -197,8 +205,11 @@ class SmtpTransport:
         source = self._source(host, way)
         terms = await self._terms(host, way, envelope, self._name(source))
         try:
-            return await self._connect(host, terms, source)
+            peer = await self._connect(host, terms, source)
+            self._count_session(envelope, terms, peer)
+            return peer
         except (TlsFault, NoTlsFault) as fault:
+            self._count(envelope, host, terms.policy, fault.result_type, str(fault))
             fault.policy = terms.policy.origin
             if envelope.requiretls:  # the sender is told at once (RFC 8689 4.2.1)
                 fault.status = "5.7.10"
@@ -212,6 +223,34 @@ class SmtpTransport:
                 self._sources.rest(source, way.site)
             raise
 
+    def _count_session(self, envelope: Envelope, terms: Terms, peer: Peer) -> None:
+        """One that was opened, under `terms` or, where these did not bind, under weaker ones."""
+        policy = terms.policy
+        if policy.failure:
+            self._count(envelope, peer.host, policy, policy.failure, policy.detail, peer.address)
+        if peer.fault_of_tls is not None:
+            result, detail = peer.fault_of_tls.result_type, str(peer.fault_of_tls)
+            self._count(envelope, peer.host, policy, result, detail, peer.address)
+        elif not peer.tls and not terms.clear:
+            result = NoTlsFault.result_type
+            self._count(envelope, peer.host, policy, result, "no STARTTLS is offered", peer.address)
+        elif not policy.failure:
+            self._count(envelope, peer.host, policy, source=peer.address)
+
+    def _count(
+        self,
+        envelope: Envelope,
+        host: Host,
+        policy: TlsPolicy,
+        result: str = "",
+        detail: str = "",
+        source: str = "",
+    ) -> None:
+        if self._results is not None and policy.origin != "route":
+            self._results.note(
+                envelope.destination, host, policy, result=result, detail=detail, source=source
+            )
+
     async def _connect(self, host: Host, terms: Terms, source: Source | None) -> Peer:
         timeouts = self._settings.timeouts
         policy = terms.policy
@@ -221,11 +260,15 @@ class SmtpTransport:
         except (TlsFault, NoTlsFault) as fault:
             if policy.otherwise is not None:
                 log.info("TLS not as asked", remote=fault.remote, policy=policy.origin, why=str(fault))
-                return await self._connect(host, replace(terms, policy=policy.otherwise), source)
+                peer = await self._connect(host, replace(terms, policy=policy.otherwise), source)
+                peer.fault_of_tls = fault
+                return peer
             if policy.required:
                 raise
             log.info("TLS failed, going on in clear", remote=fault.remote, why=str(fault))
-            return await open_peer(host, terms, timeouts, source=source, clear=True)
+            peer = await open_peer(host, terms, timeouts, source=source, clear=True)
+            peer.fault_of_tls = fault
+            return peer
 
     def _source(self, host: Host, way: Way) -> Source | None:
         """The address to come from, None for any. Raises UnreachableFault if the pool has none for it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from postier.store.api import FetchedPolicy, TlsContract
+from collections.abc import Mapping
+
+from postier.store.api import FetchedPolicy, TlsContract, TlsResult
 from postier.store.sql.base import Reads, Writes
 
 __all__ = ["TransportSecurityReader", "TransportSecurityTx"]
@@ -19,6 +21,17 @@ _SET_CONTRACT = (
     " ON CONFLICT (domain) DO UPDATE SET name = excluded.name, authorities = excluded.authorities"
 )
 
+_RESULTS = (
+    "SELECT day, domain, kind, host, source, result, policy, detail, sessions FROM tls_results"
+    " WHERE day BETWEEN ? AND ? ORDER BY day, domain, kind, host, source, result"
+)
+_ADD_RESULT = (
+    "INSERT INTO tls_results (day, domain, kind, host, source, result, policy, detail, sessions)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, domain, kind, host, source, result) DO UPDATE"
+    " SET policy = excluded.policy, detail = excluded.detail,"
+    " sessions = tls_results.sessions + excluded.sessions"
+)
+
 
 class TransportSecurityReader(Reads):
     async def fetched_policy(self, domain: str) -> FetchedPolicy | None:
@@ -32,6 +45,10 @@ class TransportSecurityReader(Reads):
     async def tls_contracts(self) -> list[TlsContract]:
         return [TlsContract(*row) for row in await self._connection.rows(_CONTRACTS + " ORDER BY domain")]
 
+    async def tls_results(self, first: int, last: int) -> list[tuple[TlsResult, int]]:
+        rows = await self._connection.rows(_RESULTS, (first, last))
+        return [(TlsResult(*row[:8]), row[8]) for row in rows]
+
 
 class TransportSecurityTx(TransportSecurityReader, Writes):
     async def set_fetched_policy(self, policy: FetchedPolicy) -> None:
@@ -39,6 +56,13 @@ class TransportSecurityTx(TransportSecurityReader, Writes):
 
     async def forget_fetched_policies(self, before: int) -> int:
         return await self._connection.execute("DELETE FROM sts_policies WHERE expires < ?", (before,))
+
+    async def add_tls_results(self, counts: Mapping[TlsResult, int]) -> None:
+        for result, sessions in counts.items():
+            await self._connection.execute(_ADD_RESULT, (*result, sessions))
+
+    async def forget_tls_results(self, before: int) -> int:
+        return await self._connection.execute("DELETE FROM tls_results WHERE day < ?", (before,))
 
     async def set_tls_contract(self, contract: TlsContract) -> None:
         await self._connection.execute(_SET_CONTRACT, contract)
