@@ -249,6 +249,7 @@ class _Worker:
             if trusted
             else Limits(limits.per_worker, limits.per_address, limits.per_network, limits.per_minute),
             counts=self._shared.connections,
+            proxy_from=Networks(self._settings.net.proxy_from),
         )
         metrics = Metrics(backend.store, backend.clock)
         http = HttpServer(health_application(backend.store.reader.domains, metrics.text))

@@ -29,6 +29,7 @@ PART_TITLES = {
     "trace": "The stories of messages",
     "search": "Searching",
     "tls": "TLS",
+    "net": "Proxies in front",
     "connections": "Connections",
     "http": "HTTP",
 }

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from postier.config.door_rows import LMTP_ROWS, NET_ROWS, LmtpSettings, NetSettings
 from postier.config.kinds import (
     ADDRESSES,
     BOOLEAN,
@@ -22,7 +23,6 @@ from postier.config.kinds import (
     ENDPOINTS,
     HOST,
     LEVEL,
-    NETWORKS,
     PORT,
     SIZE,
     TEXT,
@@ -41,7 +41,6 @@ __all__ = [
     "DnsSettings",
     "HttpSettings",
     "ImapSettings",
-    "LmtpSettings",
     "LogSettings",
     "Pop3Settings",
     "QueueSettings",
@@ -116,20 +115,7 @@ SETTINGS = (
         "smtp.outbound_connect_timeout", DURATION, "30s", "How long to wait for another server to accept."
     ),
     *SUBMISSION_ROWS,
-    Setting(
-        "lmtp.socket",
-        TEXT,
-        "",
-        "A Unix socket to take local mail on by LMTP, relative to the data directory; none is off.",
-    ),
-    Setting("lmtp.port", PORT, 0, "A port to take local mail on by LMTP; 0 is off."),
-    Setting("lmtp.bind", ADDRESSES, ["127.0.0.1"], "Addresses to listen on for LMTP."),
-    Setting(
-        "lmtp.accept_from",
-        NETWORKS,
-        ["127.0.0.0/8", "::1"],
-        "Networks whose hosts may hand mail over on lmtp.port: their mail is not checked.",
-    ),
+    *LMTP_ROWS,
     *POLICY_ROWS,
     Setting(
         "queue.retry_first", DURATION, "5m", "Wait after the first failed attempt; it doubles from there."
@@ -195,6 +181,7 @@ SETTINGS = (
         "tls.certificate", TEXT, "tls/cert.pem", "Certificate and chain, PEM; relative to the data directory."
     ),
     Setting("tls.key", TEXT, "tls/key.pem", "Its private key, PEM; relative to the data directory."),
+    *NET_ROWS,
     Setting("connections.per_worker", COUNT, 10_000, "Connections of one worker at a time; 0 for no limit."),
     Setting(
         "connections.per_address",
@@ -279,16 +266,6 @@ class SmtpSettings:
     daily_new_recipients: int
     max_hold: int
     undo_send: int
-
-
-@dataclass(frozen=True, slots=True)
-class LmtpSettings:
-    """`socket`, `port`: "" and 0 where it is off."""
-
-    socket: str
-    port: int
-    bind: tuple[str, ...]
-    accept_from: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +354,7 @@ class Settings:
     trace: TraceSettings
     search: SearchSettings
     tls: TlsSettings
+    net: NetSettings
     connections: ConnectionSettings
     http: HttpSettings
 
@@ -396,6 +374,7 @@ PARTS: Mapping[str, type[Any]] = {
     "trace": TraceSettings,
     "search": SearchSettings,
     "tls": TlsSettings,
+    "net": NetSettings,
     "connections": ConnectionSettings,
     "http": HttpSettings,
 }

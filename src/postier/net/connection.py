@@ -33,6 +33,7 @@ from postier.net.api import (
     TlsInfo,
     Wake,
 )
+from postier.net.proxy import Proxied
 from postier.net.tls import peer_chain, requested_name
 
 __all__ = ["READ_LIMIT", "WRITE_LIMIT", "StreamConnection", "plain_address"]
@@ -112,6 +113,7 @@ class StreamConnection(asyncio.Protocol):
         "bytes_out",
         "local",
         "peer",
+        "proxied",
     )
 
     def __init__(
@@ -155,6 +157,8 @@ class StreamConnection(asyncio.Protocol):
         self._closing = False
         self._retiring = False
         self._woken = False
+        self.proxied: Proxied | None = None
+        """Whom a proxy speaks for; to be set before the connection is made."""
 
     # ------------------------------------------------------------------ what the session sees
 
@@ -380,6 +384,8 @@ class StreamConnection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=WRITE_LIMIT)
         self.peer = plain_address(transport.get_extra_info("peername"))
         self.local = plain_address(transport.get_extra_info("sockname"))
+        if self.proxied is not None:
+            self.peer, self.local = self.proxied
         self._secured = _describe_tls(transport)
         if self._on_made is not None:
             self._on_made(self)

@@ -8,6 +8,7 @@ Limits (net.limits) hold before a session exists and before a TLS handshake cost
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import functools
 import resource
@@ -18,11 +19,13 @@ from dataclasses import dataclass
 
 from postier.base.log import Log
 from postier.base.metrics import CONNECTIONS, CONNECTIONS_OPEN, CONNECTIONS_REFUSED, TLS_HANDSHAKES
+from postier.base.networks import NOWHERE, Networks
 from postier.base.shared_counts import SharedCounts
 from postier.net.api import ConnectionLost, IdleTimeout, Session, SslContextSource
 from postier.net.binding import BACKLOG, BindError, Endpoint, bind_sockets
 from postier.net.connection import HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT, StreamConnection, plain_address
 from postier.net.limits import USUAL_LIMITS, Gate, Limits
+from postier.net.proxy import ProxyError, read_header
 
 __all__ = ["BindError", "Endpoint", "Limits", "Listener", "Server", "bind_sockets", "raise_descriptor_limit"]
 
@@ -33,6 +36,8 @@ ENDLESS_DESCRIPTORS = 1 << 20
 CONCURRENT_HANDSHAKES = 500
 ACCEPT_BATCH = 64
 SESSION = b"{session}"
+UNTOLD = ""
+"""Counted for a proxy that has not said yet whom it speaks for: nobody's limit, but one of all."""
 PAUSE_WITHOUT_DESCRIPTORS = 1.0
 
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -80,6 +85,14 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
+@dataclass(slots=True)
+class _Guest:
+    """A connection, and the address that it is counted for."""
+
+    connection: StreamConnection
+    address: str
+
+
 class Server:
     """All listeners of one worker."""
 
@@ -90,15 +103,18 @@ class Server:
         *,
         write_timeout: float = 60.0,
         counts: SharedCounts | None = None,
+        proxy_from: Networks = NOWHERE,
     ) -> None:
-        """`counts`: for what all workers count together; by itself the worker counts alone."""
+        """`counts`: for what all workers count together; by itself the worker counts alone. `proxy_from`:
+        hosts that begin each connection with a PROXY header (net.proxy)."""
         self._listeners = tuple(listeners)
         self._gate = Gate(limits, max(1, raise_descriptor_limit() - RESERVED_DESCRIPTORS), counts)
         self._write_timeout = write_timeout
         self._handshakes = asyncio.Semaphore(CONCURRENT_HANDSHAKES)
+        self._proxy_from = proxy_from
         self._running: dict[asyncio.Task[None], StreamConnection] = {}
         self._servers: list[asyncio.Server] = []
-        self._tls_sockets: list[socket.socket] = []
+        self._by_hand: list[socket.socket] = []
         self._retiring = False
 
     @property
@@ -125,11 +141,11 @@ class Server:
         loop = asyncio.get_running_loop()
         for server in self._servers:
             server.close()
-        for bound in self._tls_sockets:
+        for bound in self._by_hand:
             loop.remove_reader(bound)
             bound.close()
         self._servers.clear()
-        self._tls_sockets.clear()
+        self._by_hand.clear()
 
     async def drain(self, timeout: float) -> None:
         """Stop accepting and let sessions finish what they do; dismiss the rest after `timeout` seconds."""
@@ -149,9 +165,9 @@ class Server:
 
     async def _listen(self, listener: Listener, bound: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        if listener.implicit_tls:
-            self._tls_sockets.append(bound)
-            loop.add_reader(bound, self._accept_tls, listener, bound)
+        if listener.implicit_tls or (self._proxy_from and not listener.endpoint.path):
+            self._by_hand.append(bound)
+            loop.add_reader(bound, self._accept, listener, bound)
             return
         greet = functools.partial(self._greet, listener)
         create = loop.create_unix_server if listener.endpoint.path else loop.create_server
@@ -182,11 +198,11 @@ class Server:
             return
         self._run(listener, connection, None, connection.peer[0])
 
-    def _accept_tls(self, listener: Listener, bound: socket.socket) -> None:
-        """Take what waits on a listener with implicit TLS.
+    def _accept(self, listener: Listener, bound: socket.socket) -> None:
+        """Take what waits on a listener with implicit TLS, or on one that proxies may connect to.
 
-        Accepted by hand, so that limits hold before a handshake costs anything and each handshake asks
-        for the certificate of the moment.
+        Accepted by hand, so that limits hold before a handshake costs anything, each handshake asks
+        for the certificate of the moment, and a header comes before all else.
         """
         loop = asyncio.get_running_loop()
         for _ in range(ACCEPT_BATCH):
@@ -201,16 +217,21 @@ class Server:
                     loop.call_later(PAUSE_WITHOUT_DESCRIPTORS, self._accept_again, listener, bound)
                 return
             address = plain_address(name)[0]
+            if address in self._proxy_from:
+                address = UNTOLD
+            client.setblocking(False)
             if self._admit(address, listener):
-                client.setblocking(False)
                 self._run(listener, self._connection(listener, loop), client, address)
             else:
                 CONNECTIONS_REFUSED.add(listener.endpoint.name)
+                if not listener.implicit_tls:
+                    with contextlib.suppress(OSError):
+                        client.send(listener.busy)
                 client.close()
 
     def _accept_again(self, listener: Listener, bound: socket.socket) -> None:
-        if bound in self._tls_sockets:
-            asyncio.get_running_loop().add_reader(bound, self._accept_tls, listener, bound)
+        if bound in self._by_hand:
+            asyncio.get_running_loop().add_reader(bound, self._accept, listener, bound)
 
     def _admit(self, address: str, listener: Listener) -> bool:
         if self._retiring:
@@ -227,26 +248,25 @@ class Server:
     def _run(
         self, listener: Listener, connection: StreamConnection, client: socket.socket | None, address: str
     ) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(listener, connection, client))
+        guest = _Guest(connection, address)
+        task = asyncio.get_running_loop().create_task(self._serve(listener, guest, client))
         self._running[task] = connection
         name = listener.endpoint.name
         CONNECTIONS.add(name)
         CONNECTIONS_OPEN.add(name)
-        task.add_done_callback(functools.partial(self._forget, address, name))
+        task.add_done_callback(functools.partial(self._forget, guest, name))
 
-    def _forget(self, address: str, name: str, task: asyncio.Task[None]) -> None:
+    def _forget(self, guest: _Guest, name: str, task: asyncio.Task[None]) -> None:
         CONNECTIONS_OPEN.add(name, amount=-1.0)
         del self._running[task]
-        self._gate.leave(address)
+        self._gate.leave(guest.address)
 
-    async def _serve(
-        self, listener: Listener, connection: StreamConnection, client: socket.socket | None
-    ) -> None:
+    async def _serve(self, listener: Listener, guest: _Guest, client: socket.socket | None) -> None:
         """The border around a session: whatever happens in it ends this one connection only."""
-        name = listener.endpoint.name
+        name, connection = listener.endpoint.name, guest.connection
         try:
             if client is not None:
-                await self._shake_hands(listener, connection, client)
+                await self._take(listener, guest, client)
             await listener.session(connection)
         except IdleTimeout:
             log.debug("idle", session=connection.id, listener=name)
@@ -257,6 +277,41 @@ class Server:
             connection.write(listener.fault.replace(SESSION, connection.id.encode()))
         finally:
             connection.close()
+            if client is not None and connection.transport is None:
+                client.close()
+
+    async def _take(self, listener: Listener, guest: _Guest, client: socket.socket) -> None:
+        """Of what was accepted by hand: a proxy's header, and the handshake. Raises ConnectionLost."""
+        connection = guest.connection
+        if guest.address == UNTOLD:
+            await self._hear_proxy(listener, guest, client)
+        if listener.implicit_tls:
+            await self._shake_hands(listener, connection, client)
+            return
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, client)
+        except OSError as error:
+            raise ConnectionLost(str(error)) from error
+
+    async def _hear_proxy(self, listener: Listener, guest: _Guest, client: socket.socket) -> None:
+        """From its header on, the client counts and not the proxy. Raises ConnectionLost."""
+        proxy = plain_address(client.getpeername())[0]
+        try:
+            guest.connection.proxied = await read_header(client)
+        except (OSError, TimeoutError, ProxyError) as error:
+            log.warning("no PROXY header", listener=listener.endpoint.name, peer=proxy, why=error)
+            raise ConnectionLost(f"no PROXY header: {error}") from error
+        proxied = guest.connection.proxied
+        address = proxied.peer[0] if proxied is not None else proxy
+        self._gate.leave(UNTOLD)
+        if not self._admit(address, listener):
+            self._gate.enter(UNTOLD)
+            CONNECTIONS_REFUSED.add(listener.endpoint.name)
+            if not listener.implicit_tls:
+                with contextlib.suppress(OSError):
+                    client.send(listener.busy)
+            raise ConnectionLost("refused")
+        guest.address = address
 
     async def _shake_hands(
         self, listener: Listener, connection: StreamConnection, client: socket.socket
