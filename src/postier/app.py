@@ -328,6 +328,7 @@ def _sessions(
         daily_limits=daily_limits(backend),
         future_release=min(settings.smtp.max_hold, MAX_HOLD),
         undo_send=settings.smtp.undo_send,
+        hides_client=settings.smtp.submission_hides_client,
         policy=settings.policy,
         srs=settings.srs.enabled,
         lmtp_from=Networks(settings.lmtp.accept_from),

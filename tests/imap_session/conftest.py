@@ -99,7 +99,7 @@ class PlainLogin:
         self._store = store
 
     async def authenticate(
-        self, name: str, password: str, *, peer: str, protocol: str, session: str
+        self, name: str, password: str, *, peer: str, protocol: str, session: str, tls: str = ""
     ) -> Account:
         account = await self._store.reader.account_named(name)
         if password == "patience":

@@ -77,7 +77,9 @@ class World:
             yield data[start : start + CHUNK]
 
     # the login
-    async def authenticate(self, name: str, password: str, *, peer: str, protocol: str, session: str) -> Any:
+    async def authenticate(
+        self, name: str, password: str, *, peer: str, protocol: str, session: str, tls: str = ""
+    ) -> Any:
         assert protocol == "pop3"
         self.logins.append((name, peer))
         if self.refused:

@@ -323,6 +323,21 @@ def test_submitted_mail_is_mended_signed_and_queued(world):
     assert data.endswith(SUBMITTED)
 
 
+def test_nobody_learns_where_our_people_are(world):
+    _, [hidden] = submit(world)
+    _, [told] = submit(world, hides_client=False)
+    assert b"\r\nReceived: from unknown\r\n\tby mx.b.example with ESMTPSA" in hidden.data
+    assert b"a.example" not in hidden.data
+    assert b"192.0.2.1" not in hidden.data
+    assert b"\r\nReceived: from a.example ([192.0.2.1])\r\n\tby mx.b.example with ESMTPSA" in told.data
+
+
+def test_the_line_of_a_login_names_its_tls(world, capfd):
+    submit(world)
+    [line] = [line for line in capfd.readouterr().err.splitlines() if " info login login " in line]
+    assert 'tls="TLSv1.3 TLS_AES_256_GCM_SHA384"' in line
+
+
 def test_our_signature_verifies_at_the_receiver(world):
     _, [queued] = submit(world)
     sent = queued.data.partition(b"\r\n")[2]

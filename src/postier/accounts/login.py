@@ -96,9 +96,10 @@ class Login:
         self._limited = limited
 
     async def authenticate(
-        self, name: str, password: str, *, peer: str, protocol: str, session: str
+        self, name: str, password: str, *, peer: str, protocol: str, session: str, tls: str = ""
     ) -> Account:
-        """The account whose name and password these are. `protocol` and `session` are for the log.
+        """The account whose name and password these are. `protocol`, `session` and `tls`
+        (version and cipher, "" for clear text) are for the log.
 
         Raises InvalidCredentials, TooManyFailures, or StoreError. An unknown name takes as long as a
         wrong password.
@@ -111,7 +112,7 @@ class Login:
         stored = account.password_hash if account is not None and account.enabled else ""
         if await self._verifier.verify(stored, password) and account is not None:
             LOGINS.add(protocol, "success")
-            log.info("login", account=account.name, **facts)
+            log.info("login", account=account.name, tls=tls or "none", **facts)
             if keys[0] in known:
                 await self._forgive(keys[0])
             return account

@@ -266,6 +266,7 @@ class SmtpSettings:
     daily_new_recipients: int
     max_hold: int
     undo_send: int
+    submission_hides_client: bool
 
 
 @dataclass(frozen=True, slots=True)

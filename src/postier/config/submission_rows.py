@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postier.config.kinds import COUNT, DURATION, Setting
+from postier.config.kinds import BOOLEAN, COUNT, DURATION, Setting
 
 __all__ = ["SUBMISSION_ROWS"]
 
@@ -30,5 +30,11 @@ SUBMISSION_ROWS = (
         DURATION,
         "0s",
         "How long every message that people send waits first, so that it can be taken back.",
+    ),
+    Setting(
+        "smtp.submission_hides_client",
+        BOOLEAN,
+        True,
+        "Leave out of what people send from which address and machine; its story still says it.",
     ),
 )

@@ -109,6 +109,9 @@ class TlsInfo:
     bits: int
     server_name: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.version} {self.cipher}"
+
 
 class Connection(Protocol):
     """One connection, as its session sees it."""

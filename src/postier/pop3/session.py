@@ -182,6 +182,7 @@ class _Pop3Session:
                 peer=self._connection.peer[0],
                 protocol="pop3",
                 session=self._connection.id,
+                tls=str(self._connection.tls or ""),
             )
         except InvalidCredentials as error:
             await asyncio.sleep(error.delay)

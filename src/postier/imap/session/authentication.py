@@ -83,7 +83,12 @@ async def _log_in(context: Context, name: str, password: str) -> bytes:
     connection = context.connection
     try:
         account = await context.services.login.authenticate(
-            name, password, peer=connection.peer[0], protocol="imap", session=connection.id
+            name,
+            password,
+            peer=connection.peer[0],
+            protocol="imap",
+            session=connection.id,
+            tls=str(connection.tls or ""),
         )
     except InvalidCredentials as error:
         await _answer_late(context, error.delay)

@@ -145,9 +145,10 @@ async def _prefix(dialogue: Dialogue, transaction: Transaction, arrived: Arrived
     only = transaction.recipients[0].path if len(transaction.recipients) == 1 else ""
     sent_on = delivered_to(only) if only and transaction.recipients[0].is_sent_on else b""
     tls = dialogue.connection.tls
+    hides = dialogue.role is Role.SUBMISSION and dialogue.settings.hides_client
     trace = received(
-        helo=dialogue.helo,
-        ip=dialogue.connection.peer[0],
+        helo="" if hides else dialogue.helo,
+        ip=None if hides else dialogue.connection.peer[0],
         hostname=dialogue.settings.hostname,
         protocol=protocol(
             extended=dialogue.extended,

@@ -78,6 +78,7 @@ async def _log_in(dialogue: Dialogue, core: SmtpServer, credentials: Credentials
             peer=dialogue.connection.peer[0],
             protocol="submission",
             session=dialogue.connection.id,
+            tls=str(dialogue.connection.tls or ""),
         )
     except TooManyFailures:
         _fail(dialogue, core, _WAIT)

@@ -74,6 +74,7 @@ class InboundSettings:
     `srs`: what an alias forwards gets a return address of ours.
     `future_release`: seconds that submitted mail may be held for its sender (RFC 4865); 0 holds none.
     `undo_send`: seconds that all of it is held, for who changes their mind.
+    `hides_client`: nobody learns from which address and machine our people submit.
     `normalise_newlines`: on submission a CR or LF alone is a line end, for devices that know no better.
     `daily_limits`: of who submits, where the account has none of its own.
     """
@@ -93,6 +94,7 @@ class InboundSettings:
     lmtp_from: Networks = NOWHERE
     future_release: int = 0
     undo_send: int = 0
+    hides_client: bool = True
     policy: PolicySettings = USUAL_POLICY
     daily_limits: DailyLimits = USUAL_LIMITS
 

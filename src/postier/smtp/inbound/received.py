@@ -24,7 +24,7 @@ def protocol(*, extended: bool, tls: bool, authenticated: bool, smtputf8: bool, 
 def received(
     *,
     helo: str,
-    ip: str,
+    ip: str | None,
     hostname: str,
     protocol: str,
     tls: TlsInfo | None,
@@ -33,13 +33,13 @@ def received(
     when: float,
 ) -> bytes:
     """The Received field with its CRLF. `helo` as SmtpServer checked it; `when` in seconds since 1970.
-    `ip`: "" where it came by a Unix socket.
+    `ip`: "" where it came by a Unix socket, None where nobody is to know.
 
     `forward_path`: the only recipient, "" where there are several (nobody learns of the others).
     """
     secured = f" ({_words(tls.version)} {_words(tls.cipher)})" if tls is not None else ""
     lines = [
-        f"Received: from {helo or 'unknown'} ({literal(ip) if ip else 'on this machine'})",
+        f"Received: from {helo or 'unknown'}{_origin(ip)}",
         f"by {hostname} with {protocol}{secured} id {trace_id}",
     ]
     if forward_path:
@@ -67,3 +67,9 @@ def literal(ip: str) -> str:
 
 def _words(text: str) -> str:
     return "-".join(_TLS_WORD.findall(text))
+
+
+def _origin(ip: str | None) -> str:
+    if ip is None:
+        return ""
+    return f" ({literal(ip) if ip else 'on this machine'})"

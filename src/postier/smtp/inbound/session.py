@@ -330,7 +330,9 @@ class _InboundSession:
         sender = self._transaction.mail.reverse_path
         domain = str(sender.domain) if sender is not None else self._dialogue.settings.hostname
         header = without_forged_fields(header, self._dialogue.settings.hostname)
-        return mend_header(header, domain=domain, now=self._dialogue.services.clock.now()), BodyHasher()
+        login = self._dialogue.account.name if self._dialogue.account is not None else ""
+        now = self._dialogue.services.clock.now()
+        return mend_header(header, domain=domain, login=login, now=now), BodyHasher()
 
 
 def _capabilities(dialogue: Dialogue) -> list[str]:

@@ -105,7 +105,7 @@ def _origin(dialogue: Dialogue) -> dict[str, str]:
     if dialogue.transaction is not None:
         facts["sender"] = dialogue.transaction.reverse_path or "<>"
     if connection.tls is not None:
-        facts["tls"] = f"{connection.tls.version} {connection.tls.cipher}"
+        facts["tls"] = str(connection.tls)
     if dialogue.account is not None:
         facts["login"] = dialogue.account.name
     return facts
