@@ -332,6 +332,7 @@ def _sessions(
         policy=settings.policy,
         srs=settings.srs.enabled,
         lmtp_from=Networks(settings.lmtp.accept_from),
+        xclient_from=Networks(settings.smtp.xclient_from),
     )
     inbound = InboundServices(
         store=backend.store,

@@ -140,4 +140,4 @@ def test_what_smtp_announces_is_implemented() -> None:
 
 def test_the_tables_of_verbs_name_implemented_rfcs() -> None:
     tables = (IMAP_COMMANDS, POP3_COMMANDS, SMTP_COMMANDS, MAIL_PARAMS, RCPT_PARAMS)
-    assert _unproved(row.rfc for table in tables for row in table.values()) == set()
+    assert _unproved(row.rfc for table in tables for row in table.values() if row.rfc) == set()

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from postier.base.networks import Networks
 from postier.smtp.inbound.dialogue import Role
 from postier.smtp.wire.events import MailFrom
 from postier.smtp.wire.server import SmtpServer
@@ -109,3 +110,32 @@ def test_a_binary_message_reaches_mailbox_and_queue_as_it_is(world):
     assert [one.where for one in held] == ["bob@b.example/INBOX", "queue"]
     assert all(one.data.endswith(b"\r\n\r\n" + body) for one in held)
     assert [entry.body for entry in found] == ["BINARYMIME"]
+
+
+XCLIENT = b"XCLIENT ADDR=198.51.100.7 HELO=client.example PROTO=SMTP\r\n"
+PROXIED = {"xclient_from": Networks(["192.0.2.1"])}
+
+
+def test_checks_and_trace_know_the_client_that_a_proxy_introduces(world):
+    """The SPF record names the proxy's address and not the client's, so only the former would pass."""
+    world.zone = {"a.example": [("TXT", "v=spf1 ip4:192.0.2.1 -all")]}
+    said = [
+        XCLIENT,
+        EHLO,
+        b"MAIL FROM:<a@a.example>\r\nRCPT TO:<bob@b.example>\r\nDATA\r\n",
+        b"From: a@a.example\r\n\r\nHi\r\n.\r\n",
+    ]
+    output, stored = asyncio.run(world.converse(said, **PROXIED))
+    assert "\r\n250 2.0.0 accepted " in output
+    assert b"Received: from client.example ([198.51.100.7])\r\n" in stored[0].data
+    assert b"with SMTP id " in stored[0].data
+    assert b"spf=fail" in stored[0].data
+
+
+def test_who_is_introduced_is_not_logged_in_and_loses_the_login_of_before(world):
+    said = [EHLO, LOGIN, XCLIENT, b"EHLO a.example\r\n", b"XCLIENT LOGIN=bob@b.example\r\n", EHLO]
+    said += [b"MAIL FROM:<bob@b.example>\r\n"]
+    output, _ = asyncio.run(world.converse(said, Role.SUBMISSION, tls=True, **PROXIED))
+    assert "\r\n235 " in output
+    assert output.count("220 mx.b.example ESMTP") == 3
+    assert output.endswith("\r\n530 5.7.0 Authentication required\r\n")

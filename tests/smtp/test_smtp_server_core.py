@@ -38,6 +38,7 @@ CAPABILITIES = [
     "DSN",
     "AUTH PLAIN",
     "STARTTLS",
+    "XCLIENT",
 ]
 ANSWERS: dict[type[Event], Reply] = {
     Data: Reply(354, "", "Go"),
@@ -209,7 +210,7 @@ def test_every_verb_in_every_state(command, state: State, protocol: Protocol):
     arguments = {
         b"EHLO": b" a.example", b"HELO": b" a.example", b"LHLO": b" a.example",
         b"MAIL": b" FROM:<a@a.example>", b"RCPT": b" TO:<b@b.example>", b"BDAT": b" 0 LAST",
-        b"AUTH": b" PLAIN",
+        b"AUTH": b" PLAIN", b"XCLIENT": b" ADDR=192.0.2.1",
     }  # fmt: skip
     core = make(protocol=protocol)
     run(core, ways[state].replace(b"EHLO", hello))
@@ -284,7 +285,8 @@ def test_too_many_errors_end_the_connection():
     "command", [each.name for each in COMMANDS.values() if each.idle and each.only_in is not Protocol.LMTP]
 )
 def test_a_client_that_moves_no_mail_is_counted_out(command: bytes):
-    line = command + b" x.example\r\n" if command != b"RSET" else b"RSET\r\n"
+    argument = {b"RSET": b"", b"XCLIENT": b" ADDR=192.0.2.1"}.get(command, b" x.example")
+    line = command + argument + b"\r\n"
     core = make(max_errors=20)
     events = run(core, b"EHLO x\r\n" + line * (MAX_IDLE + 22))
     assert isinstance(events[-1], Violation)

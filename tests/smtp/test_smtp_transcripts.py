@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from postier.base.networks import Networks
 from postier.smtp.inbound.dialogue import Role
 from postier.testing.connection import MemoryConnection
 from postier.testing.transcript import play
@@ -16,7 +17,7 @@ from postier.testing.transcript import play
 FILES = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 
 
-def setup_of(text: str) -> tuple[Role, bool, dict[str, int | bool]]:
+def setup_of(text: str) -> tuple[Role, bool, dict[str, int | bool | Networks]]:
     role, tls, settings = Role.MX, False, {}
     first = text.partition("\n")[0]
     words = first.removeprefix("# session:").split() if first.startswith("# session:") else []
@@ -27,7 +28,7 @@ def setup_of(text: str) -> tuple[Role, bool, dict[str, int | bool]]:
         elif name == "tls":
             tls = True
         else:
-            settings[name] = int(value) if value else True
+            settings[name] = True if not value else Networks([value]) if "/" in value else int(value)
     return role, tls, settings
 
 

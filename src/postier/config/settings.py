@@ -23,6 +23,7 @@ from postier.config.kinds import (
     ENDPOINTS,
     HOST,
     LEVEL,
+    NETWORKS,
     PORT,
     SIZE,
     TEXT,
@@ -103,6 +104,12 @@ SETTINGS = (
         BOOLEAN,
         False,
         "Take a CR or LF alone as a line end from people who log in, for old devices.",
+    ),
+    Setting(
+        "smtp.xclient_from",
+        NETWORKS,
+        [],
+        "Networks of proxies that may say with XCLIENT whom they speak for (see smtp.md).",
     ),
     Setting("smtp.outbound_port", PORT, 25, "The port of other domains' servers."),
     Setting(
@@ -259,6 +266,7 @@ class SmtpSettings:
     max_recipients: int
     idle_timeout: int
     submission_normalise_newlines: bool
+    xclient_from: tuple[str, ...]
     outbound_port: int
     outbound_source_addresses: tuple[str, ...]
     outbound_connect_timeout: int

@@ -185,6 +185,10 @@ class Connection(Protocol):
         """
         ...
 
+    def speak_for(self, peer: tuple[str, int], local: tuple[str, int]) -> None:
+        """From now on the other side stands for `peer`, who called `local`: these are `peer` and `local`."""
+        ...
+
     def install_filter(self, filter: ByteFilter) -> None:
         """From the next byte on, in both directions. Input that already waits passes through it as well."""
         ...

@@ -244,6 +244,9 @@ class StreamConnection(asyncio.Protocol):
         await self.secure(self._tls_source(), server_side=True)
         TLS_HANDSHAKES.add(self.tls.version if self.tls is not None else "")
 
+    def speak_for(self, peer: tuple[str, int], local: tuple[str, int]) -> None:
+        self.peer, self.local = peer, local
+
     def install_filter(self, filter: ByteFilter) -> None:
         self._filter = filter
         if self._ready:  # came behind the command that asked for the filter: not yet decoded

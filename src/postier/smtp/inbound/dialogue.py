@@ -71,6 +71,7 @@ class InboundSettings:
     4.5.3.2.7). `max_refused_recipients`: unknown or foreign addresses before we hang up (address harvest).
     `dns_time`: seconds that the checks of one message may wait for the DNS, all together.
     `lmtp_from`: who may hand mail over by LMTP, beside those at a Unix socket.
+    `xclient_from`: proxies that may say whom they speak for.
     `srs`: what an alias forwards gets a return address of ours.
     `future_release`: seconds that submitted mail may be held for its sender (RFC 4865); 0 holds none.
     `undo_send`: seconds that all of it is held, for who changes their mind.
@@ -92,6 +93,7 @@ class InboundSettings:
     normalise_newlines: bool = False
     srs: bool = True
     lmtp_from: Networks = NOWHERE
+    xclient_from: Networks = NOWHERE
     future_release: int = 0
     undo_send: int = 0
     hides_client: bool = True
@@ -164,6 +166,7 @@ class Dialogue:
 
     `checks`: who is let in (policy.checks_for). `marks`: what they noted of the connection, and of the name
     the client gave itself last. `lookups`: questions about its address under way (reputation.py).
+    `introduced`: what a proxy said of its client (XCLIENT).
     """
 
     role: Role
@@ -179,6 +182,7 @@ class Dialogue:
     transaction: Transaction | None = None
     marks: tuple[Mark, ...] = NO_MARKS
     lookups: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
+    introduced: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_strict(self) -> bool:

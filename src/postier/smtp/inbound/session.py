@@ -27,6 +27,7 @@ from postier.smtp.inbound.dialogue import (
     Transaction,
 )
 from postier.smtp.inbound.incoming import BodyReader, Incoming
+from postier.smtp.inbound.introduction import XCLIENT, as_introduced, introduce
 from postier.smtp.inbound.marks import without_forged_fields
 from postier.smtp.inbound.outcome import Defer, Refuse, decide
 from postier.smtp.inbound.policy import checks_for
@@ -48,6 +49,7 @@ from postier.smtp.wire.events import (
     Rset,
     StartTls,
     Violation,
+    XClient,
 )
 from postier.smtp.wire.server import SmtpServer
 from postier.store.api import OverQuota, StoreError, StoreUnavailable
@@ -63,6 +65,7 @@ _OK = Reply(250, "2.0.0", "OK")
 _SENDER_OK = Reply(250, "2.1.0", "Sender OK")
 _RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
 _GO_AHEAD = Reply(354, "", "Send the message, then a line that is a single dot")
+_WHAT_WE_ARE = "ESMTP Postier"
 _START_TLS = Reply(220, "2.0.0", "Ready to start TLS")
 _BYE = Reply(221, "2.0.0", "Bye")
 _IDLE = Reply(421, "4.4.2", "Nothing came for too long, closing")
@@ -88,11 +91,12 @@ def inbound_session(settings: InboundSettings, services: InboundServices, role: 
 class _InboundSession:
     """The coroutine of one connection and its core."""
 
-    __slots__ = ("_connection", "_core", "_dialogue")
+    __slots__ = ("_connection", "_core", "_dialogue", "_own_ends")
 
     def __init__(self, dialogue: Dialogue) -> None:
         self._dialogue = dialogue
-        self._connection = dialogue.connection
+        self._connection = connection = dialogue.connection
+        self._own_ends = connection.peer, connection.local
         settings = dialogue.settings
         is_submission = dialogue.role is Role.SUBMISSION
         self._core = SmtpServer(
@@ -115,8 +119,8 @@ class _InboundSession:
             self._log_refusal(refusal, "")
             self._core.hang_up(refusal.reply)
         else:
-            self._core.offer(_capabilities(dialogue))
-            self._core.greet("LMTP Postier" if dialogue.role is Role.LMTP else "ESMTP Postier")
+            self._offer()
+            self._core.greet("LMTP Postier" if dialogue.role is Role.LMTP else _WHAT_WE_ARE)
         try:
             await self._converse()
         except IdleTimeout:
@@ -171,6 +175,8 @@ class _InboundSession:
     async def _ehlo(self, event: Ehlo) -> None:
         dialogue = self._dialogue
         dialogue.abandon()
+        if dialogue.introduced:
+            event = as_introduced(event, dialogue.introduced)
         dialogue.helo = event.domain
         dialogue.extended = event.extended
         if not dialogue.checks.helo:
@@ -191,7 +197,22 @@ class _InboundSession:
         dialogue.abandon()
         dialogue.helo = ""
         dialogue.account = None
-        self._core.offer(_capabilities(dialogue))
+        self._offer()
+
+    def _offer(self) -> None:
+        offers = _capabilities(self._dialogue)
+        if (
+            self._dialogue.role is not Role.LMTP
+            and self._own_ends[0][0] in self._dialogue.settings.xclient_from
+        ):
+            offers.append(XCLIENT)
+        self._core.offer(offers)
+
+    async def _xclient(self, event: XClient) -> None:
+        """From the greeting on it is another client's dialogue; who the proxy is, nobody asks any more."""
+        dialogue = self._dialogue
+        introduce(dialogue, event.attributes, self._own_ends)
+        self._core.reply(Reply(220, "", f"{dialogue.settings.hostname} {_WHAT_WE_ARE}"))
 
     async def _auth(self, event: Auth) -> None:
         await authenticate(self._dialogue, self._core, event)
@@ -384,6 +405,7 @@ _VERBS: dict[type[Event], str] = {
 _HANDLERS: dict[type[Event], Callable[[_InboundSession, Any], Awaitable[None]]] = {
     Ehlo: _InboundSession._ehlo,
     StartTls: _InboundSession._start_tls,
+    XClient: _InboundSession._xclient,
     Auth: _InboundSession._auth,
     Rset: _InboundSession._rset,
     Quit: _InboundSession._quit,

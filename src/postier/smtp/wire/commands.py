@@ -17,6 +17,7 @@ from postier.smtp.wire.events import Auth, Data, Ehlo, Event, MailFrom, Quit, Rc
 from postier.smtp.wire.params import MAIL_PARAMS, RCPT_PARAMS, Parameter, parse_params
 from postier.smtp.wire.paths import PathCursor
 from postier.smtp.wire.replies import CommandError
+from postier.smtp.wire.xclient import parse_xclient
 
 __all__ = [
     "AUTH_LINE_LIMIT",
@@ -168,6 +169,10 @@ def _parse_data(argument: bytes, context: Context) -> Event:
     return Data()
 
 
+def _parse_xclient(argument: bytes, context: Context) -> Event:
+    return parse_xclient(argument)
+
+
 def parse_bdat(argument: bytes) -> Bdat:
     """ "BDAT" SP chunk-size [SP "LAST"]. Raises ParseError."""
     size, _, last = argument.strip(b" ").partition(b" ")
@@ -217,6 +222,7 @@ def _limit(params: dict[bytes, Parameter]) -> int:
 _ANY = frozenset(State) - {State.TEXT, State.OCTETS, State.AUTH, State.CLOSED}
 _NOT_IN_CHUNKS = _ANY - {State.CHUNKS}
 _READY = frozenset({State.READY})
+_BETWEEN = frozenset({State.FRESH, State.READY})
 _RCPT = frozenset({State.MAIL, State.RCPT})
 _DATA = frozenset({State.RCPT})
 _BDAT = frozenset({State.RCPT, State.CHUNKS})
@@ -271,6 +277,10 @@ COMMANDS = {
             extension="STARTTLS", before_tls=True, before_auth=True,
         ),
         Command(
+            b"XCLIENT", _parse_xclient, _BETWEEN, "", "XCLIENT attribute=value ...",
+            extension="XCLIENT", before_tls=True, before_auth=True, idle=True, only_in=Protocol.SMTP,
+        ),
+        Command(
             b"HELP", _ignored, _ANY, "5321 4.1.1.8", "HELP [command]",
             before_tls=True, before_auth=True, idle=True,
         ),
@@ -308,7 +318,7 @@ def out_of_order(command: Command, state: State, protocol: Protocol) -> CommandE
     is_smtp = protocol is Protocol.SMTP
     if state is State.MAIL and command.allowed_in in (_DATA, _BDAT):
         return CommandError(554 if is_smtp else 503, "5.5.1", "No valid recipients")  # RFC 2033 4.2
-    if state is State.MAIL and command.allowed_in == _READY:
+    if state is State.MAIL and command.allowed_in in (_READY, _BETWEEN):
         state = State.RCPT
     return CommandError(503, "5.5.1", _OUT_OF_ORDER[state].format(hello="EHLO" if is_smtp else "LHLO"))
 
@@ -323,5 +333,5 @@ def help_reply(argument: bytes, offered: Iterable[str], protocol: Protocol) -> R
     }
     asked = known.get(argument.strip(b" ").upper())
     if asked is not None:
-        return Reply(214, "2.0.0", f"{asked.syntax} (RFC {asked.rfc})")
+        return Reply(214, "2.0.0", f"{asked.syntax} (RFC {asked.rfc})" if asked.rfc else asked.syntax)
     return Reply(214, "2.0.0", "Commands: " + " ".join(name.decode() for name in known))

@@ -5,6 +5,7 @@ Those marked (reply) wait for `SmtpServer.reply` before the core reads on; DataC
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from postier.base.address import Address
@@ -26,6 +27,7 @@ __all__ = [
     "Rset",
     "StartTls",
     "Violation",
+    "XClient",
 ]
 
 
@@ -136,6 +138,16 @@ class StartTls:
 
 
 @dataclass(frozen=True, slots=True)
+class XClient:
+    """XCLIENT (reply 220, as a greeting): the next commands are another client's. Ends everything.
+
+    `attributes`: by their names in upper case, decoded; "" is one that the proxy does not know.
+    """
+
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Rset:
     """RSET (reply). Ends any transaction. RFC 5321 4.1.1.5."""
 
@@ -167,6 +179,7 @@ Event = (
     | AuthResponse
     | AuthCancelled
     | StartTls
+    | XClient
     | Rset
     | Quit
     | Violation

@@ -53,6 +53,7 @@ from postier.smtp.wire.events import (
     Rset,
     StartTls,
     Violation,
+    XClient,
 )
 from postier.smtp.wire.lines import BARE, LineBuffer
 from postier.smtp.wire.newlines import NewlineNormaliser
@@ -76,6 +77,7 @@ _NEXT: dict[type[Event], tuple[State | None, State | None]] = {
     AuthResponse: (State.READY, State.READY),
     AuthCancelled: (State.READY, State.READY),
     StartTls: (State.CLOSED, None),
+    XClient: (State.FRESH, None),
     Rset: (State.READY, State.READY),
     Quit: (State.CLOSED, State.CLOSED),
 }
@@ -205,6 +207,8 @@ class SmtpServer:
                 self.errors = self._idle = 0
             case Auth() | AuthResponse():
                 self.authenticated = self.authenticated or reply.code == 235
+            case XClient() if reply.code < 400:
+                self._greeted = self.authenticated = False
             case Rset() if not self._greeted:
                 self.state = State.FRESH
 
