@@ -7,7 +7,15 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["postier.imap.wire", "postier.message", "postier.base.cursor"]):
+ROOMS = [
+    "postier.imap.wire",
+    "postier.smtp.wire",
+    "postier.message",
+    "postier.base.cursor",
+    "postier.net.proxy",
+]
+
+with atheris.instrument_imports(include=ROOMS):
     from postier.testing.fuzz_targets import TARGETS
 
 CORPUS = Path(__file__).parent / "corpus"
