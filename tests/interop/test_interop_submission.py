@@ -77,7 +77,7 @@ def test_smtplib_meets_the_limit_of_a_day_and_the_postmaster_hears_of_it(person:
         send(client, anna.address, [ben.address])
         postier(anna, "user", "limit", anna.address, "--recipients", "0")
         with pytest.raises(smtplib.SMTPResponseException, match="never wrote to before"):
-            send(client, anna.address, ["person0@orchard.test", boss.address])
+            send(client, anna.address, [person().address, boss.address])
     assert len(ben.messages()) == 5
     assert postier(anna, "user", "limit", anna.address)["today"] == {"recipients": 5, "new": 1}
     notices = [email.message_from_bytes(each, policy=email.policy.default) for each in boss.messages()]
