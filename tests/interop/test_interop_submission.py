@@ -18,10 +18,14 @@ import pytest
 
 
 def postier(who: Any, *words: str) -> Any:
-    """What `postier WORDS --json` prints about the server of `who`, read."""
-    command = [sys.executable, "-m", "postier", *words, "--json", "--data", str(who.organisation.data)]
-    done = subprocess.run(command, check=True, capture_output=True, timeout=60)
-    return json.loads(done.stdout)
+    """What `postier WORDS --json` prints, read."""
+    return json.loads(run(who, *words, "--json"))
+
+
+def run(who: Any, *words: str) -> str:
+    """What `postier WORDS` prints about the server of `who`."""
+    command = [sys.executable, "-m", "postier", *words, "--data", str(who.organisation.data)]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 @contextmanager
@@ -143,6 +147,7 @@ def test_a_message_waits_until_its_time_or_is_taken_back(person: Any) -> None:
         send(client, anna.address, [ben.address], "HOLDFOR=3")
     assert ben.messages() == []
     trace = reply.split()[2].rstrip(",")
+    assert "it is to leave later" in run(anna, "queue", "list", "--trace", trace)
     assert postier(anna, "queue", "cancel", "--trace", trace, "--yes")["left"] == 0
     assert postier(anna, "trace", trace)
     (message,) = wait_for(ben, 1)

@@ -130,7 +130,7 @@ def _print_entries(found: list[QueueEntry]) -> None:
                 ", ".join(recipient.forward_path for recipient in entry.recipients),
                 entry.attempts,
                 _next(entry),
-                entry.reason or "-",
+                _why(entry),
             )
             for entry in found
         ),
@@ -161,7 +161,7 @@ def show(entry: int, json_: bool, data: Path) -> None:
     click.echo(f"to         {found.destination}, {found.blob.size} octets")
     click.echo(f"arrived    {_moment(found.arrived)}")
     click.echo(f"next try   {_next(found)}, tried so far: {found.attempts}")
-    click.echo(f"why        {found.reason or '-'}\n")
+    click.echo(f"why        {_why(found)}\n")
     print_table(
         ("RECIPIENT", "STATE", "STATUS", "WHO SAID SO", "WORDS"),
         (
@@ -313,6 +313,10 @@ def _recipient(recipient: QueueRecipient) -> dict[str, object]:
 
 def _moment(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _why(entry: QueueEntry) -> str:
+    return entry.reason or ("it is to leave later" if entry.release_at > time.time() else "-")
 
 
 def _next(entry: QueueEntry) -> str:
