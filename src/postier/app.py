@@ -26,7 +26,7 @@ from postier.accounts.directory import Directory
 from postier.accounts.domains import signers_for
 from postier.accounts.login import FORGET_AFTER, Login
 from postier.accounts.password import PasswordVerifier, ProofTable
-from postier.backend import DATABASE, Backend, open_backend, open_resolver
+from postier.backend import DATABASE, Backend, open_backend, open_resolver, own_policy
 from postier.base import log as base_log
 from postier.base.figures import take_slot
 from postier.base.heap import keep_large_blocks_apart
@@ -38,6 +38,7 @@ from postier.blobs.api import BlobUnreadable
 from postier.config.settings import Settings
 from postier.filter.greylist import forget_expired
 from postier.http.health import health_application
+from postier.http.https import https_session
 from postier.http.metrics import Metrics
 from postier.http.server import HttpServer
 from postier.imap.session.services import ImapServices, ImapSettings
@@ -252,7 +253,7 @@ class _Worker:
             proxy_from=Networks(self._settings.net.proxy_from),
         )
         metrics = Metrics(backend.store, backend.clock)
-        http = HttpServer(health_application(backend.store.reader.domains, metrics.text))
+        http = HttpServer(health_application(backend.store.reader.domains, metrics.text, own_policy(backend)))
         queue, outbound = _queue(backend, self._channel.number)
         await server.start({end: one for end, one in sockets.items() if end.name != HTTP.name})
         if self._settings.http.enabled:
@@ -367,6 +368,7 @@ def _sessions(
         ),
     )
     return {
+        "https": https_session(own_policy(backend)),
         "smtp": smtp,
         "submission": submission,
         "submissions": submission,

@@ -5,12 +5,14 @@ With app.py the only place that knows the engines and the settings.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from postier.accounts.domains import settings_of
+from postier.admin.own_tlsa import own_keys
 from postier.admin.records import DnsRecord, domain_records
 from postier.base.clock import Clock, SystemClock
 from postier.base.domain import Domain
@@ -21,11 +23,12 @@ from postier.config.settings import Settings
 from postier.dns.api import Resolver
 from postier.dns.cache import CachingResolver
 from postier.dns.client import DnsClient
+from postier.http.own_policy import OwnPolicy, policy_document, policy_id
 from postier.mailauth.dkim.keys import private_key_from_pem, txt_record
 from postier.store.api import Store
 from postier.store.sqlite import open_sqlite
 
-__all__ = ["DATABASE", "Backend", "dns_records", "open_backend", "open_resolver"]
+__all__ = ["DATABASE", "Backend", "dns_records", "open_backend", "open_resolver", "own_policy"]
 
 DATABASE = "postier.db"
 
@@ -68,6 +71,20 @@ def open_resolver(settings: Settings) -> Resolver:
     return CachingResolver(client, clock)
 
 
+def own_policy(backend: Backend) -> OwnPolicy:
+    """The MTA-STS policy of our own domains, whoever asks."""
+
+    async def is_ours(domain: str) -> bool:
+        return await backend.store.reader.domain(domain) is not None
+
+    return OwnPolicy(is_ours, _own_document(backend.settings))
+
+
+def _own_document(settings: Settings) -> str:
+    mode = settings.mta_sts.mode
+    return "" if mode == "off" else policy_document(settings.server.hostname, mode, settings.mta_sts.max_age)
+
+
 async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
     """What the world should find about one of our domains; none if it is not ours."""
     record = await backend.store.reader.domain(domain.ascii)
@@ -79,4 +96,13 @@ async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
     ]
     settings = backend.settings.server
     addresses = [one for one in settings.bind if not ipaddress.ip_address(one).is_unspecified]
-    return domain_records(domain, Domain(settings.hostname), addresses, keys, settings.port_base)
+    document = _own_document(backend.settings)
+    return domain_records(
+        domain,
+        Domain(settings.hostname),
+        addresses,
+        keys,
+        settings.port_base,
+        sts_id=policy_id(document) if document else "",
+        tls_keys=await asyncio.to_thread(own_keys, backend.settings.data / backend.settings.tls.key),
+    )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from postier.config.settings import Settings
 from postier.net.binding import Endpoint
 
-__all__ = ["HTTP", "LMTP", "SERVICES", "Lines", "Service", "endpoints"]
+__all__ = ["HTTP", "HTTPS", "LMTP", "SERVICES", "SMTP", "Lines", "Service", "endpoints"]
 
 
 class Lines(NamedTuple):
@@ -55,16 +55,19 @@ SERVICES = (
     Service("pop3s", 995, POP3_LINES, implicit_tls=True),
 )
 HTTP = Service("http", 80)
+HTTPS = Service("https", 443, implicit_tls=True)
+"""For the policy of our own domains (RFC 8461)."""
 LMTP = Service("lmtp", 0, SMTP_LINES)
 """Its port is a setting: there is no standard one, and RFC 2033 5 forbids that of SMTP."""
 
 
 def endpoints(settings: Settings) -> dict[Endpoint, Service]:
     """Every place to listen at."""
-    services = (*SERVICES, HTTP) if settings.http.enabled else SERVICES
+    http = (HTTP,) if settings.http.enabled else ()
+    https = (HTTPS,) if settings.mta_sts.https and settings.mta_sts.mode != "off" else ()
     found = {
         Endpoint(service.name, host, service.port + settings.server.port_base): service
-        for service in services
+        for service in (*SERVICES, *http, *https)
         for host in settings.server.bind or ("",)
     }
     lmtp = settings.lmtp

@@ -10,7 +10,7 @@ from postier.dns.api import NotFound, Resolver, TemporaryFailure
 
 __all__ = ["CheckedRecord", "check_records"]
 
-CHECKED_TYPES = ("A", "AAAA", "MX", "TXT")
+CHECKED_TYPES = ("A", "AAAA", "MX", "TLSA", "TXT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class CheckedRecord:
 
 
 async def check_records(resolver: Resolver, records: Sequence[DnsRecord]) -> list[CheckedRecord]:
-    """In the order given; types that no Resolver can ask (SRV) are left out."""
+    """In the order given; types that no Resolver can ask (SRV and CNAME) are left out."""
     return [await _check(resolver, record) for record in records if record.type in CHECKED_TYPES]
 
 
@@ -82,9 +82,15 @@ async def _txt(resolver: Resolver, name: str) -> list[str]:
     return [text.decode("utf-8", "replace") for text in (await resolver.txt(name)).records]
 
 
+async def _tlsa(resolver: Resolver, name: str) -> list[str]:
+    found = (await resolver.tlsa(name)).records
+    return [f"{r.usage} {r.selector} {r.matching_type} {r.data.hex()}" for r in found]
+
+
 _QUESTIONS: dict[str, Callable[[Resolver, str], Awaitable[list[str]]]] = {
     "A": _a,
     "AAAA": _aaaa,
     "MX": _mx,
+    "TLSA": _tlsa,
     "TXT": _txt,
 }

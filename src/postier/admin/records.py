@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from postier.base.domain import Domain
@@ -28,9 +28,13 @@ def domain_records(
     addresses: Sequence[str],
     dkim: Iterable[tuple[str, str]],
     port_base: int = 0,
+    *,
+    sts_id: str = "",
+    tls_keys: Sequence[str] = (),
 ) -> list[DnsRecord]:
     """`dkim`: selector and TXT value of each key. `addresses`: where `hostname` answers, as texts.
-    `port_base` is added to the standard ports.
+    `port_base` is added to the standard ports. `sts_id`: of our MTA-STS policy, "" for none. `tls_keys`: for
+    TLSA, the SHA-256 of the public keys that the server shows or will show next, in hexadecimal.
 
     The DMARC policy starts at none: watch the reports first, then raise it.
     """
@@ -57,8 +61,26 @@ def domain_records(
     for address in addresses:
         kind = "AAAA" if ":" in address else "A"
         records.append(DnsRecord(hostname.ascii, kind, address, "Without it nobody finds the server."))
+    records.extend(_tls_records(domain, hostname, port_base, sts_id, tls_keys))
     records.extend(_service_records(domain, hostname, port_base))
     return records
+
+
+def _tls_records(
+    domain: Domain, hostname: Domain, port_base: int, sts_id: str, tls_keys: Sequence[str]
+) -> Iterator[DnsRecord]:
+    """RFC 8461, RFC 8460, RFC 7672."""
+    if sts_id:
+        why = "With it others notice when somebody keeps them from using TLS."
+        yield DnsRecord(f"_mta-sts.{domain}", "TXT", f"v=STSv1; id={sts_id};", why, required=False)
+        why = "Without it nobody finds the policy that _mta-sts announces."
+        yield DnsRecord(f"mta-sts.{domain}", "CNAME", hostname.ascii, why, required=False)
+    why = "With it others report when TLS to this server fails."
+    reports = f"v=TLSRPTv1; rua=mailto:postmaster@{domain}"
+    yield DnsRecord(f"_smtp._tls.{domain}", "TXT", reports, why, required=False)
+    why = "With it, in a zone that is signed, others can tell this server from anybody else (DANE)."
+    for key in tls_keys:
+        yield DnsRecord(f"_{25 + port_base}._tcp.{hostname}", "TLSA", f"3 1 1 {key}", why, required=False)
 
 
 SERVICES = (
@@ -86,6 +108,6 @@ def zone_lines(records: Iterable[DnsRecord]) -> list[str]:
 def _rdata(record: DnsRecord) -> str:
     if record.type == "TXT":
         return zone_file_strings(record.value)
-    if record.type in ("MX", "SRV"):
+    if record.type in ("CNAME", "MX", "SRV"):
         return record.value + "."
     return record.value

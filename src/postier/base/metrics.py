@@ -32,7 +32,7 @@ __all__ = [
 
 _ROLES = ("mx", "submission", "lmtp")
 _VERDICTS = ("accepted", "refused", "deferred")
-_SERVICES = ("smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "other")
+_SERVICES = ("smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "https", "other")
 _TLS = ("TLSv1.2", "TLSv1.3", "other")
 _NONE_OR_TLS = ("none", *_TLS)
 

@@ -24,11 +24,13 @@ from postier.admin.diagnosis import (
     check_validation,
 )
 from postier.admin.dns_check import CheckedRecord, check_records
+from postier.admin.own_tlsa import check_tlsa
 from postier.backend import Backend, dns_records, open_resolver
 from postier.base.domain import Domain
 from postier.cli.common import Failure, data_option, json_option, print_json, print_table, with_backend
 from postier.config.settings import Settings
-from postier.services import SERVICES
+from postier.dns.api import Resolver
+from postier.services import SERVICES, SMTP
 
 GREETINGS = {"smtp": b"220 ", "submission": b"220 ", "imap": b"* OK", "pop3": b"+OK"}
 ENOUGH_DISK = 1_000_000_000
@@ -123,10 +125,19 @@ async def _check_dns(backend: Backend) -> list[Finding]:
     resolver = open_resolver(backend.settings)
     findings: list[Finding] = []
     for domain in await backend.store.reader.domains():
-        records = await dns_records(backend, Domain(domain.name))
+        records = [r for r in await dns_records(backend, Domain(domain.name)) if r.type != "TLSA"]
         findings += map(_as_finding, await check_records(resolver, records))
     findings.append(await check_validation(resolver))
+    findings.append(await _check_tlsa(backend, resolver))
     return findings + await check_lists(resolver, backend.settings.policy.dnsbl)
+
+
+async def _check_tlsa(backend: Backend, resolver: Resolver) -> Finding:
+    settings = backend.settings
+    port = SMTP.port + settings.server.port_base
+    return await check_tlsa(
+        resolver, settings.server.hostname, port, settings.data / settings.tls.certificate
+    )
 
 
 def _as_finding(checked: CheckedRecord) -> Finding:

@@ -32,6 +32,7 @@ PART_TITLES = {
     "net": "Proxies in front",
     "connections": "Connections",
     "http": "HTTP",
+    "mta_sts": "Our own MTA-STS policy",
 }
 
 _OPENING = """\

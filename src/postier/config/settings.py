@@ -28,6 +28,7 @@ from postier.config.kinds import (
     SIZE,
     TEXT,
     Setting,
+    one_of,
 )
 from postier.config.policy_rows import POLICY_LEAST, POLICY_ROWS
 from postier.config.submission_rows import SUBMISSION_ROWS
@@ -214,6 +215,19 @@ SETTINGS = (
         True,
         "Serve /health and /metrics on the HTTP port (80 plus server.port_base).",
     ),
+    Setting(
+        "mta_sts.mode",
+        one_of("off", "none", "testing", "enforce"),
+        "testing",
+        "What others are told to do when TLS to this server fails: testing, deliver all the same.",
+    ),
+    Setting("mta_sts.max_age", DURATION, "7d", "How long others remember that policy."),
+    Setting(
+        "mta_sts.https",
+        BOOLEAN,
+        True,
+        "Serve the policy on port 443 plus server.port_base; off where a web server does, or asks port 80.",
+    ),
 )
 
 LEAST: Mapping[str, tuple[Any, str]] = {
@@ -227,6 +241,7 @@ LEAST: Mapping[str, tuple[Any, str]] = {
     "queue.retry_max": ("1s", "0 would never rest"),
     "queue.concurrency": (1, "0 would deliver nothing"),
     "suppression.keep": ("1d", "bounces come hours apart"),
+    "mta_sts.max_age": ("1d", "a policy that is forgotten at once protects nobody"),
     "trace.keep": ("1h", "an attempt must find its message"),
     "imap.idle_timeout": ("30m", "RFC 9051 5.4"),
     "pop3.idle_timeout": ("10m", "RFC 1939 3"),
@@ -345,6 +360,15 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MtaStsSettings:
+    """`max_age` in seconds."""
+
+    mode: str
+    max_age: int
+    https: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything, with the data directory it was read from."""
 
@@ -366,6 +390,7 @@ class Settings:
     net: NetSettings
     connections: ConnectionSettings
     http: HttpSettings
+    mta_sts: MtaStsSettings
 
 
 PARTS: Mapping[str, type[Any]] = {
@@ -386,6 +411,7 @@ PARTS: Mapping[str, type[Any]] = {
     "net": NetSettings,
     "connections": ConnectionSettings,
     "http": HttpSettings,
+    "mta_sts": MtaStsSettings,
 }
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -2,6 +2,7 @@
 
 GET /health/live   200 while the process answers at all
 GET /health/ready  200 while the store can be read, 503 with one word why otherwise
+GET /.well-known/mta-sts.txt  the policy of a domain of ours, for a proxy in front (see own_policy.py)
 GET /metrics       Prometheus text format, all workers of this host together
 """
 
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from postier.base.log import Log
+from postier.http.own_policy import PATH, OwnPolicy
 
 __all__ = ["health_application"]
 
@@ -24,10 +26,12 @@ log = Log("http")
 
 
 def health_application(
-    probe: Callable[[], Awaitable[object]], figures: Callable[[], Awaitable[bytes]]
+    probe: Callable[[], Awaitable[object]],
+    figures: Callable[[], Awaitable[bytes]],
+    policy: OwnPolicy | None = None,
 ) -> Starlette:
     """`probe` reads something from the store; what it raises means "not ready". `figures`: the page of
-    /metrics."""
+    /metrics. `policy`: of our own domains."""
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "live"})
@@ -45,8 +49,13 @@ def health_application(
             return JSONResponse({"status": "for this machine only"}, status_code=403)
         return Response(await figures(), media_type=CONTENT_TYPE_LATEST)
 
+    async def sts_policy(request: Request) -> Response:
+        document = None if policy is None else await policy.answer(request.headers.get("host", ""))
+        return Response(document or "", 404 if document is None else 200, media_type="text/plain")
+
     return Starlette(
         routes=[
+            Route(PATH, sts_policy),
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/metrics", metrics),
