@@ -104,3 +104,17 @@ def test_what_finds_no_room_is_left_as_it_is() -> None:
     assert return_address(Address("x" * longest, ANN.domain), US, KEY, NOW) is not None
     assert return_address(Address("x" * (longest + 1), ANN.domain), US, KEY, NOW) is None
     assert return_address(Address("SRS1=nonsense", ANN.domain), US, KEY, NOW) is None
+
+
+@pytest.mark.parametrize("first", ["aq", "evil.example"])
+def test_what_a_stranger_makes_us_sign_is_no_path_to_others(first: str) -> None:
+    """Under SRS1 the text that is signed is the stranger's: it must not do for an SRS0."""
+    signed = given_out(Address("SRS0=x=victim.example=bob", Domain(first)))
+    assert signed.local_part.startswith("SRS1=")
+    with pytest.raises(SrsError, match="forged"):
+        original(Address("SRS0" + signed.local_part[4:], US), KEY, NOW)
+
+
+def test_what_we_signed_for_a_sender_is_no_path_through_another_host() -> None:
+    with pytest.raises(SrsError, match="forged"):
+        original(Address("SRS1" + given_out().local_part[4:], US), KEY, NOW)

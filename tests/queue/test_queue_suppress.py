@@ -12,7 +12,8 @@ from postier.queue.api import DeliveryResult, Outcome
 from postier.queue.suppress import SuppressionRules, after_bounce, is_unknown_user, note_unknown
 from postier.store.api import Suppression
 
-RULES = SuppressionRules(bounces=2, keep=1000)
+RULES = SuppressionRules(bounces=2, keep=1000, apart=0)
+ABOUT_IT = {"about": "recipient"}
 NOW = 10_000
 
 CODES = [
@@ -41,12 +42,14 @@ CODES = [
 @pytest.mark.parametrize(("status", "words", "counts"), CODES)
 def test_only_an_unknown_user_counts(status: str, words: str, counts: bool) -> None:
     outcome = Outcome.PERMANENT if status.startswith("5") else Outcome.TEMPORARY
-    assert is_unknown_user(DeliveryResult("x@y.test", outcome, status, words)) is counts
+    result = DeliveryResult("x@y.test", outcome, status, words, facts=ABOUT_IT)
+    assert is_unknown_user(result) is counts
+    assert not is_unknown_user(replace(result, facts={}))  # of the sender, the message, or by the DNS
 
 
 def test_a_delivery_or_a_doubt_never_counts() -> None:
-    assert not is_unknown_user(DeliveryResult("x@y.test", Outcome.TEMPORARY, "5.1.1", ""))
-    assert not is_unknown_user(DeliveryResult("x@y.test", Outcome.DELIVERED, "2.1.5", ""))
+    assert not is_unknown_user(DeliveryResult("x@y.test", Outcome.TEMPORARY, "5.1.1", "", facts=ABOUT_IT))
+    assert not is_unknown_user(DeliveryResult("x@y.test", Outcome.DELIVERED, "2.1.5", "", facts=ABOUT_IT))
 
 
 def bounced(*times: int, known: Suppression | None = None, rules: SuppressionRules = RULES) -> Suppression:
@@ -80,6 +83,21 @@ def test_a_bounce_never_shortens_what_the_administrator_set() -> None:
     assert bounced(NOW, NOW, known=by_hand).until == 10**12
 
 
+@pytest.mark.parametrize(
+    ("times", "bounces", "rests"),
+    [
+        ((0, 0), 1, False),
+        ((0, 3599), 1, False),
+        ((0, 3600), 2, True),
+        ((0, 100, 3599, 3600), 2, True),
+        ((0, *range(1, 3600, 7)), 1, False),
+    ],
+)
+def test_answers_of_one_bad_hour_count_once(times: tuple[int, ...], bounces: int, rests: bool) -> None:
+    found = bounced(*(NOW + time for time in times), rules=SuppressionRules())
+    assert (found.bounces, found.until > 0) == (bounces, rests)
+
+
 # ---------------------------------------------------------------------- in the queue
 
 
@@ -88,7 +106,9 @@ def answered(world: Any, *statuses: str, to: str = "Bob@far.example") -> list[Su
 
     async def go() -> list[Suppression]:
         async with world() as w:
+            w.transport.facts = ABOUT_IT
             for status in statuses:
+                w.clock.seconds += 3600
                 outcome = Outcome.PERMANENT if status[0] == "5" else Outcome.TEMPORARY
                 w.transport.answer = lambda _, s=status, o=outcome: (o, s, f"550 {s} no")
                 await w.enqueue(to)
@@ -118,7 +138,7 @@ def test_an_address_of_ours_that_is_gone_is_not_noted(world: Any) -> None:
 def test_nothing_is_noted_where_it_is_switched_off(world: Any) -> None:
     async def go() -> list[Suppression]:
         async with world() as w:
-            results = [DeliveryResult("x@y.test", Outcome.PERMANENT, "5.1.1", "550 5.1.1 no", "mx")]
+            results = [DeliveryResult("x@y.test", Outcome.PERMANENT, "5.1.1", "550", facts=ABOUT_IT)]
             off = replace(SuppressionRules(), bounces=0)
             await w.store.transact(lambda tx: note_unknown(tx, results, "a@b.test", NOW, off))
             found: list[Suppression] = await w.store.reader.suppressions()

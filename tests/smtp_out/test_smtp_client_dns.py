@@ -15,7 +15,7 @@ from postier.base.clock import SystemClock
 from postier.dns.client import DnsClient
 from postier.queue.api import Envelope, Outcome
 from postier.smtp.outbound.connection import Timeouts
-from postier.smtp.outbound.routes import Routes, RouteSettings
+from postier.smtp.outbound.routes import MAX_ADDRESSES, Exchange, Routes, RouteSettings
 from postier.smtp.outbound.tls_policy import OpportunisticTls
 from postier.smtp.outbound.transport import MAX_HOSTS, OutboundSettings, SmtpTransport
 from postier.testing.dns import DnsServer, Zone, ZoneResolver
@@ -239,3 +239,16 @@ def test_a_long_list_of_exchanges_comes_over_tcp(host_type: HostType, text_type:
 
     (result,) = run(work())
     assert result.outcome is Outcome.DELIVERED
+
+
+def test_of_an_exchange_with_very_many_addresses_a_few_are_used(text_type: TextType) -> None:
+    zone: Zone = {
+        "h.example": [
+            *(("A", f"10.0.{n // 250}.{n % 250 + 1}") for n in range(500)),
+            *(("AAAA", f"2001:db8::{n:x}") for n in range(1, 500)),
+        ]
+    }
+    routes = Routes(ZoneResolver(zone), RouteSettings())
+    found = run(routes.hosts(Exchange("h.example", 25)))
+    assert len(found) == MAX_ADDRESSES
+    assert {host.family for host in found} == {4, 6}

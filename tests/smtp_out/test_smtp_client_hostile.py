@@ -416,3 +416,60 @@ def test_a_host_that_counts_messages_gets_a_new_session(host_type: HostType, tex
 
     run(work)
     assert host.connections == 3
+
+
+@pytest.mark.parametrize(("mails", "sessions"), [(1, 5), (2, 3), (4, 2), (5, 1), (0, 1)])
+def test_a_host_that_counts_gets_one_message_over_several_sessions(
+    host_type: HostType, text_type: TextType, mails: int, sessions: int
+) -> None:
+    """RFC 9422 MAILMAX binds the transactions of one message too."""
+    host = host_type({"EHLO": f"250-x\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=1 MAILMAX={mails}"})
+    results = deliver(host, text_type(), envelope(*"abcde"), timeouts=PATIENT)
+    assert [r.outcome for r in results] == [Outcome.DELIVERED] * 5
+    assert (len(host.messages), host.connections) == (5, sessions)
+
+
+def test_recipients_that_are_put_off_again_and_again_end(host_type: HostType, text_type: TextType) -> None:
+    script = {"EHLO": "250-x\r\n250 LIMITS RCPTMAX=1 MAILMAX=1", "RCPT": "450 4.2.0 later"}
+    host = host_type(script)
+    results = deliver(host, text_type(), envelope(*"abcde"), timeouts=PATIENT)
+    assert [r.status for r in results] == ["4.2.0"] * 5
+    assert host.connections == 5
+
+
+ABOUT = [("RCPT", True), ("MAIL", False), ("DATA", False), ("message", False), ("greeting", False)]
+
+
+@pytest.mark.parametrize(("verb", "about"), ABOUT)
+def test_a_result_says_if_it_is_about_the_recipient(
+    host_type: HostType, text_type: TextType, verb: str, about: bool
+) -> None:
+    """Else a host that does not know the sender would get its people suppressed."""
+    (result,) = deliver(host_type({verb: "550 5.1.1 who is that?"}), text_type())
+    assert (result.facts.get("about") == "recipient") is about
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_requiretls_looks_for_a_host_that_keeps_it(
+    host_type: HostType, text_type: TextType, certificates: Any, able: bool
+) -> None:
+    """RFC 8689 4.2.1: every exchange is asked."""
+    good = OFFER.replace("250 STARTTLS", "250-STARTTLS\r\n250 REQUIRETLS") if able else OFFER
+    zone: Zone = {"b.example": [("MX", (1, "one.example")), ("MX", (2, "two.example"))]}
+    zone = {**zone, "one.example": [("A", "127.0.0.1")], "two.example": [("A", "127.0.1.2")]}
+
+    async def work() -> Any:
+        tls = certificates("mx.b.example")
+        async with (
+            host_type({"EHLO": OFFER}, tls=tls) as one,
+            host_type({"EHLO": good}, tls=tls, address="127.0.1.2", port=one.port) as two,
+        ):
+            transport = out(one.port, timeouts=PATIENT, zone=zone)
+            results = await transport.deliver(envelope(requiretls=True), text_type())
+            transport.close()
+            assert (len(one.messages), len(two.messages)) == (0, int(able))
+            return results
+
+    (result,) = run(work)
+    expected = (Outcome.DELIVERED, "2.0.0") if able else (Outcome.PERMANENT, "5.7.30")
+    assert (result.outcome, result.status) == expected

@@ -43,14 +43,14 @@ def return_address(path: Address, domain: Domain, key: bytes, now: float) -> Add
     tagged = _TAGGED.fullmatch(path.local_part)
     if tagged is None:
         rest = f"{_day(now)}={path.domain}={path.local_part}"
-        local_part = f"SRS0={_hash(key, rest)}={rest}"
+        local_part = f"SRS0={_hash(key, '0', rest)}={rest}"
     else:
         rest = f"{path.domain}=={tagged[2]}"
         if tagged[1] == "1":  # by somebody behind the first: HASH=first==...
             _, equals, rest = tagged[2].partition("=")
             if not equals or "==" not in rest:
                 return None
-        local_part = f"SRS1={_hash(key, rest)}={rest}"
+        local_part = f"SRS1={_hash(key, '1', rest)}={rest}"
     try:
         return Address(local_part, domain)
     except ValueError:
@@ -63,7 +63,7 @@ def original(address: Address, key: bytes, now: float) -> Address:
     if tagged is None:
         raise SrsError("not a return address of ours")
     signature, _, rest = tagged[2].partition("=")
-    if not hmac.compare_digest(signature.upper().encode(), _hash(key, rest).encode()):
+    if not hmac.compare_digest(signature.upper().encode(), _hash(key, tagged[1], rest).encode()):
         raise SrsError("forged")
     if tagged[1] == "1":
         domain, _, local_part = rest.partition("==")
@@ -83,8 +83,9 @@ def _address(local_part: str, domain: str) -> Address:
         raise SrsError(str(error)) from error
 
 
-def _hash(key: bytes, text: str) -> str:
-    digest = hmac.digest(key, text.lower().encode(), "sha256")
+def _hash(key: bytes, tag: str, text: str) -> str:
+    """The tag is signed too: else one of SRS1, whose text a stranger chooses, would do for SRS0."""
+    digest = hmac.digest(key, f"{tag}={text.lower()}".encode(), "sha256")
     return b32encode(digest[:5]).decode()[:_HASH_LENGTH]
 
 

@@ -67,6 +67,7 @@ class DeliveryResult:
 
     `status`: enhanced code (RFC 3463). `diagnostic`: the remote's own words, or ours where there was none.
     `remote`: the host that said so, "name [address]:port". `tls`: version and cipher, "" for clear text.
+    `facts`: what else is known, by the name it has there ("about": "recipient", "dsn", "tls policy").
     """
 
     forward_path: str

@@ -293,8 +293,9 @@ class Peer:
                 return
         except SaslError as error:
             raise self.fault("4.7.8", f"{self.host.name}: {error}") from error
-        said = reply.text if terms.password not in reply.text else str(reply.code)
-        raise self.fault(_temporary(reply), f"the login was refused: {said}")
+        except PeerFault as fault:
+            raise self.fault("4" + fault.status[1:], _discreet(str(fault), terms)) from None
+        raise self.fault(_temporary(reply), f"the login was refused: {_discreet(reply.text, terms)}")
 
     async def _authenticate(self, exchange: ClientExchange) -> PeerReply:
         """The host's last word (RFC 4954 4). Raises SaslError, PeerFault."""
@@ -388,6 +389,24 @@ def _result_type(error: BaseException | None) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _RESULT_TYPES.get(error.verify_code, "certificate-not-trusted")
     return "validation-failure"
+
+
+def _discreet(said: str, terms: Terms) -> str:
+    """What the host said to a login; only how it begins if some of the password may be in it."""
+    octets = terms.password.encode()
+    secrets = [terms.password] + [
+        b64encode(shown).decode() for shown in (octets, b"\0".join((b"", terms.login.encode(), octets)))
+    ]
+    folded = said.casefold()
+    for secret in map(str.casefold, secrets):
+        last = max(1, len(secret) - _TELLING + 1)
+        if any(secret[i : i + _TELLING] in folded for i in range(last)):
+            return f"{said[:3]} (its words are not shown: the password may be in them)"
+    return said
+
+
+_TELLING = 6
+"""So many characters of a secret give some of it away."""
 
 
 def _temporary(reply: PeerReply) -> str:

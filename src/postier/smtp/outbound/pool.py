@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from postier.smtp.outbound.connection import Peer, Terms
 from postier.smtp.outbound.routes import Host
 
-__all__ = ["MAX_MESSAGES", "MAX_WAITING", "PeerPool", "TlsSessions"]
+__all__ = ["MAX_MESSAGES", "MAX_WAITING", "PeerPool", "TlsSessions", "is_spent"]
 
 MAX_MESSAGES = 100
 """Messages over one session; hosts that count (RFC 9422 MAILMAX) may say less."""
@@ -28,6 +28,11 @@ MAX_LOOKED_AT = 4
 """Waiting sessions of a site that are asked whether they fit."""
 
 TLS_SESSIONS_KEPT = 1000
+
+
+def is_spent(peer: Peer) -> bool:
+    """True if it has carried as many messages as it may."""
+    return peer.transactions >= min(peer.core.capabilities.mail_max or MAX_MESSAGES, MAX_MESSAGES)
 
 
 class PeerPool:
@@ -55,8 +60,7 @@ class PeerPool:
 
     def put(self, site: str, peer: Peer) -> None:
         """Keep a session for later, or close it."""
-        limit = peer.core.capabilities.mail_max or MAX_MESSAGES
-        if self._keep <= 0 or peer.transactions >= min(limit, MAX_MESSAGES) or not peer.is_idle():
+        if self._keep <= 0 or is_spent(peer) or not peer.is_idle():
             peer.close()
             return
         if len(self._timers) >= MAX_WAITING:

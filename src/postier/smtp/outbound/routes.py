@@ -36,6 +36,7 @@ from postier.smtp.outbound.route_table import RouteTable
 from postier.store.api import MailRoute, RouteHost, RouteTransport, SourcePool
 
 __all__ = [
+    "MAX_ADDRESSES",
     "MAX_EXCHANGES",
     "Exchange",
     "Host",
@@ -49,6 +50,9 @@ __all__ = [
 
 MAX_EXCHANGES = 20
 """Names looked up in one attempt, however many MX records there are."""
+
+MAX_ADDRESSES = 10
+"""Of one exchange, however many it has: those that this machine can't reach are not counted as tried."""
 
 SITES_KEPT = 10_000
 SITE_AGE = 60.0
@@ -232,7 +236,9 @@ class Routes:
         if any((str(address), exchange.port) in self._settings.own_endpoints for address in usable):
             raise Unroutable(True, "5.4.6", f"the mail host {exchange.name} is this server: mail would loop")
         trusted = exchange.trusted
-        return tuple(Host(exchange.name, str(address), exchange.port, trusted) for address in usable)
+        return tuple(
+            Host(exchange.name, str(address), exchange.port, trusted) for address in usable[:MAX_ADDRESSES]
+        )
 
     async def _mx(self, domain: str) -> Sequence[Mx]:
         try:

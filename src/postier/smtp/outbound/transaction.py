@@ -32,6 +32,9 @@ MAX_RECIPIENTS = 100
 PASSED_ON = {"dsn": "passed on"}
 """Fact of a result: the host reports by itself what the sender asked to be told (RFC 3461 5.2.1)."""
 
+OF_RECIPIENT = {"about": "recipient"}
+"""Fact of a result: it answers this recipient's RCPT, not the sender or the message."""
+
 GO_AHEAD = PeerReply(354, "", ())
 """In place of the answer that BDAT does without."""
 
@@ -73,10 +76,17 @@ async def send_message(
     refused = _refused_by_us(peer, envelope, recipients, message)
     if refused is not None:
         return refused
-    answers, data = await _negotiate(peer, envelope, recipients, message)
+    mail, answers, data = await _negotiate(peer, envelope, recipients, message)
+    about = OF_RECIPIENT
+    if mail.code != 250:
+        about, answers = {}, [mail] * len(recipients)
     asked = list(zip(recipients, answers, strict=True))
     taken = [r for r, answer in asked if _code(answer) in _TAKEN]
-    results = {r.position: _result(peer, r, answer) for r, answer in asked if _code(answer) not in _TAKEN}
+    results = {
+        r.position: _result(peer, r, answer, facts=about if _code(answer) else None)
+        for r, answer in asked
+        if _code(answer) not in _TAKEN
+    }
     if isinstance(data, PeerFault):
         peer.abort()
         results |= {r.position: _result(peer, r, data) for r in taken}
@@ -90,6 +100,8 @@ async def send_message(
         results[recipient.position] = replace(results[recipient.position], outcome=Outcome.TEMPORARY)
     go_ahead = data.code == 354
     verdicts: Verdicts = [data] * len(taken)
+    if not go_ahead and data.code < 400:
+        peer.abort()  # who answers so is out of step: the next answer would count for the wrong question
     if go_ahead:
         send = _send_chunks if _is_binary(envelope) else _send_body
         verdicts = await send(peer, message, len(taken) if peer.terms.lmtp else 1)
@@ -102,8 +114,8 @@ async def send_message(
 
 async def _negotiate(
     peer: Peer, envelope: Envelope, recipients: Sequence[Recipient], message: OutgoingMessage
-) -> tuple[list[PeerReply | PeerFault], PeerReply | PeerFault]:
-    """The answers to each RCPT and to DATA; a refused MAIL answers for every RCPT.
+) -> tuple[PeerReply, list[PeerReply | PeerFault], PeerReply | PeerFault]:
+    """The answers to MAIL, to each RCPT and to DATA.
 
     Raises PeerFault if there is none to MAIL. Where the host hangs up later, what it said before still
     counts: many refuse and close at once.
@@ -124,7 +136,7 @@ async def _negotiate(
     except PeerFault as fault:
         data = fault
         answers += [fault] * (len(recipients) - len(answers))
-    return [mail] * len(recipients) if mail.code != 250 else answers, data
+    return mail, answers, data
 
 
 def _code(answer: PeerReply | PeerFault) -> int:
@@ -138,7 +150,10 @@ def _permanent(results: dict[int, DeliveryResult]) -> frozenset[int]:
 def _refused_by_us(
     peer: Peer, envelope: Envelope, recipients: Sequence[Recipient], message: OutgoingMessage
 ) -> Report | None:
-    """What the host's capabilities rule out needs no question."""
+    """What the host's capabilities rule out needs no question.
+
+    For REQUIRETLS the other exchanges are asked too (RFC 8689 4.2.1).
+    """
     able = peer.core.capabilities
     if _needs_smtputf8(envelope, recipients) and not able.smtputf8:
         status, text = "5.6.7", "the host does not offer SMTPUTF8, which this message needs"
@@ -156,7 +171,7 @@ def _refused_by_us(
         )
         for r in recipients
     }
-    return Report(results, frozenset(results))
+    return Report(results, frozenset() if status == "5.7.30" else frozenset(results))
 
 
 def _is_binary(envelope: Envelope) -> bool:

@@ -29,7 +29,7 @@ from postier.smtp.outbound.connection import (
     UnreachableFault,
     open_peer,
 )
-from postier.smtp.outbound.pool import PeerPool, TlsSessions
+from postier.smtp.outbound.pool import PeerPool, TlsSessions, is_spent
 from postier.smtp.outbound.route_tls import RouteTlsPolicies
 from postier.smtp.outbound.routes import Host, Routes, Unroutable, Way
 from postier.smtp.outbound.sources import EVERYWHERE, Sources, turns_away
@@ -163,7 +163,7 @@ class SmtpTransport:
                 continue
             for host in hosts:
                 if attempt.pending and len(attempt.tried) < MAX_HOSTS and host not in attempt.tried:
-                    await self._try(host, way, attempt)
+                    await self._try(host, way, attempt, list(attempt.pending.values()))
 
     async def _use_waiting(self, way: Way, attempt: _Attempt) -> None:
         """The sessions of this site that the message may use: with one of its own exchanges, under the terms
@@ -179,12 +179,15 @@ class SmtpTransport:
                 return False
 
         while attempt.pending and (peer := await self._pool.take(way.site, fits)) is not None:
-            if await self._use(peer, way, attempt):
-                return
+            todo = list(attempt.pending.values())
+            if await self._use(peer, way, attempt, todo):
+                return await self._try(peer.host, way, attempt, todo)
 
-    async def _try(self, host: Host, way: Way, attempt: _Attempt) -> None:
+    async def _try(self, host: Host, way: Way, attempt: _Attempt, todo: list[Recipient]) -> None:
+        """Sessions with `host`, more than one where it takes only so many messages over each."""
         try:
-            peer = await self._open(host, way, attempt.envelope)
+            while todo:
+                await self._use(await self._open(host, way, attempt.envelope), way, attempt, todo)
         except Unroutable as error:
             if isinstance(error, PolicyFault):
                 self._count(attempt.envelope, host, error.policy, error.result_type, str(error))
@@ -197,8 +200,6 @@ class SmtpTransport:
         except PeerFault as fault:
             attempt.tried.add(host)
             attempt.note_fault(fault)
-        else:
-            await self._use(peer, way, attempt)
 
     async def _open(self, host: Host, way: Way, envelope: Envelope) -> Peer:
         """A session; in clear on a second connection where TLS failed and is not required."""
@@ -306,26 +307,28 @@ class SmtpTransport:
             password=route.password,
         )
 
-    async def _use(self, peer: Peer, way: Way, attempt: _Attempt) -> bool:
-        """Transactions over `peer` until each pending recipient was asked for; it ends closed or pooled.
+    async def _use(self, peer: Peer, way: Way, attempt: _Attempt, todo: list[Recipient]) -> bool:
+        """Transactions over `peer` until each of `todo` was asked for, or it is spent: then the rest stays in
+        `todo`. It ends closed or pooled.
 
         False if it had closed while it waited in the pool, which says nothing about the host.
         """
         reused = peer.transactions > 0
-        todo = list(attempt.pending.values())
         limit = min(peer.core.capabilities.rcpt_max or MAX_RECIPIENTS, MAX_RECIPIENTS)
         try:
-            while todo:
-                group, todo = todo[:limit], todo[limit:]
+            while todo and not is_spent(peer):
+                group = todo[:limit]
+                del todo[:limit]
                 peer.transactions += 1
                 report = await send_message(peer, attempt.envelope, group, attempt.message)
                 attempt.record(report.results, report.final)
                 if len(report.again) < len(group):
-                    todo = [*report.again, *todo]
+                    todo[:0] = report.again
         except PeerFault as fault:
             peer.abort()
             if reused and attempt.is_untouched:
                 return False
+            todo.clear()
             attempt.tried.add(peer.host)
             attempt.note_fault(fault)
             return True
