@@ -1,0 +1,124 @@
+"""Traps that other servers fell into, on the receiving side: each test names one."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from postier.smtp.inbound.dialogue import Role
+
+EHLO = b"EHLO a.example\r\n"
+LOGIN = b"AUTH PLAIN AGJvYkBiLmV4YW1wbGUAY29ycmVjdCBob3JzZQ==\r\n"
+ENVELOPE = b"MAIL FROM:<a@a.example>\r\nRCPT TO:<bob@b.example>\r\n"
+MESSAGE = b"From: a@a.example\r\n\r\n.one dot\r\n..\r\n\r\n.\r\nend\r\n"
+STUFFED = b"From: a@a.example\r\n\r\n..one dot\r\n...\r\n\r\n..\r\nend\r\n.\r\n"
+TRUST = {"trust_loopback": True}
+
+
+def converse(world, *said: bytes, role: Role = Role.MX, **settings):
+    return asyncio.run(world.converse(list(said), role, **{**TRUST, **settings}))
+
+
+def test_dots_across_packets_at_every_octet(world):
+    """A final dot, or a stuffed one, cut by a segment or a TLS record anywhere."""
+
+    async def play() -> None:
+        for cut in range(len(STUFFED)):
+            said = [EHLO, ENVELOPE + b"DATA\r\n", STUFFED[:cut], STUFFED[cut:] + b"QUIT\r\n"]
+            output, stored = await world.converse(said, **TRUST)
+            assert output.endswith("221 2.0.0 Bye\r\n"), cut
+            assert [one.data.endswith(b"\r\n" + MESSAGE) for one in stored] == [True], cut
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    "end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\r\n\0.\r\n"]
+)
+@pytest.mark.parametrize("role", [Role.MX, Role.SUBMISSION, Role.LMTP])
+def test_smuggling_is_the_same_at_every_door(world, end: bytes, role: Role):
+    """What ends a message elsewhere ends none here, and nothing behind it is a command."""
+    hello = EHLO if role is not Role.LMTP else b"LHLO a.example\r\n"
+    login = [LOGIN] if role is Role.SUBMISSION else []
+    evil = b"MAIL FROM:<bob@b.example>\r\nRCPT TO:<carol@b.example>\r\nDATA\r\n"
+    evil += b"From: bob@b.example\r\n\r\nevil\r\n.\r\n"
+    mail = b"MAIL FROM:<bob@b.example>\r\nRCPT TO:<bob@b.example>\r\nDATA\r\n"
+    said = [hello, *login, mail, b"From: bob@b.example\r\n\r\nhello" + end + evil]
+    output, stored = converse(world, *said, role=role, tls=True)
+    assert all("carol" not in one.where for one in stored)
+    if end == b"\r\n\0.\r\n":  # a line of two octets is text
+        assert output.count(" accepted ") == 1
+    else:
+        assert "554 5.5.2" in output
+        assert stored == []
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        b"MAIL FROM:<b@b.example> SIZE=99999999999\r\n",
+        b"MAIL FROM:<a@a.example> SMTPUTF8 BODY=8BITMIME ENVID=X\r\nRCPT TO:<carol@b.example>\r\nRSET\r\n",
+        b"MAIL FROM:<a@a.example>\r\nRCPT TO:<carol@b.example>\r\nEHLO a.example\r\n",
+        b"MAIL FROM:<> RET=HDRS\r\nRCPT TO:<carol@b.example>\r\nRCPT TO:<no@b.example>\r\nRSET\r\n",
+        b"MAIL FROM:<a@a.example>\r\nBDAT 4 LAST\r\nabcdRSET\r\n",
+        b"MAIL FROM:<a@a.example> BODY=BINARYMIME\r\nRCPT TO:<carol@b.example>\r\nBDAT 4\r\n\r\n\0\nRSET\r\n",
+        b"MAIL FROM:<a@a.example> ENVID=X\r\nRCPT TO:<full@b.example>\r\nDATA\r\nRSET\r\n",
+        b"MAIL FROM:<a@a.example>\r\nRCPT TO:<carol@b.example>\r\nDATA\r\n"
+        + b"Received: x\r\n" * 60
+        + b"\r\n.\r\n",
+    ],
+)
+def test_nothing_of_a_failed_envelope_is_in_the_next(world, failure: bytes):
+    """State that survived an error: recipients, parameters and text of a transaction end with it."""
+    output, stored = converse(world, EHLO, failure, ENVELOPE + b"DATA\r\n", STUFFED)
+    assert " accepted " in output
+    (only,) = stored
+    assert only.where == "bob@b.example/INBOX"
+    assert only.data.endswith(b"\r\n" + MESSAGE)
+    assert b"UTF8SMTP" not in only.data
+
+
+@pytest.mark.parametrize(
+    ("said", "codes"),
+    [
+        (b"BDAT 6\r\nNOOP\r\nBDAT 4 LAST\r\nabcd", ["503", "503"]),
+        (b"MAIL FROM:<>\r\nBDAT 6\r\nNOOP\r\nBDAT 6 LAST\r\nQUIT\r\n", ["250", "554", "503"]),
+        (b"BDAT\r\nQUIT\r\n", ["501"]),
+        (b"BDAT x\r\nQUIT\r\n", ["501"]),
+        (b"BDAT -1 LAST\r\nQUIT\r\n", ["501"]),
+        (b"BDAT 99999999999999999999\r\nQUIT\r\n", ["503"]),
+        (b"BDAT 6 FIRST\r\nQUIT\r\n", ["501"]),
+    ],
+)
+def test_octets_of_a_chunk_that_is_refused_are_no_commands(world, said: bytes, codes: list[str]):
+    """After any error the octets are read past, or the connection ends."""
+    output, stored = converse(world, EHLO, said)
+    answers = [line[:3] for line in output.splitlines() if line[3:4] == " "][2:]
+    assert answers == codes
+    assert stored == []
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_recipients_are_refused_in_bounded_memory(world):
+    rcpt = b"RCPT TO:<bob@b.example>\r\n" * 1000
+    output, stored = converse(world, EHLO, b"MAIL FROM:<a@a.example>\r\n", *[rcpt] * 100, max_recipients=100)
+    assert output.count("250 2.1.5") == 100
+    assert output.count("\r\n452 4.5.3 ") == 99_900
+    assert stored == []
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"AUTH PLAIN !!!!\r\n",
+        b"AUTH PLAIN\r\n=====\r\n",
+        b"AUTH PLAIN AAA\r\n",
+        b"AUTH LOGIN\r\n\xff\xfe\r\n",
+    ],
+)
+def test_junk_in_auth_is_refused_and_counted(world, junk: bytes):
+    output, _ = converse(world, EHLO, junk * 10, role=Role.SUBMISSION, tls=True, max_errors=5)
+    assert "\r\n501 5.5.2 " in output
+    assert output.rstrip().rpartition("\r\n")[2].startswith("421 4.7.0 ")
+    assert "\r\n235 " not in output
