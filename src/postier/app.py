@@ -56,7 +56,7 @@ from postier.queue.suppress import SuppressionRules
 from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.search.sqlite import SqliteTextIndex
 from postier.sending import Outbound, daily_limits, open_outbound
-from postier.services import HTTP, endpoints
+from postier.services import HTTP, LMTP, SERVICES, endpoints
 from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
 from postier.smtp.outbound.route_table import RouteSchedules
@@ -149,7 +149,11 @@ def _alone(data: Path) -> Iterator[None]:
 
 def _certificates(settings: Settings) -> CertificateStore:
     try:
-        return CertificateStore(settings.data / settings.tls.certificate, settings.data / settings.tls.key)
+        return CertificateStore(
+            settings.data / settings.tls.certificate,
+            settings.data / settings.tls.key,
+            [service.name for service in (*SERVICES, LMTP)],
+        )
     except CertificateError as error:
         raise ServeError(str(error)) from None
 
@@ -293,7 +297,7 @@ class _Worker:
             Listener(
                 endpoint,
                 sessions[service.name],
-                tls=self._certificates,
+                tls=self._certificates.of(service.name),
                 implicit_tls=service.implicit_tls,
                 busy=service.lines.busy,
                 goodbye=service.lines.goodbye,

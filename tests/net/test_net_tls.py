@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import ssl
@@ -331,3 +332,32 @@ def test_lifetimes() -> None:
     with pytest.raises(ValueError, match="needs a name"):
         issue_certificate(ca, [])
     assert "PRIVATE" not in repr(ca)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_of_one_service_is_taken_up_by_no_other(folder: Path, version: ssl.TLSVersion) -> None:
+    """A ticket is bound to the service that gave it, and to the certificate of its time."""
+    certificates = CertificateStore(folder / "cert.pem", folder / "key.pem", ["smtp", "imap"])
+    client = verifying_client_context(folder / "ca.pem")
+    client.maximum_version = version
+    _, session = _handshake(client, certificates.of("smtp")(), None)
+    assert _handshake(client, certificates.of("smtp")(), session)[0]
+    assert not _handshake(client, certificates.of("imap")(), session)[0]
+    certificates.reload()
+    assert not _handshake(client, certificates.of("smtp")(), session)[0]
+
+
+def _handshake(
+    client: ssl.SSLContext, server: ssl.SSLContext, session: ssl.SSLSession | None
+) -> tuple[bool, ssl.SSLSession | None]:
+    """Whether the session was taken up, and the one to take up next."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    here = client.wrap_bio(to_client, to_server, server_hostname="mx.example", session=session)
+    there = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for side in (here, there):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    there.write(b"x")
+    assert here.read(1) == b"x"
+    return bool(here.session_reused), here.session

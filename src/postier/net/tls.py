@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -144,26 +144,35 @@ def verifying_client_context(authorities: Path | None = None) -> ssl.SSLContext:
 class CertificateStore:
     """The server's certificate, as it lies on disk; `reload` takes up a renewed one.
 
-    An object of this class is an SslContextSource: call it for the context of the next handshake.
+    Every service has a context of its own, for a context has keys of its own for session tickets: what one
+    service gave out is worth nothing at another (ALPACA, and Postfix's bug of 2026).
+
+    An object of this class is an SslContextSource, that of the first service: call it for the context of the
+    next handshake.
     """
 
-    def __init__(self, certificate: Path, key: Path) -> None:
+    def __init__(self, certificate: Path, key: Path, services: Sequence[str] = ("",)) -> None:
         """Raises CertificateError."""
         self._certificate = certificate
         self._key = key
-        self._context = self._load()
+        self._services = tuple(services)
+        self._contexts = self._load()
 
     def __call__(self) -> ssl.SSLContext:
-        return self._context
+        return self._contexts[self._services[0]]
+
+    def of(self, service: str) -> Callable[[], ssl.SSLContext]:
+        """The SslContextSource of one of the services."""
+        return lambda: self._contexts[service]
 
     def reload(self) -> None:
         """Use what the files hold now. Raises CertificateError and keeps the old one if they are broken."""
-        self._context = self._load()
+        self._contexts = self._load()
 
-    def _load(self) -> ssl.SSLContext:
-        context = server_context(self._certificate, self._key)
-        _kept.append(context)
-        return context
+    def _load(self) -> dict[str, ssl.SSLContext]:
+        contexts = {service: server_context(self._certificate, self._key) for service in self._services}
+        _kept.extend(contexts.values())
+        return contexts
 
 
 def _harden(context: ssl.SSLContext) -> None:
