@@ -243,6 +243,43 @@ def test_clear_text_instead_of_a_handshake_ends_the_connection(run: Runner, fold
     run(main())
 
 
+def test_clear_text_behind_the_end_of_tls_ends_the_connection(run: Runner, folder: Path) -> None:
+    """A close_notify ends the session and not the layer: what follows in clear is nobody's command."""
+
+    async def main() -> None:
+        server, port = await serving(folder, implicit_tls=True)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = verifying_client_context(folder / "ca.pem")
+        tls = context.wrap_bio(incoming, outgoing, server_hostname="mx.example")
+
+        async def exchange(step: Callable[[], object]) -> object:
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    writer.write(outgoing.read())
+                    incoming.write(await reader.read(65536))
+
+        await exchange(tls.do_handshake)
+        tls.write(b"hi\n")
+        answer = await exchange(lambda: tls.read(100))
+        assert isinstance(answer, bytes)
+        assert answer.startswith(b"hi TLSv1.3")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.unwrap()
+        writer.write(outgoing.read() + b"one\ntwo\n")
+        with contextlib.suppress(ConnectionResetError):
+            rest = await reader.read()
+            assert b"clear" not in rest
+            assert b"two" not in rest
+        writer.close()
+        await server.drain(5)
+        assert server.connections == 0
+
+    run(main())
+
+
 def test_a_silent_tls_client_counts_and_is_dropped_at_the_end(run: Runner, folder: Path) -> None:
     async def main() -> None:
         server, port = await serving(folder, implicit_tls=True, limits=Limits(1, 0))
