@@ -440,6 +440,45 @@ def test_requiretls_is_content_with_dane_and_mta_sts(world: World, go: Any) -> N
     assert (result.outcome, result.status) == (Outcome.PERMANENT, "5.7.10")
 
 
+# ------------------------------------------------------------------ TLS-Required: No (RFC 8689 4.2.2)
+
+WAIVED = b"Subject: x\r\ntls-required:\r\n No\r\n\r\nbody\r\n"
+
+
+@pytest.mark.parametrize("script", [None, *DOWNGRADES])
+def test_a_message_that_would_rather_arrive_arrives(
+    world: World, host_type: HostType, text_type: TextType, script: dict[str, str] | None
+) -> None:
+    def send(data: bytes, **more: Any) -> tuple[DeliveryResult, Any]:
+        host = host_type(script or {"EHLO": EHLO_TLS}, tls=world.context())
+        return world.deliver(host, text_type(data, piece=7), **more), host
+
+    world.publish_sts(policy("enforce", MX))
+    world.show("somebody.example")
+    assert send(WAIVED)[0].outcome is Outcome.DELIVERED
+    assert send(WAIVED.replace(b"No", b"Yes"))[0].outcome is Outcome.TEMPORARY
+    assert send(b"Subject: x\r\n\r\nTLS-Required: No\r\n")[0].outcome is Outcome.TEMPORARY
+    world.publish_sts(policy("enforce", "other.b.example"), policy_id="2")
+    result, host = send(WAIVED)
+    assert result.outcome is Outcome.DELIVERED
+    world.secure = True
+    assert send(WAIVED, tlsa=[(3, 1, 1, bytes(32))])[0].outcome is Outcome.DELIVERED
+    assert send(WAIVED, requiretls=True)[0].outcome is not Outcome.DELIVERED
+    world.contract = TlsContract("b.example")
+    result, host = send(WAIVED)
+    assert (result.outcome, host.messages) == (Outcome.TEMPORARY, [])
+
+
+def test_what_could_be_kept_is_kept_though_waived(
+    world: World, host_type: HostType, text_type: TextType
+) -> None:
+    world.publish_sts(policy("enforce", MX))
+    host = host_type({"EHLO": EHLO_TLS}, tls=world.context())
+    result = world.deliver(host, text_type(WAIVED))
+    assert (result.outcome, result.facts["tls policy"]) == (Outcome.DELIVERED, "mta-sts")
+    assert host.connections == 1
+
+
 # ------------------------------------------------------------------ what is counted (RFC 8460)
 
 

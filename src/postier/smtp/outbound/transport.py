@@ -33,6 +33,7 @@ from postier.smtp.outbound.pool import PeerPool, TlsSessions, is_spent
 from postier.smtp.outbound.route_tls import RouteTlsPolicies
 from postier.smtp.outbound.routes import Host, Routes, Unroutable, Way
 from postier.smtp.outbound.sources import EVERYWHERE, Sources, turns_away
+from postier.smtp.outbound.tls_optional import TlsOptional
 from postier.smtp.outbound.tls_policy import PolicyFault, TlsPolicies, TlsPolicy
 from postier.smtp.outbound.tls_results import TlsResults
 from postier.smtp.outbound.transaction import MAX_RECIPIENTS, Recipient, send_message
@@ -97,6 +98,7 @@ class SmtpTransport:
         self._pool = PeerPool(settings.keep)
         self._tls_sessions = TlsSessions()
         self._route_policies = RouteTlsPolicies()
+        self._tls_optional = TlsOptional()
         self._sources = Sources(settings.source_addresses, clock)
 
     async def deliver(self, envelope: Envelope, message: OutgoingMessage) -> tuple[DeliveryResult, ...]:
@@ -174,7 +176,9 @@ class SmtpTransport:
             if peer.host.name not in names or not self._sources.suits(way.pool, way.site, peer.source):
                 return False
             try:
-                return peer.terms == await self._terms(peer.host, way, attempt.envelope, peer.terms.name)
+                return peer.terms == await self._terms(
+                    peer.host, way, attempt.envelope, peer.terms.name, attempt.message
+                )
             except Unroutable:
                 return False
 
@@ -187,7 +191,7 @@ class SmtpTransport:
         """Sessions with `host`, more than one where it takes only so many messages over each."""
         try:
             while todo:
-                await self._use(await self._open(host, way, attempt.envelope), way, attempt, todo)
+                await self._use(await self._open(host, way, attempt), way, attempt, todo)
         except Unroutable as error:
             if isinstance(error, PolicyFault):
                 self._count(attempt.envelope, host, error.policy, error.result_type, str(error))
@@ -201,10 +205,11 @@ class SmtpTransport:
             attempt.tried.add(host)
             attempt.note_fault(fault)
 
-    async def _open(self, host: Host, way: Way, envelope: Envelope) -> Peer:
+    async def _open(self, host: Host, way: Way, attempt: _Attempt) -> Peer:
         """A session; in clear on a second connection where TLS failed and is not required."""
+        envelope = attempt.envelope
         source = self._source(host, way)
-        terms = await self._terms(host, way, envelope, self._name(source))
+        terms = await self._terms(host, way, envelope, self._name(source), attempt.message)
         try:
             peer = await self._connect(host, terms, source)
             self._count_session(envelope, terms, peer)
@@ -284,17 +289,28 @@ class SmtpTransport:
     def _name(self, source: Source | None) -> str:
         return source.helo if source is not None and source.helo else self._settings.hostname
 
-    async def _terms(self, host: Host, way: Way, envelope: Envelope, name: str) -> Terms:
-        """Raises Unroutable."""
+    async def _published(self, host: Host, envelope: Envelope, message: OutgoingMessage | None) -> TlsPolicy:
+        """What the other side asks for, as far as the message does not waive it. Raises Unroutable."""
+        optional = self._tls_optional
+        try:
+            policy = await self._policies.policy_for(
+                envelope.destination, host, requiretls=envelope.requiretls
+            )
+        except PolicyFault as fault:
+            if not await optional.holds(fault.policy, envelope, message):
+                raise
+            return optional.without(fault.policy)
+        return optional.instead(policy) if await optional.holds(policy, envelope, message) else policy
+
+    async def _terms(
+        self, host: Host, way: Way, envelope: Envelope, name: str, message: OutgoingMessage | None = None
+    ) -> Terms:
+        """`message`: it may waive a policy. Raises Unroutable."""
         route = way.route
         policy = self._route_policies.policy_for(route, host) if route is not None else None
         if policy is None:
             named = route is not None and bool(route.hosts)  # then it is no exchange of the domain
-            policy = await self._policies.policy_for(
-                envelope.destination,
-                replace(host, trusted=True) if named else host,
-                requiretls=envelope.requiretls,
-            )
+            policy = await self._published(replace(host, trusted=True) if named else host, envelope, message)
         if route is None:
             return Terms(policy, name)
         return Terms(
