@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from postier.imap.session import store
 from postier.store.api import StoreUnavailable
 
@@ -473,5 +475,42 @@ def test_a_selected_mailbox_that_is_renamed_stays_selected(in_world: Any) -> Non
         assert b"* 1 EXISTS\r\n" in await one.command(b"NOOP")
         assert b"UID 1" in await one.command(b"FETCH 1 UID")
         assert await two.command(b"STATUS Old (MESSAGES)") == b'* STATUS "Old" (MESSAGES 0)\r\n'
+
+    in_world(test)
+
+
+@pytest.mark.parametrize(
+    ("reads", "command"),
+    [
+        ("flag_columns", b"FETCH 1:* (UID FLAGS)"),
+        ("messages", b"FETCH 1:* (FLAGS INTERNALDATE)"),
+        ("messages", b"FETCH 1:* (FLAGS BODY[TEXT])"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_flags_read_before_a_keyword_is_announced_are_not_told_after_it(
+    in_world: Any, monkeypatch: pytest.MonkeyPatch, reads: str, command: bytes
+) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one, two = (
+            await world.client(b"ENABLE CONDSTORE", b"SELECT INBOX"),
+            await world.client(b"SELECT INBOX"),
+        )
+        await two.command(b"STORE 3 +FLAGS $New")
+        reader = world.store.reader
+        read = getattr(reader, reads)
+
+        async def overtaken(*args: Any, **rest: Any) -> Any:
+            rows = await read(*args, **rest)
+            monkeypatch.setattr(reader, reads, read)
+            await two.command(b"STORE 1 +FLAGS \\Answered")
+            return rows
+
+        monkeypatch.setattr(reader, reads, overtaken)
+        told = await one.command(command)
+        assert told.index(b"$New") < told.index(b" FETCH ")
+        last = [line for line in told.splitlines() if line.startswith(b"* 1 FETCH ")][-1]
+        assert b"\\Answered" in last
 
     in_world(test)

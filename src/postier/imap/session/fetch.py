@@ -217,9 +217,11 @@ async def _fetch_batch(
         return await fetch_flags(context, selected, plan.template, plan.names, batch, uid_only=plan.uid_only)
     messages, marked = await _narrow_rows(context, selected, plan, batch)
     if messages is not None:
+        while messages and await show(
+            context, selected, max(map(_modseq, messages)), max(map(_flags, messages))
+        ):
+            messages = await context.reader.messages(selected.account_id, selected.mailbox_id, batch.ranges)
         whole = len(messages) == batch.size
-        if messages:
-            await show(context, selected, max(map(_modseq, messages)), max(map(_flags, messages)))
         if plan.changed_since is not None:
             messages = [message for message in messages if message.modseq > plan.changed_since]
             whole = True
@@ -288,6 +290,8 @@ async def _narrow_rows(
     context.note_own(before, changed)
     if not is_alone:  # a keyword may be new: it is announced before a FETCH shows it
         await context.tell_news(expunges=False)
+        messages = await context.reader.messages(account_id, mailbox_id, batch.ranges)
+        return messages, {message.uid for message in changed}
     fresh = {message.uid: message for message in changed}
     return [fresh.get(message.uid, message) for message in messages], fresh.keys()
 

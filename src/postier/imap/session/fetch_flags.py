@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 
 from postier.imap.session.context import Context
@@ -72,11 +73,12 @@ async def fetch_flags(
     `template`: of a line (wire.responses.fetch_template)."""
     (span,) = batch.ranges
     with_modseqs = context.modseqs
-    found = await context.reader.flag_columns(
-        selected.account_id, selected.mailbox_id, span, with_modseqs=with_modseqs
+    read = partial(
+        context.reader.flag_columns, selected.account_id, selected.mailbox_id, span, with_modseqs=with_modseqs
     )
-    if found.uids:
-        await show(context, selected, max(found.modseqs, default=0), max(found.flags))
+    found = await read()
+    while found.uids and await show(context, selected, max(found.modseqs, default=0), max(found.flags)):
+        found = await read()
     columns: dict[str, Sequence[object]] = {
         "UID": found.uids,
         "MODSEQ": found.modseqs,
@@ -89,13 +91,17 @@ async def fetch_flags(
     return len(numbers) == batch.size
 
 
-async def show(context: Context, selected: Selected, modseq: int, flags: int) -> None:
+async def show(context: Context, selected: Selected, modseq: int, flags: int) -> bool:
     """Before a response shows these, the highest of its messages: a keyword may be new, and no modseq may
-    stand beside flags that lack it."""
+    stand beside flags that lack it. True where news were told: they are later than what was read before
+    them, which has to be read again."""
     if context.modseqs:
         selected.show(modseq)
-    if not selected.knows(flags):
-        await context.tell_news(expunges=False)
+    if selected.knows(flags):
+        return False
+    known = selected.keywords
+    await context.tell_news(expunges=False)
+    return selected.keywords != known
 
 
 def _texts(selected: Selected, found: FlagColumns) -> list[str]:
