@@ -204,6 +204,15 @@ def test_a_host_that_the_policy_does_not_name_is_not_used(world: World, go: Any)
     assert (result.status, host.connections) == ("4.7.5", 0)
 
 
+@pytest.mark.parametrize("exchange", ["127.0.0.1", "0:0:0:0:0:ffff:7f00:1"])
+def test_an_address_in_place_of_a_name_gets_round_no_policy(world: World, go: Any, exchange: str) -> None:
+    """A forged MX record can hold an address, which has no name for a certificate: RFC 8461 4.1."""
+    world.publish_sts(policy("enforce", MX, "127.0.0.1"))
+    world.zone["b.example"] = [("MX", (1, exchange))]
+    result, host = go()
+    assert (result.outcome, result.status, host.messages) == (Outcome.TEMPORARY, "4.7.5", [])
+
+
 def test_testing_blocks_nothing(world: World, go: Any) -> None:
     world.publish_sts(policy("testing", MX))
     assert arrives(go(), "mta-sts testing")

@@ -12,6 +12,8 @@ records that can't be had although signed, a lie or an outage, put the mail off;
 ask for TLS without saying whose (RFC 7672 2.2). Where the resolver does not validate, there is no DANE.
 
 A host that a route names is not an exchange of the domain: there only contracts and TLSA records count.
+An MX record may hold an address in place of a name. It has no TLSA records, and a forged one must not get
+round MTA-STS.
 """
 
 from __future__ import annotations
@@ -47,9 +49,7 @@ class PublishedTls:
         contract = await self._store.reader.tls_contract(destination)
         if contract is not None:
             return self._by_contract(contract, host)
-        if host.server_name is None:
-            return self._by_message(host, requiretls, self._opportunistic(host))
-        dane = await self._by_dane(destination, host)
+        dane = await self._by_dane(destination, host) if host.server_name is not None else None
         if dane is not None and dane.tlsa:
             return dane
         weaker = self._opportunistic(host) if dane is None else dane
