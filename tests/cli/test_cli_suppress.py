@@ -25,3 +25,9 @@ def test_it_may_end_by_itself(listed: Any) -> None:
 def test_our_own_addresses_are_never_suppressed(fails: Any, misused: Any) -> None:
     assert fails("suppress", "add", "alice@orchard.test") == "orchard.test is a domain of this server"
     assert "Invalid value" in misused("suppress", "add", "bob@far.test", "--days", "0")
+
+
+def test_what_a_stranger_said_does_not_move_the_terminal(postier: Any) -> None:
+    postier("suppress", "add", "eve@far.test", "--reason", "\x1b[2Jgone \x9b31m\u202eor not")
+    said = postier("suppress", "list").stdout
+    assert "\ufffd[2Jgone \ufffd31m\ufffdor not" in said

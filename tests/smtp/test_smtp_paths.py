@@ -170,3 +170,10 @@ def test_xtext():
     assert decode_xtext("a+2Bb+40c") == "a+b@c"
     assert decode_xtext("+C3+BC") == "ü"
     assert decode_xtext("+FF") == "\ufffd"
+
+
+@pytest.mark.parametrize("hidden", ["\x85", "\x9b31m", "\u2028", "\u2029"])
+def test_controls_of_unicode_are_no_part_of_an_address(hidden: str) -> None:
+    """They would move the terminal of who lists the queue, or end a line."""
+    with pytest.raises(ParseError):
+        parse(f"<a{hidden}b@a.example>".encode())

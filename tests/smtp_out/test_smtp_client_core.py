@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from postier.smtp.wire.client import Capabilities, MalformedReply, PeerReply, Replied, SmtpClient, Verb
 from postier.smtp.wire.client_data import DataWriter
-from postier.smtp.wire.client_replies import MAX_LINE, MAX_LINES, ReplyReader
+from postier.smtp.wire.client_replies import MAX_KEPT, MAX_LINE, MAX_LINES, MAX_TEXT, ReplyReader
 
 EHLO = (
     b"250-mx.b.example greets you\r\n250-PIPELINING\r\n250-SIZE 5000\r\n"
@@ -91,6 +91,16 @@ def test_the_longest_line_and_the_longest_reply_are_read() -> None:
     assert len(reply.lines) == MAX_LINES
 
 
+def test_of_a_reply_of_many_long_lines_only_the_beginning_is_kept() -> None:
+    line = b"x" * 1019
+    long = (b"550-" + line + b"\r\n") * 99 + b"550 " + line + b"\r\n"
+    first, second = replies(long + b"550 5.1.1 unknown\r\n", 4096)
+    assert isinstance(first, PeerReply)
+    assert len(first.lines) == MAX_KEPT // 1024
+    assert len(first.text) == MAX_TEXT
+    assert second == PeerReply(550, "5.1.1", ("unknown",))
+
+
 @given(st.binary(max_size=400), st.integers(1, 50))
 def test_any_bytes_are_replies_or_an_error(data: bytes, piece: int) -> None:
     assert replies(data, piece) == replies(data, 1)
@@ -106,6 +116,9 @@ def test_the_text_holds_every_line_and_no_control() -> None:
     (reply,) = replies(b"550-5.7.1 You \x1b[31mare\r\n550 5.7.1 listed \xff\r\n", 100)
     assert isinstance(reply, PeerReply)
     assert reply.text == "550 5.7.1 You  [31mare listed \ufffd"
+    (reply,) = replies("550 a\x9bb\u2028c\u202ed\r\n".encode(), 100)
+    assert isinstance(reply, PeerReply)
+    assert reply.text == "550 a b c d"
 
 
 # ---------------------------------------------------------------------- capabilities

@@ -176,8 +176,9 @@ def tell(json_: bool, facts: object, sentence: str) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """A plain table for people; `empty` is the sentence for none. Piped, nothing is cut off."""
-    listed = [[str(cell) for cell in row] for row in rows]
+    """A plain table for people; `empty` is the sentence for none. Piped, nothing is cut off. Cells may hold
+    what strangers said: none of it reaches the terminal as a command."""
+    listed = [[_harmless(str(cell)) for cell in row] for row in rows]
     if not listed:
         click.echo(empty)
         return
@@ -193,6 +194,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
         click.echo("\n".join(lines[0]))
         return
     console.print(table)
+
+
+def _harmless(cell: str) -> str:
+    if cell.isprintable():
+        return cell
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in cell)
 
 
 def _plain(console: Console, table: Table) -> list[str]:

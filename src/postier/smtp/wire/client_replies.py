@@ -2,7 +2,9 @@
 
     Reply-line = *( Reply-code "-" [ textstring ] CRLF ) Reply-code [ SP textstring ] CRLF
 
-Bounds: 4,096 octets a line (the RFC grants 512), 100 lines a reply. A line may end with a bare LF.
+Bounds: 4,096 octets a line (the RFC grants 512), 100 lines a reply, of which the first 8 KiB are kept: a
+host answers a hundred recipients at a time, and what it said is written down for each of them. A line may
+end with a bare LF.
 """
 
 from __future__ import annotations
@@ -10,19 +12,23 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["MAX_LINE", "MAX_LINES", "MalformedReply", "PeerReply", "ReplyReader"]
+__all__ = ["MAX_KEPT", "MAX_LINE", "MAX_LINES", "MAX_TEXT", "MalformedReply", "PeerReply", "ReplyReader"]
 
 MAX_LINE = 4096
 MAX_LINES = 100
+MAX_KEPT = 8192
+"""Octets of a reply."""
+
+MAX_TEXT = 1000
+"""Characters of a reply that are quoted."""
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\n]*))?\r?")
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
-_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 
 
 class PeerReply(NamedTuple):
     """A whole reply. `enhanced` is its status code (RFC 2034) or "" where it has none or one that
-    contradicts `code`; `lines` are the texts without codes, free of control characters."""
+    contradicts `code`; `lines` are the texts without codes, of printable characters."""
 
     code: int
     enhanced: str
@@ -30,9 +36,9 @@ class PeerReply(NamedTuple):
 
     @property
     def text(self) -> str:
-        """All lines as one, with the codes, as a person would quote the reply."""
+        """All lines as one, with the codes, as one would quote it; if it is long, how it begins."""
         words = " ".join(line for line in self.lines if line)
-        return " ".join(part for part in (str(self.code), self.enhanced, words) if part)
+        return " ".join(part for part in (str(self.code), self.enhanced, words) if part)[:MAX_TEXT]
 
     @property
     def status(self) -> str:
@@ -49,12 +55,14 @@ class MalformedReply(NamedTuple):
 class ReplyReader:
     """Bytes in, replies out."""
 
-    __slots__ = ("_buffer", "_code", "_lines", "_scanned")
+    __slots__ = ("_buffer", "_code", "_count", "_kept", "_lines", "_scanned")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._scanned = 0  # no LF before this position
         self._code = 0
+        self._count = 0
+        self._kept = 0
         self._lines: list[bytes] = []
 
     def receive(self, data: bytes) -> None:
@@ -88,22 +96,31 @@ class ReplyReader:
         if self._lines and code != self._code:
             return MalformedReply(f"a reply of codes {self._code} and {code}")
         self._code = code
-        self._lines.append(match[3] or b"")
+        self._count += 1
+        self._kept += len(line)
+        if self._kept <= MAX_KEPT or not self._lines:
+            self._lines.append(match[3] or b"")
         if match[2] == b"-":
-            if len(self._lines) >= MAX_LINES:
+            if self._count >= MAX_LINES:
                 return MalformedReply(f"a reply of more than {MAX_LINES} lines")
             return None
         lines, self._lines = self._lines, []
+        self._count = self._kept = 0
         return _reply(code, lines)
 
 
 def _reply(code: int, lines: list[bytes]) -> PeerReply:
-    texts = [line.decode("utf-8", "replace").translate(_CONTROLS).strip() for line in lines]
+    texts = [_printable(line.decode("utf-8", "replace")).strip() for line in lines]
     found = _ENHANCED.match(texts[0])
     if found is None or int(found[1][0]) != code // 100:
         return PeerReply(code, "", tuple(texts))
     enhanced = found[1]
     return PeerReply(code, enhanced, tuple(_without(enhanced, text) for text in texts))
+
+
+def _printable(text: str) -> str:
+    """Nothing that moves a terminal, and no line end of Unicode, for it is quoted in many places."""
+    return text if text.isprintable() else "".join([c if c.isprintable() else " " for c in text])
 
 
 def _without(enhanced: str, text: str) -> str:
