@@ -16,7 +16,7 @@ LAYERS = (
     {"smtp.wire", "imap.wire", "pop3.wire", "mailauth"},
     {"blobs.api", "bus.api", "queue.api"},
     {"store.values"},
-    {"store.routing", "store.greylisting", "store.sending", "store.transport_security"},
+    {"store.routing", "store.greylisting", "store.sending", "store.transport_security", "store.reports"},
     {"store.api"},
     {"store", "blobs", "bus", "dns", "accounts", "search"},
     {"story"},

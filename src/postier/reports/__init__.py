@@ -1,0 +1,1 @@
+"""Reports of other servers about our domains: DMARC aggregate and failure reports, TLS reports."""

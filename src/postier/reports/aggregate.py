@@ -1,0 +1,217 @@
+"""DMARC aggregate reports (RFC 9990 3.1, RFC 7489 appendix C, and what came before it) out of XML.
+
+Whatever is missing or odd in a report becomes what a reader would take it for: one wrong value is no reason
+to lose the other thousand. A report is unreadable only if it does not say whose mail it is about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from postier.reports.limits import Budget, Unreadable
+from postier.reports.markup import read_markup
+from postier.reports.words import clean, host, moment, number, source_address, word
+from postier.store.reports import AggregateReport, AuthDkim, AuthSpf, Override, PublishedPolicy, ReportRow
+
+__all__ = ["read_aggregate"]
+
+_AUTHENTICATIONS = 100
+"""Signatures or SPF results of one row that are kept."""
+_REASONS = 20
+_ERRORS = 20
+
+
+def read_aggregate(text: str, budget: Budget) -> AggregateReport:
+    """Raises Unreadable."""
+    sections = _Sections(budget)
+    read_markup(text, sections, budget)
+    if not sections.metadata and not sections.policy and not sections.rows:
+        raise Unreadable("the XML is no DMARC report")
+    metadata, dates = sections.metadata, sections.metadata.child("date_range")
+    policy = _policy(sections)
+    report_id = metadata.text("report_id").strip("<>")
+    if not report_id:
+        report_id = "sha256:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+    begin, end = moment(dates.text("begin")), moment(dates.text("end"))
+    email = metadata.text("email")
+    return AggregateReport(
+        org=metadata.text("org_name") or host(email.rpartition("@")[2].strip("<> ")) or "?",
+        report_id=report_id,
+        policy=policy,
+        begin=min(begin or end, end or begin),
+        end=max(begin, end),
+        rows=tuple(sections.rows),
+        email=email,
+        contact=metadata.text("extra_contact_info"),
+        errors=tuple(error.own for error in metadata.all("error")[:_ERRORS] if error.own),
+    )
+
+
+class _Node:
+    """An element: its own text, and its children by name."""
+
+    __slots__ = ("children", "pieces")
+
+    def __init__(self) -> None:
+        self.children: dict[str, list[_Node]] = {}
+        self.pieces = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.children)
+
+    @property
+    def own(self) -> str:
+        return clean(self.pieces)
+
+    def all(self, name: str) -> list[_Node]:
+        return self.children.get(name, [])
+
+    def child(self, name: str) -> _Node:
+        found = self.children.get(name)
+        return found[0] if found else _EMPTY
+
+    def raw(self, name: str) -> str:
+        """The text of a child as it stands; of several the first that has any."""
+        for node in self.children.get(name, ()):
+            if node.pieces:
+                return node.pieces
+        return ""
+
+    def text(self, name: str) -> str:
+        return clean(self.raw(name))
+
+
+_EMPTY = _Node()
+
+
+class _Sections:
+    """A Collector of the three kinds of sections below the root; a record becomes a row at its end."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._limits = budget.limits
+        self.reset()
+
+    def reset(self) -> None:
+        self.complete = False
+        self.metadata = _Node()
+        self.policy = _Node()
+        self.rows: list[ReportRow] = []
+        self._path: list[_Node] = []
+        self._nodes = 0
+        self._room = 0
+
+    def start(self, name: str) -> None:
+        path = self._path
+        node = _Node()
+        if path:
+            if len(path) == 1:
+                self._nodes = 0
+                self._room = 256 * 1024
+            self._nodes += 1
+            if self._nodes > self._limits.nodes:
+                raise Unreadable(f"a section of it has more than {self._limits.nodes} elements")
+            if len(path) >= self._limits.depth:
+                raise Unreadable(f"its elements are nested deeper than {self._limits.depth}")
+            if len(path) > 1:
+                same = path[-1].children.get(name)
+                if same is None:
+                    path[-1].children[name] = [node]
+                else:
+                    same.append(node)
+        elif self.complete:
+            raise Unreadable("it has two documents")
+        path.append(node)
+
+    def text(self, data: str) -> None:
+        if len(self._path) > 2 and self._room > 0 and not data.isspace():
+            self._room -= len(data)
+            self._path[-1].pieces += data
+
+    def end(self, name: str) -> None:
+        node = self._path.pop()
+        depth = len(self._path)
+        if depth == 1:
+            if name == "record":
+                if len(self.rows) == self._limits.rows:
+                    raise Unreadable(f"it has more than {self._limits.rows} rows")
+                self.rows.append(_row(node))
+            elif name == "report_metadata":
+                self.metadata = self.metadata or node
+            elif name == "policy_published":
+                self.policy = self.policy or node
+        elif depth == 0:
+            self.complete = True
+
+
+def _policy(sections: _Sections) -> PublishedPolicy:
+    """Raises Unreadable where neither it nor a row names a domain."""
+    policy = sections.policy
+    domain = host(policy.raw("domain")) or next((r.header_from for r in sections.rows if r.header_from), "")
+    if not domain:
+        raise Unreadable("it does not say of which domain it tells")
+    return PublishedPolicy(
+        domain,
+        p=word(policy.raw("p")),
+        sp=word(policy.raw("sp")),
+        np=word(policy.raw("np")),
+        adkim=_alignment(policy.raw("adkim")),
+        aspf=_alignment(policy.raw("aspf")),
+        pct=word(policy.raw("pct")),
+        testing=word(policy.raw("testing")),
+        fo=word(policy.raw("fo")),
+        discovery=word(policy.raw("discovery_method")),
+    )
+
+
+def _alignment(text: str) -> str:
+    return "s" if word(text)[:1] == "s" else "r"
+
+
+_DISPOSITIONS = {"": "none", "pass": "pass", "none": "none", "quarantine": "quarantine", "reject": "reject"}
+
+
+def _row(record: _Node) -> ReportRow:
+    row = record.child("row")
+    evaluated = row.child("policy_evaluated")
+    names = record.child("identifiers") or record.child("identities")
+    auth = record.child("auth_results")
+    spf = tuple(map(_spf, auth.all("spf")[:_AUTHENTICATIONS]))
+    envelope_from = host(names.raw("envelope_from"))
+    if not envelope_from and spf and spf[-1].scope == "mfrom":
+        envelope_from = spf[-1].domain
+    disposition = word(evaluated.raw("disposition"))
+    return ReportRow(
+        source=source_address(row.raw("source_ip")),
+        messages=number(row.raw("count"), 1),
+        disposition=_DISPOSITIONS.get(disposition, "none"),
+        dkim="pass" if word(evaluated.raw("dkim")) == "pass" else "fail",
+        spf="pass" if word(evaluated.raw("spf")) == "pass" else "fail",
+        header_from=host(names.raw("header_from")),
+        envelope_from=envelope_from,
+        envelope_to=host(names.raw("envelope_to")),
+        overrides=tuple(map(_override, evaluated.all("reason")[:_REASONS]))
+        if "reason" in evaluated.children
+        else (),
+        auth_dkim=tuple(map(_dkim, auth.all("dkim")[:_AUTHENTICATIONS])),
+        auth_spf=spf,
+    )
+
+
+def _dkim(node: _Node) -> AuthDkim:
+    return AuthDkim(
+        host(node.raw("domain")),
+        clean(node.raw("selector"), 100),
+        word(node.raw("result"), "none"),
+        clean(node.raw("human_result")),
+    )
+
+
+def _spf(node: _Node) -> AuthSpf:
+    scope = "helo" if word(node.raw("scope")) == "helo" else "mfrom"
+    return AuthSpf(
+        host(node.raw("domain")), scope, word(node.raw("result"), "none"), clean(node.raw("human_result"))
+    )
+
+
+def _override(node: _Node) -> Override:
+    return Override(word(node.raw("type"), "other"), clean(node.raw("comment")))
