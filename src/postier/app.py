@@ -26,6 +26,7 @@ from postier.accounts.directory import Directory
 from postier.accounts.domains import signers_for
 from postier.accounts.login import FORGET_AFTER, Login
 from postier.accounts.password import PasswordVerifier, ProofTable
+from postier.admin.rotation import KEEP_BEYOND_QUEUE, keep_signing_keys
 from postier.backend import DATABASE, Backend, open_backend, open_resolver, own_policy
 from postier.base import log as base_log
 from postier.base.figures import take_slot
@@ -269,6 +270,7 @@ class _Worker:
         chores = (
             asyncio.create_task(_sweep(backend, name), name="sweep"),
             asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
+            asyncio.create_task(_turn_keys(backend, name), name="signing keys"),
         )
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -437,6 +439,12 @@ async def _sweep(backend: Backend, owner: str) -> None:
                 log.info("swept", steps=forgotten, packs_emptied=done.emptied, files_removed=done.removed)
         except (StoreError, BlobUnreadable, OSError) as error:
             log.error("sweep failed", exception=error)
+
+
+async def _turn_keys(backend: Backend, owner: str) -> None:
+    settings = backend.settings
+    keep = settings.queue.give_up_after + KEEP_BEYOND_QUEUE
+    await keep_signing_keys(backend.store, lambda: open_resolver(settings), backend.clock, owner, keep)
 
 
 async def _forget_failures(backend: Backend) -> None:

@@ -24,7 +24,6 @@ from postier.dns.api import Resolver
 from postier.dns.cache import CachingResolver
 from postier.dns.client import DnsClient
 from postier.http.own_policy import OwnPolicy, policy_document, policy_id
-from postier.mailauth.dkim.keys import private_key_from_pem, txt_record
 from postier.store.api import Store
 from postier.store.sqlite import open_sqlite
 
@@ -90,10 +89,7 @@ async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
     record = await backend.store.reader.domain(domain.ascii)
     if record is None:
         return []
-    keys = [
-        (key.selector, txt_record(private_key_from_pem(key.private_key.encode())))
-        for key in settings_of(record).dkim
-    ]
+    keys = [(key.selector, key.text) for key in settings_of(record).dkim if key.is_published]
     settings = backend.settings.server
     addresses = [one for one in settings.bind if not ipaddress.ip_address(one).is_unspecified]
     document = _own_document(backend.settings)

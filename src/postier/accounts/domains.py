@@ -6,19 +6,15 @@ Kept in `store.Domain.settings` as one JSON object, so that every worker on ever
 from __future__ import annotations
 
 import functools
-import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
 
+from postier.accounts.dkim_keys import DkimKey, KeyState, begin_rotation, first_keys
 from postier.base.clock import Clock
 from postier.base.domain import Domain
-from postier.mailauth.dkim.keys import (
-    generate_ed25519,
-    generate_rsa,
-    private_key_from_pem,
-    private_key_to_pem,
-)
+from postier.mailauth.dkim.keys import private_key_from_pem
 from postier.mailauth.dkim.sign import Signer
 from postier.store.api import Domain as DomainRecord
 from postier.store.api import Reader, Tx
@@ -28,6 +24,8 @@ __all__ = [
     "DomainSettings",
     "NoSuchDomain",
     "add_domain",
+    "change_keys",
+    "rotate_keys",
     "set_language",
     "settings_of",
     "signers_for",
@@ -36,18 +34,6 @@ __all__ = [
 
 class NoSuchDomain(Exception):
     """None of ours."""
-
-
-class DkimKey(msgspec.Struct, frozen=True):
-    """`algorithm`: "rsa" or "ed25519" (RFC 6376, RFC 8463). `private_key`: PKCS #8 in PEM.
-
-    `active` keys sign; the others are published so that what they signed can still be verified.
-    """
-
-    selector: str
-    algorithm: str
-    private_key: str
-    active: bool = True
 
 
 class DomainSettings(msgspec.Struct, frozen=True):
@@ -64,12 +50,7 @@ def settings_of(domain: DomainRecord) -> DomainSettings:
 
 async def add_domain(tx: Tx, domain: Domain, clock: Clock) -> DomainRecord:
     """Register a domain and make its two signing keys. Raises AlreadyExists."""
-    year = time.gmtime(clock.now()).tm_year
-    keys = (
-        DkimKey(f"postier{year}r", "rsa", private_key_to_pem(generate_rsa()).decode()),
-        DkimKey(f"postier{year}e", "ed25519", private_key_to_pem(generate_ed25519()).decode()),
-    )
-    settings = msgspec.json.encode(DomainSettings(dkim=keys)).decode()
+    settings = msgspec.json.encode(DomainSettings(dkim=first_keys(clock.now()))).decode()
     record = DomainRecord(domain.ascii, None, settings)
     await tx.add_domain(record)
     return record
@@ -77,11 +58,29 @@ async def add_domain(tx: Tx, domain: Domain, clock: Clock) -> DomainRecord:
 
 async def set_language(tx: Tx, domain: Domain, language: str) -> None:
     """Raises NoSuchDomain."""
+    await _change(tx, domain, lambda settings: msgspec.structs.replace(settings, language=language))
+
+
+async def rotate_keys(tx: Tx, domain: Domain, clock: Clock) -> None:
+    """Announce two new keys. Raises NoSuchDomain, RotationUnderWay."""
+    await change_keys(tx, domain, lambda keys: begin_rotation(keys, clock.now()))
+
+
+async def change_keys(
+    tx: Tx, domain: Domain, change: Callable[[tuple[DkimKey, ...]], tuple[DkimKey, ...]]
+) -> None:
+    """Raises NoSuchDomain, and what `change` raises."""
+    await _change(tx, domain, lambda settings: msgspec.structs.replace(settings, dkim=change(settings.dkim)))
+
+
+async def _change(tx: Tx, domain: Domain, change: Callable[[DomainSettings], DomainSettings]) -> None:
     record = await tx.domain(domain.ascii)
     if record is None:
         raise NoSuchDomain(domain.ascii)
-    settings = msgspec.structs.replace(settings_of(record), language=language)
-    await tx.update_domain(replace(record, settings=msgspec.json.encode(settings).decode()))
+    before = settings_of(record)
+    after = change(before)
+    if after != before:
+        await tx.update_domain(replace(record, settings=msgspec.json.encode(after).decode()))
 
 
 async def signers_for(reader: Reader, domain: str) -> tuple[Signer, ...]:
@@ -96,5 +95,5 @@ def _signers(name: str, settings: str) -> tuple[Signer, ...]:
     return tuple(
         Signer(name, key.selector, private_key_from_pem(key.private_key.encode()))
         for key in known.dkim
-        if key.active
+        if key.state is KeyState.USED
     )

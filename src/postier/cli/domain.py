@@ -21,6 +21,7 @@ from postier.cli.common import (
     tell,
     with_backend,
 )
+from postier.cli.domain_keys import group as dkim_keys
 from postier.queue.meanings import LANGUAGES
 from postier.store.api import AlreadyExists, Tx
 from postier.store.api import Domain as DomainRecord
@@ -29,6 +30,9 @@ from postier.store.api import Domain as DomainRecord
 @click.group("domain")
 def command() -> None:
     """Add, list and remove domains of ours."""
+
+
+command.add_command(dkim_keys)
 
 
 @command.command("add")

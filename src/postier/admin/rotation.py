@@ -1,0 +1,105 @@
+"""Signing keys on their way: one worker of all looks at the DNS every hour and moves on what may be moved.
+
+What is decided is in accounts/dkim_keys.py; this asks the DNS and the queue, and commits. A crash between
+any two steps loses nothing: the next turn looks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+
+from postier.accounts import domains
+from postier.accounts.dkim_keys import DkimKey, KeyState, Seen, advance
+from postier.base.clock import Clock
+from postier.base.domain import Domain
+from postier.base.log import Log
+from postier.dns.api import NotFound, Resolver, TemporaryFailure
+from postier.mailauth.dkim.key_record import KeyRecord, parse_key_record
+from postier.store.api import Store, StoreError
+from postier.store.lease import take_lease
+
+__all__ = ["KEEP_BEYOND_QUEUE", "keep_signing_keys", "look_for", "turn_keys"]
+
+PAUSE = 3600
+KEEP_BEYOND_QUEUE = 2 * 86_400
+"""Seconds that a retired key stays published after what it signed has left our queue: others queue too."""
+_WATCHED = frozenset({KeyState.ANNOUNCED, KeyState.WITHDRAWN})
+
+log = Log("keys")
+
+
+async def keep_signing_keys(
+    store: Store, open_resolver: Callable[[], Resolver], clock: Clock, owner: str, keep: int
+) -> None:
+    """For ever: `keep` as in turn_keys. A fresh resolver for each turn, so that no old answer is believed."""
+    while True:
+        await asyncio.sleep(PAUSE * random.uniform(0.5, 1.0))
+        try:
+            if await take_lease(store, clock, "keys", owner, PAUSE):
+                await turn_keys(store, open_resolver(), clock, keep)
+        except StoreError as error:
+            log.fault("keys not looked after", why=error)
+
+
+async def turn_keys(store: Store, resolver: Resolver, clock: Clock, keep: int) -> None:
+    """Every domain once. `keep`: seconds for which a retired key stays published at least."""
+    for record in await store.reader.domains():
+        await _turn_domain(store, resolver, clock, Domain(record.name), keep)
+
+
+async def _turn_domain(store: Store, resolver: Resolver, clock: Clock, domain: Domain, keep: int) -> None:
+    record = await store.reader.domain(domain.ascii)
+    if record is None:
+        return
+    before = domains.settings_of(record).dkim
+    watched = [key for key in before if key.state in _WATCHED]
+    seen = dict(
+        zip(
+            [key.selector for key in watched],
+            await asyncio.gather(*(look_for(resolver, domain, key) for key in watched)),
+            strict=True,
+        )
+    )
+    oldest = (await store.reader.queue_figures(int(clock.now()))).oldest
+    after: tuple[DkimKey, ...] = ()
+
+    def change(keys: tuple[DkimKey, ...]) -> tuple[DkimKey, ...]:
+        nonlocal after
+        after = advance(keys, seen, clock.now(), oldest_waiting=oldest, keep=keep)
+        return after
+
+    try:
+        await store.transact(lambda tx: domains.change_keys(tx, domain, change))
+    except domains.NoSuchDomain:
+        return  # removed meanwhile, with its keys
+    _tell(domain, before, after)
+
+
+async def look_for(resolver: Resolver, domain: Domain, key: DkimKey) -> Seen:
+    """Whether the DNS shows this very key, and no other beside it, to those who verify."""
+    try:
+        found = (await resolver.txt(f"{key.selector}._domainkey.{domain}")).records
+    except NotFound:
+        return Seen.NO
+    except TemporaryFailure:
+        return Seen.UNKNOWN
+    if key.state is KeyState.WITHDRAWN:
+        return Seen.YES if any(_is(text, key) for text in found) else Seen.NO
+    return Seen.YES if len(found) == 1 and _is(found[0], key) else Seen.NO
+
+
+def _is(text: bytes, key: DkimKey) -> bool:
+    """Whether both records hold the same public key, whatever else they say."""
+    there, ours = parse_key_record(text), parse_key_record(key.text.encode())
+    return isinstance(there, KeyRecord) and isinstance(ours, KeyRecord) and there.key == ours.key
+
+
+def _tell(domain: Domain, before: Sequence[DkimKey], after: Sequence[DkimKey]) -> None:
+    states = {key.selector: key.state for key in before}
+    for key in after:
+        if states.pop(key.selector, key.state) is not key.state:
+            log.info("signing key", domain=domain, selector=key.selector, state=key.state)
+    for selector in states:
+        log.info("signing key", domain=domain, selector=selector, state="gone")
