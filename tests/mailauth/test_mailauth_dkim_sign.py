@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from postier.base.clock import SystemClock
 from postier.mailauth.dkim import keys
 from postier.mailauth.dkim.canonical import BodyHasher
+from postier.mailauth.dkim.message import SignedMessage
 from postier.mailauth.dkim.result import Dkim, DkimResult
 from postier.mailauth.dkim.sign import OVERSIGNED, Signer, sign
 from postier.mailauth.dkim.verify import DkimVerifier
@@ -46,7 +47,7 @@ def signed(header: bytes = HEADER, body: bytes = BODY, signers: list[Signer] = S
 
 def verify(message: bytes, zone: dict[str, list[object]] = ZONE, chunk: int = 1000) -> tuple[DkimResult, ...]:
     header, _, body = message.partition(b"\r\n\r\n")
-    verifier = DkimVerifier(header + b"\r\n")
+    verifier = DkimVerifier(SignedMessage(header + b"\r\n"))
     for start in range(0, len(body), chunk):
         verifier.feed(body[start : start + chunk])
     return asyncio.run(verifier.finish(ZoneResolver(zone), SystemClock()))
@@ -229,7 +230,7 @@ def test_zone_file_strings() -> None:
 
 def test_sections_that_are_no_header() -> None:
     for section in (b"", b"\r\n", b":", b"DKIM-Signature", b" folded\r\n", b"DKIM-Signature:\r\n"):
-        verifier = DkimVerifier(section)
+        verifier = DkimVerifier(SignedMessage(section))
         verifier.feed(b"x")
         found = asyncio.run(verifier.finish(ZoneResolver({}), SystemClock()))
         assert [each.result for each in found] in ([], [Dkim.PERMERROR])
@@ -243,7 +244,7 @@ SECTIONS = st.lists(st.sampled_from(PIECES + TAGS.split()), max_size=60).map(b""
 @given(SECTIONS, st.binary(max_size=40))
 def test_no_section_breaks_the_verifier(section: bytes, body: bytes) -> None:
     for header in (section, b"DKIM-Signature:" + section + b"\r\nFrom: a@a.test\r\n"):
-        verifier = DkimVerifier(header)
+        verifier = DkimVerifier(SignedMessage(header))
         verifier.feed(body)
         found = asyncio.run(verifier.finish(ZoneResolver(ZONE), SystemClock()))
         assert all(each.result is not Dkim.PASS and each.reason for each in found)

@@ -11,6 +11,7 @@ import pytest
 
 from postier.base.clock import SystemClock
 from postier.mailauth.dkim.key_record import KeyRecord, parse_key_record
+from postier.mailauth.dkim.message import SignedMessage
 from postier.mailauth.dkim.result import Dkim, DkimResult
 from postier.mailauth.dkim.tags import TagError
 from postier.mailauth.dkim.verify import DkimVerifier
@@ -23,7 +24,7 @@ GENERATED = json.loads((FOLDER / "generated.json").read_text())
 
 def verify(message: bytes, zone: Zone) -> tuple[DkimResult, ...]:
     header, _, body = message.partition(b"\r\n\r\n")
-    verifier = DkimVerifier(header + b"\r\n")
+    verifier = DkimVerifier(SignedMessage(header + b"\r\n"))
     verifier.feed(body)
     return asyncio.run(verifier.finish(ZoneResolver(zone), SystemClock()))
 

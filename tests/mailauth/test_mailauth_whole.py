@@ -12,6 +12,7 @@ from postier.dns.client import DnsClient
 from postier.mailauth.authentication_results import remove_forged, render
 from postier.mailauth.dkim import keys
 from postier.mailauth.dkim.canonical import BodyHasher
+from postier.mailauth.dkim.message import SignedMessage
 from postier.mailauth.dkim.sign import Signer, sign
 from postier.mailauth.dkim.verify import DkimVerifier
 from postier.mailauth.dmarc import evaluate
@@ -39,7 +40,7 @@ async def receive(header: bytes, body: bytes, ip: str, mail_from: str) -> tuple[
     try:
         resolver = CachingResolver(DnsClient([("127.0.0.1", server.port)], clock=clock), clock)
         spf = await check_host(resolver, clock, ip=ip, helo="mx.test", mail_from=mail_from)
-        verifier = DkimVerifier(header)
+        verifier = DkimVerifier(SignedMessage(header))
         for start in range(0, len(body), 4096):
             verifier.feed(body[start : start + 4096])
         dkim = await verifier.finish(resolver, clock)

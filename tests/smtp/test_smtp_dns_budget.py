@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from postier.dns.api import TemporaryFailure
+from postier.dns.api import NotFound, TemporaryFailure
 from postier.mailauth.dmarc import record_names
-from postier.smtp.inbound.dns_budget import MAX_QUESTIONS, DnsBudget
+from postier.smtp.inbound.dns_budget import MAX_QUESTIONS, SPF_QUESTIONS, DnsBudget
 from postier.testing.dns import ZoneResolver
 
 
@@ -44,12 +45,61 @@ def test_questions_past_the_deadline_fail_for_the_moment():
 def test_questions_past_their_number_fail_for_the_moment():
     async def ask() -> None:
         budget = DnsBudget(ZoneResolver({"a.example": [("TXT", "x")]}), 20.0)
-        for _ in range(MAX_QUESTIONS):
-            await budget.txt("a.example")
+        for number in range(MAX_QUESTIONS - 1):
+            with pytest.raises(NotFound):
+                await budget.txt(f"n{number}.example")
+        await budget.txt("a.example")
         with pytest.raises(TemporaryFailure, match="too many"):
-            await budget.txt("a.example")
+            await budget.txt("b.example")
+        assert (await budget.txt("a.example")).records == (b"x",)  # known, so not asked again
+        with pytest.raises(NotFound):
+            await budget.txt("n0.example")
 
     asyncio.run(ask())
+
+
+def test_a_part_is_gone_from_the_whole_and_ends_for_itself():
+    async def ask() -> None:
+        whole = DnsBudget(ZoneResolver({}), 20.0, 3)
+        part = whole.part(2)
+        for name in ("a", "b"):
+            with pytest.raises(NotFound):
+                await part.txt(name)
+        with pytest.raises(TemporaryFailure):
+            await part.txt("c")
+        with pytest.raises(NotFound):
+            await whole.txt("a")
+        with pytest.raises(TemporaryFailure):
+            await whole.part(5).txt("b")
+
+    asyncio.run(ask())
+
+
+def test_a_forger_cannot_use_up_the_questions_that_judge_him(world):
+    """His own SPF record costs all that SPF may ask; the policy of the domain he borrows is known all the
+    same."""
+    world.zone = {
+        "_dmarc.a.example": [("TXT", "v=DMARC1; p=reject")],
+        "a.example": [("A", "192.0.2.9")],
+        "evil.example": [("TXT", "v=spf1 " + " ".join(f"mx:m{n}.evil.example" for n in range(10)))],
+        **{
+            f"m{n}.evil.example": [("MX", (m, f"h{n}-{m}.evil.example")) for m in range(10)]
+            for n in range(10)
+        },
+        **{f"h{n}-{m}.evil.example": [("A", "198.51.100.1")] for n in range(10) for m in range(10)},
+    }
+    resolver = ZoneResolver(world.zone)
+    said = [
+        b"EHLO a.example\r\n",
+        b"MAIL FROM:<a@evil.example>\r\nRCPT TO:<bob@b.example>\r\nDATA\r\n",
+        b"From: A <a@a.example>\r\n\r\nHello\r\n.\r\n",
+    ]
+    output, stored = asyncio.run(
+        world.converse(said, change=lambda services: replace(services, resolver=resolver))
+    )
+    assert "\r\n550 5.7.26 " in output
+    assert stored == []
+    assert 60 > len(resolver.questions) > SPF_QUESTIONS
 
 
 def test_what_is_asked_ahead_is_asked_at_once_and_its_failures_are_nobodys():

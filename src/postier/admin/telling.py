@@ -124,7 +124,8 @@ def _tls(facts: Mapping[str, str], step: Step, words: Words) -> Iterator[tuple[s
 
 def _verdicts(facts: Mapping[str, str], step: Step, words: Words) -> Iterator[tuple[str, str]]:
     if facts.get("spf"):
-        yield words["verdicts"].format_map({"dkim": "-", "dmarc": "-", **facts}), ""
+        chain = f"; ARC {facts['arc']}" if facts.get("arc") else ""
+        yield words["verdicts"].format_map({"dkim": "-", "dmarc": "-", **facts}) + chain, ""
 
 
 def _reply(facts: Mapping[str, str], step: Step, words: Words) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
+from postier.mailauth.arc import Arc, ArcResult
 from postier.mailauth.dkim.result import Dkim, DkimResult
 from postier.mailauth.dmarc import DmarcResult
 from postier.mailauth.headers import split_fields
@@ -33,6 +34,7 @@ def render(
     spf: SpfResult | None = None,
     dkim: Sequence[DkimResult] | None = None,
     dmarc: DmarcResult | None = None,
+    arc: ArcResult | None = None,
     mail_from: str | None = None,
     helo: str = "",
     ip: IPv4Address | IPv6Address | str | None = None,
@@ -59,6 +61,8 @@ def render(
             results.append("dkim=none")
     if dmarc is not None:
         results.append(_dmarc(dmarc))
+    if arc is not None and arc.result is not Arc.NONE:
+        results.append(_arc(arc))
     lines = [_token_or_quoted(authserv_id), *(results or ["none"])]
     return ("Authentication-Results: " + ";\r\n\t".join(lines) + "\r\n").encode()
 
@@ -105,6 +109,16 @@ def _dmarc(dmarc: DmarcResult) -> str:
         parts.append(f"header.from={_value(dmarc.domain)}")
     if dmarc.policy is not None:
         parts.append(f"policy.dmarc={dmarc.policy.value}")
+    return _fold(parts)
+
+
+def _arc(arc: ArcResult) -> str:
+    """RFC 8617 6. Who sealed last, of a chain that holds; else why not."""
+    parts = [f"arc={arc.result.value}"]
+    if arc.sets:
+        parts.append(_comment(f"i={len(arc.sets)} as.d={arc.sealer} as.s={arc.sets[-1].selector}"))
+    else:
+        parts.append(f"reason={_quoted(arc.reason)}")
     return _fold(parts)
 
 

@@ -28,6 +28,7 @@ FACTS: Mapping[str, str] = {
     "spf": "verdict and domain",
     "dkim": "verdict and domain of each signature",
     "dmarc": "verdict, domain and the policy of the domain",
+    "arc": "verdict on the chain of those who handed the message on, and who sealed it last",
     "used": "how much of what its sender may send in a day is used, from 80 % on",
     "marks": "what checks noted about a message that they let through",
     "reply": "what was said: by the remote host, or by us where there was none",

@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -21,6 +22,9 @@ __all__ = ["MAX_RSA_BITS", "MIN_RSA_BITS", "KeyRecord", "UnacceptableKey", "pars
 MIN_RSA_BITS = 1024  # RFC 8301 3.2
 MAX_RSA_BITS = 4096  # more is the sender choosing our CPU time
 MAX_RECORD = 8192
+
+_PADDING = padding.PKCS1v15()
+_PREHASHED = Prehashed(SHA256())
 
 
 class UnacceptableKey(TagError):
@@ -37,12 +41,16 @@ class KeyRecord:
     testing: bool
 
     def verifies(self, signature: bytes, signed: bytes) -> bool:
-        """Whether `signature` is one of this key over `signed`. For Ed25519 over its hash (RFC 8463 3)."""
+        """Whether `signature` is one of this key over `signed`."""
+        return self.verifies_digest(signature, hashlib.sha256(signed).digest())
+
+    def verifies_digest(self, signature: bytes, digest: bytes) -> bool:
+        """As `verifies`, for the SHA-256 of what was signed. Ed25519 signs that itself (RFC 8463 3)."""
         try:
             if isinstance(self.key, RSAPublicKey):
-                self.key.verify(signature, signed, padding.PKCS1v15(), SHA256())
+                self.key.verify(signature, digest, _PADDING, _PREHASHED)
             else:
-                self.key.verify(signature, hashlib.sha256(signed).digest())
+                self.key.verify(signature, digest)
         except InvalidSignature:
             return False
         return True

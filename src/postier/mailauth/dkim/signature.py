@@ -1,14 +1,25 @@
-"""The DKIM-Signature field (RFC 6376 3.5): read, checked, and without its b= value for hashing."""
+"""The fields DKIM-Signature (RFC 6376 3.5) and ARC-Message-Signature (RFC 8617 4.1.2): read, checked, and
+without the b= value for hashing."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from postier.base.domain import Domain
 from postier.mailauth.dkim.tags import TagError, decode_base64, split_colon_list
 
-__all__ = ["ALGORITHMS", "Signature", "parse_signature", "without_signature_data"]
+__all__ = [
+    "ALGORITHMS",
+    "Signature",
+    "domain_tag",
+    "number_tag",
+    "parse_arc_signature",
+    "parse_signature",
+    "require_tags",
+    "without_signature_data",
+]
 
 ALGORITHMS = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}  # RFC 8301 3.1: rsa-sha1 is gone
 
@@ -44,39 +55,68 @@ def without_signature_data(raw: bytes) -> bytes:
 
 def parse_signature(tags: dict[str, str]) -> Signature:
     """Raises TagError where the signature can't be verified at all (RFC 6376 6.1.1)."""
-    for name in ("v", "a", "b", "bh", "d", "h", "s"):
-        if not tags.get(name):
-            raise TagError(f"tag {name}= is missing")
+    require_tags(tags, ("v", "a", "b", "bh", "d", "h", "s"))
     if tags["v"] != "1":
         raise TagError("unknown version")
+    domain = domain_tag(tags, "d")
+    found = _parse(tags, domain, *_identity(tags.get("i", ""), domain), "simple")
+    if b"from" not in found.headers:
+        raise TagError("From is not signed")
+    return found
+
+
+def parse_arc_signature(tags: dict[str, str]) -> Signature:
+    """Tags of an ARC-Message-Signature: no version and no identity; h= may name nothing, but no ARC-Seal.
+
+    Without c= it is relaxed/relaxed, as the public test suite of the draft has it.
+    """
+    require_tags(tags, ("a", "b", "bh", "d", "s"))
+    domain = domain_tag(tags, "d")
+    if "h" not in tags:
+        raise TagError("tag h= is missing")
+    found = _parse(tags, domain, f"@{domain}", domain, "relaxed/relaxed")
+    if b"arc-seal" in found.headers:
+        raise TagError("an ARC-Seal is signed")
+    return found
+
+
+def require_tags(tags: dict[str, str], names: Iterable[str]) -> None:
+    """Raises TagError where one of `names` is missing or empty."""
+    for name in names:
+        if not tags.get(name):
+            raise TagError(f"tag {name}= is missing")
+
+
+def _parse(
+    tags: dict[str, str], domain: str, identity: str, identity_domain: str, canonicalization: str
+) -> Signature:
     if tags["a"].lower() not in ALGORITHMS:
         raise TagError("algorithm not accepted")
     if "q" in tags and "dns/txt" not in (q.lower() for q in split_colon_list(tags["q"])):
         raise TagError("unknown query method")
-    headers = tuple([name.lower().encode() for name in split_colon_list(tags["h"]) if name])
-    if b"from" not in headers:
-        raise TagError("From is not signed")
-    domain = _domain(tags["d"], "d")
-    identity, identity_domain = _identity(tags.get("i", ""), domain)
-    relaxed_header, relaxed_body = _canonicalization(tags.get("c", "simple"))
+    relaxed_header, relaxed_body = _canonicalization(tags.get("c", canonicalization))
     return Signature(
         domain=domain,
-        selector=_domain(tags["s"], "s"),
+        selector=domain_tag(tags, "s"),
         identity=identity,
         identity_domain=identity_domain,
         algorithm=tags["a"].lower(),
         relaxed_header=relaxed_header,
         relaxed_body=relaxed_body,
-        headers=headers,
+        headers=tuple([name.lower().encode() for name in split_colon_list(tags["h"]) if name]),
         body_hash=decode_base64(tags["bh"]),
-        body_length=_number(tags, "l", _LENGTH),
+        body_length=number_tag(tags, "l", _LENGTH),
         expires=_expiration(tags),
         data=decode_base64(tags["b"]),
     )
 
 
+def domain_tag(tags: dict[str, str], tag: str) -> str:
+    """A-labels of a domain or selector, which may be written in U-labels (RFC 8616 5). Raises TagError."""
+    return _domain(tags[tag], tag)
+
+
 def _domain(text: str, tag: str) -> str:
-    """A-labels of a domain or selector, which may be written in U-labels (RFC 8616 5)."""
     try:
         return Domain.parse(text).ascii
     except ValueError:
@@ -103,7 +143,8 @@ def _canonicalization(text: str) -> tuple[bool, bool]:
         raise TagError("unknown canonicalization") from None
 
 
-def _number(tags: dict[str, str], name: str, syntax: re.Pattern[str]) -> int | None:
+def number_tag(tags: dict[str, str], name: str, syntax: re.Pattern[str] = _NUMBER) -> int | None:
+    """None where it is absent. Raises TagError."""
     if name not in tags:
         return None
     if not syntax.fullmatch(tags[name]):
@@ -112,7 +153,7 @@ def _number(tags: dict[str, str], name: str, syntax: re.Pattern[str]) -> int | N
 
 
 def _expiration(tags: dict[str, str]) -> int | None:
-    signed, expires = _number(tags, "t", _NUMBER), _number(tags, "x", _NUMBER)
+    signed, expires = number_tag(tags, "t"), number_tag(tags, "x")
     if signed is not None and expires is not None and expires <= signed:
         raise TagError("it expires before it was made")
     return expires

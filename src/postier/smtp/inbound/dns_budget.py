@@ -2,6 +2,9 @@
 
 Past either, every further question is a TemporaryFailure, so each check ends with its own temperror and the
 message is taken all the same. A sender's slow or endless zone can't hold a session longer (RFC 7208 11.1).
+
+What a sender makes us ask must not use up what DMARC needs to judge him: SPF and the signatures get a part of
+the whole each, and what is known once is not asked again.
 """
 
 from __future__ import annotations
@@ -9,27 +12,38 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from postier.dns.api import Answer, DnsError, Mx, Resolver, TemporaryFailure, Tlsa
 
-__all__ = ["MAX_QUESTIONS", "DnsBudget"]
+__all__ = ["MAX_QUESTIONS", "SIGNATURE_QUESTIONS", "SPF_QUESTIONS", "DnsBudget"]
 
-MAX_QUESTIONS = 150
+MAX_QUESTIONS = 100
+SPF_QUESTIONS = 50
+SIGNATURE_QUESTIONS = 25
+_PART_OF_TIME = 0.75
 
 _Subject = TypeVar("_Subject")
 _Record = TypeVar("_Record")
 
 
 class DnsBudget:
-    """A Resolver in front of `resolver`, for one message, from its making on. `seconds`: in all."""
+    """A Resolver in front of `resolver`, for one message; `seconds` from its making on."""
 
-    __slots__ = ("_deadline", "_left", "_resolver")
+    __slots__ = ("_answers", "_deadline", "_left", "_resolver", "_seconds")
 
-    def __init__(self, resolver: Resolver, seconds: float) -> None:
+    def __init__(self, resolver: Resolver, seconds: float, questions: int = MAX_QUESTIONS) -> None:
         self._resolver = resolver
+        self._seconds = seconds
         self._deadline = asyncio.get_running_loop().time() + seconds
-        self._left = MAX_QUESTIONS
+        self._left = questions
+        self._answers: dict[tuple[object, object], Answer[Any] | DnsError] = {}
+
+    def part(self, questions: int) -> DnsBudget:
+        """So many of the questions, and three quarters of the seconds; they are gone from the whole."""
+        questions = min(questions, self._left)
+        self._left -= questions
+        return DnsBudget(self._resolver, self._seconds * _PART_OF_TIME, questions)
 
     async def a(self, name: str) -> Answer[IPv4Address]:
         return await self._ask(self._resolver.a, name)
@@ -64,11 +78,24 @@ class DnsBudget:
     async def _ask(
         self, question: Callable[[_Subject], Awaitable[Answer[_Record]]], subject: _Subject
     ) -> Answer[_Record]:
+        key = question, subject
+        known = self._answers.get(key)
+        if known is None:
+            known = self._answers[key] = await self._answer(question, subject)
+        if isinstance(known, DnsError):
+            raise known
+        return known
+
+    async def _answer(
+        self, question: Callable[[_Subject], Awaitable[Answer[_Record]]], subject: _Subject
+    ) -> Answer[_Record] | DnsError:
         if self._left <= 0:
-            raise TemporaryFailure("too many DNS questions for one message")
+            return TemporaryFailure("too many DNS questions for one message")
         self._left -= 1
         try:
             async with asyncio.timeout_at(self._deadline):
                 return await question(subject)
         except TimeoutError:
-            raise TemporaryFailure("the DNS took too long for one message") from None
+            return TemporaryFailure("the DNS took too long for one message")
+        except DnsError as error:
+            return error

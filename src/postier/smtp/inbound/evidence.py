@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 from postier.base.clock import Clock
 from postier.mailauth import authentication_results, dmarc
+from postier.mailauth.arc import NO_CHAIN, Arc, ArcResult
 from postier.mailauth.dkim.result import Dkim, DkimResult
-from postier.mailauth.dkim.verify import DkimVerifier
 from postier.mailauth.spf import Spf, SpfResult, check_host
+from postier.mailauth.verifier import MessageVerifier
 from postier.message.addresses import author_domains
 from postier.message.analysis import Analysis
 from postier.message.headers import HeaderFields
 from postier.smtp.inbound.dialogue import Dialogue, Transaction
-from postier.smtp.inbound.dns_budget import DnsBudget
+from postier.smtp.inbound.dns_budget import MAX_QUESTIONS, SIGNATURE_QUESTIONS, SPF_QUESTIONS, DnsBudget
 from postier.smtp.inbound.incoming import Incoming
 from postier.smtp.inbound.reputation import iprev_result
 
@@ -32,6 +33,7 @@ class Evidence:
     spf: SpfResult
     dkim: tuple[DkimResult, ...]
     dmarc: dmarc.DmarcResult
+    arc: ArcResult = NO_CHAIN
 
     @property
     def facts(self) -> dict[str, str]:
@@ -39,11 +41,14 @@ class Evidence:
         found = self.dmarc
         asked = f" ({found.effective_policy.value} asked for)" if found.effective_policy is not None else ""
         dkim = ", ".join(f"{each.result.value} {each.domain}".rstrip() for each in self.dkim)
-        return {
+        facts = {
             "spf": f"{self.spf.result.value} {self.spf.domain}".rstrip(),
             "dkim": dkim or "none",
             "dmarc": f"{found.result.value} {found.domain}".rstrip() + asked,
         }
+        if self.arc.result is not Arc.NONE:
+            facts["arc"] = f"{self.arc.result.value} {self.arc.sealer}".rstrip()
+        return facts
 
     @property
     def is_signed(self) -> bool:
@@ -89,6 +94,7 @@ class Arrived:
             spf=self.evidence.spf,
             dkim=self.evidence.dkim,
             dmarc=self.evidence.dmarc,
+            arc=self.evidence.arc,
             mail_from=transaction.reverse_path or None,
             helo=dialogue.helo,
             ip=dialogue.connection.peer[0],
@@ -102,7 +108,7 @@ async def spf_of(
     """The SPF result of the transaction, asked for once, of `resolver` or within a budget of its own."""
     if transaction.spf is None:
         transaction.spf = await check_host(
-            resolver or _budget(dialogue),
+            resolver or _budget(dialogue, SPF_QUESTIONS),
             dialogue.services.clock,
             ip=dialogue.connection.peer[0],
             helo=dialogue.helo,
@@ -115,25 +121,31 @@ async def spf_of(
 async def evidence_of(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Evidence:
     """SPF, DKIM and DMARC of the message, asked for once."""
     if arrived.evidence is None:
-        resolver = _budget(dialogue)
+        before = 0 if transaction.spf is None else SPF_QUESTIONS
+        resolver = _budget(dialogue, MAX_QUESTIONS - before)
+        for_spf, for_keys = resolver.part(SPF_QUESTIONS - before), resolver.part(SIGNATURE_QUESTIONS)
         domains = arrived.author_domains
-        spf, dkim, _ = await asyncio.gather(
-            spf_of(dialogue, transaction, resolver),
-            _verify(arrived.incoming, resolver, dialogue.services.clock),
+        spf, (dkim, arc), _ = await asyncio.gather(
+            spf_of(dialogue, transaction, for_spf),
+            _verify(arrived.incoming, for_keys, dialogue.services.clock),
             resolver.ask_ahead(dmarc.record_names(domains[0]) if len(domains) == 1 else ()),
         )
-        arrived.evidence = Evidence(spf, dkim, await dmarc.evaluate(resolver, domains, spf, dkim))
+        arrived.evidence = Evidence(spf, dkim, await dmarc.evaluate(resolver, domains, spf, dkim), arc)
     return arrived.evidence
 
 
-def _budget(dialogue: Dialogue) -> DnsBudget:
+def _budget(dialogue: Dialogue, questions: int) -> DnsBudget:
     """What the checks of one stage may cost of the DNS, all together."""
-    return DnsBudget(dialogue.services.resolver, dialogue.settings.dns_time)
+    return DnsBudget(dialogue.services.resolver, dialogue.settings.dns_time, questions)
 
 
-async def _verify(incoming: Incoming, resolver: DnsBudget, clock: Clock) -> tuple[DkimResult, ...]:
+async def _verify(
+    incoming: Incoming, resolver: DnsBudget, clock: Clock
+) -> tuple[tuple[DkimResult, ...], ArcResult]:
     verifier = incoming.body_reader
-    if not isinstance(verifier, DkimVerifier):
-        return ()
-    found, _ = await asyncio.gather(verifier.finish(resolver, clock), resolver.ask_ahead(verifier.key_names))
-    return found
+    if not isinstance(verifier, MessageVerifier):
+        return (), NO_CHAIN
+    names = verifier.key_names
+    if len(names) > 1:
+        await resolver.ask_ahead(names)
+    return await verifier.finish(resolver, clock)

@@ -29,7 +29,7 @@ _HEADER_TOO_LONG = Reply(554, "5.6.0", "The header section has too many fields, 
 
 
 class BodyReader(Protocol):
-    """Wants the body, chunk by chunk: a DkimVerifier or a BodyHasher."""
+    """Wants the body, chunk by chunk: a MessageVerifier or a BodyHasher."""
 
     def feed(self, chunk: bytes) -> None: ...
 

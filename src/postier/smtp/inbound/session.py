@@ -13,7 +13,7 @@ from postier.base.address import Address
 from postier.base.log import Log
 from postier.base.status import Reply
 from postier.mailauth.dkim.canonical import BodyHasher
-from postier.mailauth.dkim.verify import DkimVerifier
+from postier.mailauth.verifier import MessageVerifier
 from postier.net.api import Connection, IdleTimeout, Session, Wake
 from postier.smtp.inbound.accept import accept
 from postier.smtp.inbound.authenticate import authenticate, mechanisms
@@ -343,8 +343,8 @@ class _InboundSession:
 
     def _begin_foreign(self, header: bytes) -> tuple[bytes, BodyReader | None]:
         verifier = None
-        if self._dialogue.is_strict and b"dkim-signature" in header.lower():
-            verifier = DkimVerifier(header)
+        if self._dialogue.is_strict and MessageVerifier.has_work(header):
+            verifier = MessageVerifier(header)
         return without_forged_fields(header, self._dialogue.settings.hostname), verifier
 
     def _begin_submitted(self, header: bytes) -> tuple[bytes, BodyReader | None]:
