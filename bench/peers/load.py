@@ -28,7 +28,7 @@ _WORDS = _TEXT.split()
 
 class Letter(NamedTuple):
     sender: str
-    recipient: str
+    recipients: tuple[str, ...]
     content: bytes
 
 
@@ -49,7 +49,7 @@ class Sent(NamedTuple):
         return self.messages / (self.ended - self.began)
 
 
-def letter(number: int, sender: str, recipient: str, size: int = 10_000) -> Letter:
+def letter(number: int, sender: str, *recipients: str, size: int = 10_000) -> Letter:
     """A letter of about `size` octets, never the same twice."""
     dice = random.Random(number)
     lines, length = [], 0
@@ -58,12 +58,12 @@ def letter(number: int, sender: str, recipient: str, size: int = 10_000) -> Lett
         lines.append(line)
         length += len(line) + 2
     header = (
-        f"From: Somebody <{sender}>\r\nTo: <{recipient}>\r\nSubject: Letter {number} about some of it\r\n"
+        f"From: Somebody <{sender}>\r\nTo: <{recipients[0]}>\r\nSubject: Letter {number} about some of it\r\n"
         f"Date: Fri, 06 Jan 2023 12:00:{number % 60:02d} +0000\r\nMIME-Version: 1.0\r\n"
         f"Message-ID: <{time.time_ns():x}.{number}@{sender.partition('@')[2]}>\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n\r\n"
     )
-    return Letter(sender, recipient, header.encode() + b"\r\n".join(lines) + b"\r\n")
+    return Letter(sender, recipients, header.encode() + b"\r\n".join(lines) + b"\r\n")
 
 
 def signed(plain: Letter, signer: Signer) -> Letter:
@@ -126,8 +126,8 @@ async def _session(port: int, each: int, login: Login | None, waiting: deque[Let
         if not waiting:
             break
         one = waiting.popleft()
-        envelope = f"MAIL FROM:<{one.sender}>\r\nRCPT TO:<{one.recipient}>\r\nDATA\r\n"
-        await client.say(envelope.encode(), 3)
+        envelope = [f"MAIL FROM:<{one.sender}>", *(f"RCPT TO:<{path}>" for path in one.recipients), "DATA"]
+        await client.say("".join(line + "\r\n" for line in envelope).encode(), len(envelope))
         await client.say(one.content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
     await client.say(b"QUIT\r\n")
     client.transport.close()

@@ -18,6 +18,7 @@ from typing import Any
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
@@ -25,6 +26,7 @@ import dns.rrset
 __all__: list[str] = []
 
 TTL = 300
+SOA = f"names.test. nobody.names.test. 1 3600 600 86400 {TTL}"
 
 
 def _strings(text: str) -> str:
@@ -56,6 +58,8 @@ class Zone:
         elif found := records.get(kind):
             values = map(_strings, found) if kind == "TXT" else found
             reply.answer.append(dns.rrset.from_text(question.name, TTL, "IN", kind, *values))
+        if not reply.answer:  # how long that may be believed (RFC 2308)
+            reply.authority.append(dns.rrset.from_text(dns.name.root, TTL, "IN", "SOA", SOA))
         return reply.to_wire()
 
     def _of(self, name: str) -> dict[str, list[str]] | None:

@@ -21,7 +21,7 @@ __all__ = ["MAX_MESSAGES", "MAX_WAITING", "PeerPool", "TlsSessions", "is_spent"]
 MAX_MESSAGES = 100
 """Messages over one session; hosts that count (RFC 9422 MAILMAX) may say less."""
 
-MAX_WAITING = 100
+MAX_WAITING = 250
 """Sessions that wait, in this process; past that the one that waits longest is closed."""
 
 MAX_LOOKED_AT = 4
@@ -41,7 +41,8 @@ class PeerPool:
     def __init__(self, keep: float) -> None:
         self._keep = keep
         self._waiting: dict[str, deque[Peer]] = {}
-        self._timers: dict[Peer, asyncio.TimerHandle] = {}  # in the order they began to wait
+        # in the order they began to wait
+        self._timers: dict[Peer, tuple[str, asyncio.TimerHandle]] = {}
 
     async def take(self, site: str, fits: Callable[[Peer], Awaitable[bool]]) -> Peer | None:
         """Of the sessions that fit, the one that waits for the shortest time, if any is still open."""
@@ -67,7 +68,7 @@ class PeerPool:
             self._close_oldest()
         self._waiting.setdefault(site, deque()).append(peer)
         loop = asyncio.get_running_loop()
-        self._timers[peer] = loop.call_later(self._keep, self._expire, site, peer)
+        self._timers[peer] = site, loop.call_later(self._keep, self._expire, site, peer)
 
     def close(self) -> None:
         """Close every session that waits."""
@@ -76,8 +77,7 @@ class PeerPool:
                 self._expire(site, peer)
 
     def _close_oldest(self) -> None:
-        oldest = next(iter(self._timers))
-        site = next(name for name, waiting in self._waiting.items() if oldest in waiting)
+        oldest, (site, _) = next(iter(self._timers.items()))
         self._expire(site, oldest)
 
     def _expire(self, site: str, peer: Peer) -> None:
@@ -85,7 +85,7 @@ class PeerPool:
         peer.close()
 
     def _forget(self, site: str, peer: Peer) -> None:
-        self._timers.pop(peer).cancel()
+        self._timers.pop(peer)[1].cancel()
         waiting = self._waiting[site]
         waiting.remove(peer)
         if not waiting:
