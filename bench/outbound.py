@@ -2,9 +2,9 @@
 
     sudo .venv/bin/python bench/outbound.py [--letters 200] [--rounds 3]
 
-Our people hand in letters of 10 KB, each to ten of the domains. Names come from a DNS server here, each domain
-has a mail server of its own at 127.1.N.1 that takes everything at once. Then the same with ten recipients
-more in each letter, whose servers let connections time out, as hosts behind a firewall do.
+Our people hand in letters of 10 KB, each to ten of the domains. Names come from a DNS server here, each
+domain has a mail server of its own at 127.1.N.1 that takes everything at once. Then the same with ten
+recipients more in each letter, whose servers let connections time out, as hosts behind a firewall do.
 
 The rate counts deliveries to living servers, from the first command of the clients to the last 250 of a
 server; the CPU is what the mail server used in that time, for each of these deliveries. Postier signs each
