@@ -147,6 +147,15 @@ def test_our_own_name_is_refused_and_another_may_be_given(world):
     assert policy_field(one.data) == "weight=1; helo-own-name=ours"
 
 
+def test_a_name_that_is_refused_in_the_middle_of_a_transaction_changes_nothing(world):
+    """RFC 5321 4.1.1.1: the server stays in the state that it was in."""
+    said = [b"EHLO mx.a.example\r\n", MAIL, RCPT, b"EHLO mx.b.example\r\n", b"DATA\r\n", TEXT, b"QUIT\r\n"]
+    output, (one,) = say(world, said, PolicySettings())
+    assert "\r\n550 You are not this host" in output
+    assert output.endswith("\r\n221 2.0.0 Bye\r\n")
+    assert b"Received: from mx.a.example " in one.data
+
+
 # ------------------------------------------------------------------ lists
 
 

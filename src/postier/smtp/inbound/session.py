@@ -174,20 +174,20 @@ class _InboundSession:
 
     async def _ehlo(self, event: Ehlo) -> None:
         dialogue = self._dialogue
-        dialogue.abandon()
         if dialogue.introduced:
             event = as_introduced(event, dialogue.introduced)
-        dialogue.helo = event.domain
+        before, dialogue.helo = dialogue.helo, event.domain
+        if dialogue.checks.helo:
+            noted = dialogue.marks
+            dialogue.marks = tuple(mark for mark in noted if not mark.name.startswith("helo"))
+            refusal = await decide(dialogue.checks.helo, dialogue, dialogue, event)
+            if refusal is not None:  # RFC 5321 4.1.1.1: all stays as it was before
+                self._refuse("EHLO", refusal, None)
+                dialogue.helo, dialogue.marks = before, noted
+                return
+        dialogue.abandon()
         dialogue.extended = event.extended
-        if not dialogue.checks.helo:
-            self._core.welcome()
-            return
-        dialogue.marks = tuple(mark for mark in dialogue.marks if not mark.name.startswith("helo"))
-        refusal = await decide(dialogue.checks.helo, dialogue, dialogue, event)
-        if refusal is None:
-            self._core.welcome()
-        else:
-            self._refuse("EHLO", refusal, None)
+        self._core.welcome()
 
     async def _start_tls(self, event: StartTls) -> None:
         self._core.reply(_START_TLS)
