@@ -168,6 +168,7 @@ def _day(day: int) -> str:
 def _result_facts(result: TlsResult, sessions: int) -> dict[str, object]:
     return {
         "day": _day(result.day),
+        "destination": result.destination,
         "policy_domain": result.domain,
         "policy_type": result.kind,
         "policy_string": result.policy.split("\n") if result.policy else [],

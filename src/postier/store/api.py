@@ -19,6 +19,15 @@ from typing import Protocol, TypeVar
 
 from postier.blobs.api import BlobRef, Spool
 from postier.store.greylisting import GreylistEntry, GreylistReader, GreylistTx
+from postier.store.report_sending import (
+    DmarcCount,
+    DmarcDay,
+    DmarcSeen,
+    ReportOutcome,
+    ReportSendingReader,
+    ReportSendingTx,
+    ReportTarget,
+)
 from postier.store.routing import (
     MailRoute,
     RouteHost,
@@ -111,6 +120,9 @@ __all__ = [
     "BlobId",
     "Changes",
     "DirectoryAddress",
+    "DmarcCount",
+    "DmarcDay",
+    "DmarcSeen",
     "Domain",
     "Due",
     "Facts",
@@ -140,6 +152,10 @@ __all__ = [
     "QueueTotal",
     "Reader",
     "RecipientState",
+    "ReportOutcome",
+    "ReportSendingReader",
+    "ReportSendingTx",
+    "ReportTarget",
     "RouteHost",
     "RouteTls",
     "RouteTransport",
@@ -172,7 +188,15 @@ __all__ = [
 Result = TypeVar("Result")
 
 
-class Reader(RoutingReader, SuppressionReader, GreylistReader, SentReader, TransportSecurityReader, Protocol):
+class Reader(
+    RoutingReader,
+    SuppressionReader,
+    GreylistReader,
+    SentReader,
+    TransportSecurityReader,
+    ReportSendingReader,
+    Protocol,
+):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
 
     # directory
@@ -419,7 +443,9 @@ class Reader(RoutingReader, SuppressionReader, GreylistReader, SentReader, Trans
     async def meta(self, key: str) -> str | None: ...
 
 
-class Tx(Reader, RoutingTx, SuppressionTx, GreylistTx, SentTx, TransportSecurityTx, Protocol):
+class Tx(
+    Reader, RoutingTx, SuppressionTx, GreylistTx, SentTx, TransportSecurityTx, ReportSendingTx, Protocol
+):
     """Reading and changing within one transaction: all of it happens, or nothing."""
 
     # directory

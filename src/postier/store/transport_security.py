@@ -38,7 +38,7 @@ class TlsResult(NamedTuple):
 
     `domain`: against which the policy is defined; `kind`: "sts", "tlsa" or "no-policy-found"; `policy`: its
     lines. `source`: our address, "" where none was used. `result`: the result type of RFC 8460 4.3, "" if all
-    was well; `detail`: in words.
+    was well; `detail`: in words. `destination`: the domain whose mail it was.
     """
 
     day: int
@@ -49,6 +49,7 @@ class TlsResult(NamedTuple):
     result: str
     policy: str = ""
     detail: str = ""
+    destination: str = ""
 
 
 class TransportSecurityReader(Protocol):
@@ -77,8 +78,8 @@ class TransportSecurityTx(TransportSecurityReader, Protocol):
         ...
 
     async def add_tls_results(self, counts: Mapping[TlsResult, int]) -> None:
-        """Sessions that are added to those of equal day, domain, kind, host, source and result; the other
-        fields are replaced."""
+        """Sessions that are added to those of equal day, domain, kind, host, source, result and destination;
+        the other fields are replaced."""
         ...
 
     async def forget_tls_results(self, before: int) -> int:

@@ -1,8 +1,9 @@
 """How TLS went with other domains, counted for reports (RFC 8460 4.3).
 
-One count for each day, policy domain, kind of policy, host, address of ours and result. Noting never waits
-and never fails; what was counted is written once a minute in a transaction that does not wait for the disk,
-so a crash loses a minute of figures at most. Past MAX_KINDS different ones in a minute, new ones are dropped.
+One count for each day, policy domain, kind of policy, host, address of ours, result and domain written to.
+Noting never waits and never fails; what was counted is written once a minute in a transaction that does not
+wait for the disk, so a crash loses a minute of figures at most. Past MAX_KINDS different ones in a minute,
+new ones are dropped.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class TlsResults:
                 result,
                 policy.document,
                 detail[:MAX_DETAIL],
+                destination,
             )
         )
 

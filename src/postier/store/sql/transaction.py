@@ -12,6 +12,7 @@ from postier.store.sql.mailboxes import MailboxTx
 from postier.store.sql.meta import MetaReader, MetaTx
 from postier.store.sql.queue import QueueReader, QueueTx
 from postier.store.sql.queue_totals import QueueTotalsReader
+from postier.store.sql.report_sending import ReportSendingReader, ReportSendingTx
 from postier.store.sql.rights import RightsReader, RightsTx
 from postier.store.sql.routing import RoutingReader, RoutingTx
 from postier.store.sql.search import SearchReader
@@ -41,6 +42,7 @@ class SqlReader(
     SuppressionReader,
     SentReader,
     TransportSecurityReader,
+    ReportSendingReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
@@ -63,5 +65,6 @@ class SqlTx(
     SuppressionTx,
     SentTx,
     TransportSecurityTx,
+    ReportSendingTx,
 ):
     """`store.api.Tx` over a connection that is inside a transaction."""

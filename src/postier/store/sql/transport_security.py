@@ -22,12 +22,13 @@ _SET_CONTRACT = (
 )
 
 _RESULTS = (
-    "SELECT day, domain, kind, host, source, result, policy, detail, sessions FROM tls_results"
-    " WHERE day BETWEEN ? AND ? ORDER BY day, domain, kind, host, source, result"
+    "SELECT day, domain, kind, host, source, result, policy, detail, destination, sessions FROM tls_results"
+    " WHERE day BETWEEN ? AND ? ORDER BY day, domain, kind, host, source, result, destination"
 )
 _ADD_RESULT = (
-    "INSERT INTO tls_results (day, domain, kind, host, source, result, policy, detail, sessions)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, domain, kind, host, source, result) DO UPDATE"
+    "INSERT INTO tls_results (day, domain, kind, host, source, result, policy, detail, destination, sessions)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (day, domain, kind, host, source, result, destination) DO UPDATE"
     " SET policy = excluded.policy, detail = excluded.detail,"
     " sessions = tls_results.sessions + excluded.sessions"
 )
@@ -47,7 +48,7 @@ class TransportSecurityReader(Reads):
 
     async def tls_results(self, first: int, last: int) -> list[tuple[TlsResult, int]]:
         rows = await self._connection.rows(_RESULTS, (first, last))
-        return [(TlsResult(*row[:8]), row[8]) for row in rows]
+        return [(TlsResult(*row[:9]), row[9]) for row in rows]
 
 
 class TransportSecurityTx(TransportSecurityReader, Writes):
