@@ -161,9 +161,28 @@ def test_recipient_parameters():
         b"NOTIFY=X",
         b"ORCPT=x",
         b"ORCPT=;x",
+        b"ORCPT=rfc822;",
+        b"ORCPT=rfc822;bob+news@b.example",
+        b"ORCPT=rfc822;bob+2b@b.example",
+        b"ORCPT=rfc822;" + b"x" * 494,
+        b"ORCPT=utf-8;\xff@b.example",
     ):
         with pytest.raises((CommandError, ParseError)):
             read(b" " + bad)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("utf-8;jürgen@b.example", "utf-8;j\\x{FC}rgen@b.example"),
+        ("utf-8;j\\x{FC}rgen@b.example", "utf-8;j\\x{FC}rgen@b.example"),
+        ("UTF-8;中@b.example", "UTF-8;\\x{4E2D}@b.example"),
+        ("rfc822;jürgen@b.example", "rfc822;j+C3+BCrgen@b.example"),
+    ],
+)
+def test_an_original_recipient_beyond_ascii_is_kept_in_the_form_that_every_host_takes(said: str, kept: str):
+    found = parse_params(PathCursor(f" ORCPT={said}".encode()), RCPT_PARAMS, ALL)
+    assert found == {"orcpt": kept}
 
 
 def test_xtext():

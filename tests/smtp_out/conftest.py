@@ -115,11 +115,11 @@ class ScriptedHost:
             if verb == "STARTTLS" and self.tls is not None and said.startswith("220"):
                 await writer.start_tls(self.tls)
                 self._note_tls(writer)
-            if verb == "RCPT" and said.startswith("250"):
+            if verb == "RCPT" and said.startswith("2"):
                 taken.append(line)
             if verb in ("MAIL", "RSET"):
                 taken.clear()
-            if verb == "DATA" and said.startswith("354"):
+            if verb == "DATA" and said.startswith("3"):
                 first = await reader.readuntil(b"\r\n")
                 rest = b"" if first == b".\r\n" else first + await _until_dot(reader)
                 self.messages.append(rest)

@@ -130,6 +130,30 @@ def test_refusals(
 
 
 @pytest.mark.parametrize(
+    ("verb", "answer"),
+    [
+        ("greeting", "250 hello"),
+        ("EHLO", "220-remote.example\r\n220 PIPELINING"),
+        ("MAIL", "200 well"),
+        ("RCPT", "251 2.1.5 it is sent on"),
+        ("RCPT", "252 2.1.5 whoever that is"),
+        ("RCPT", "299 fine"),
+        ("DATA", "350 go on"),
+        ("message", "200 done"),
+        ("message", "252 2.6.0 kept"),
+    ],
+)
+def test_of_a_code_that_nobody_knows_the_first_digit_counts(
+    host_type: HostType, text_type: TextType, verb: str, answer: str
+) -> None:
+    """RFC 5321 4.2, 4.3.2."""
+    host = host_type({verb: answer})
+    (result,) = deliver_once(host, text_type())
+    assert result.outcome is Outcome.DELIVERED
+    assert len(host.messages) == 1
+
+
+@pytest.mark.parametrize(
     "greeting", ["220 mail.example ESMTP", "220 MAIL.example.", "220-Mail.Example hi\r\n220 x"]
 )
 def test_a_host_that_greets_with_our_name_is_a_loop(

@@ -226,7 +226,7 @@ class Peer:
     async def start_tls(self) -> bool:
         """False if the host will not after all. Raises TlsFault; then the connection is gone."""
         self.core.start_tls()
-        if (await self.reply(Verb.STARTTLS, self.timeouts.command)).code != 220:
+        if not (await self.reply(Verb.STARTTLS, self.timeouts.command)).is_positive:
             return False
         await self.secure()
         self.core.forget()
@@ -256,7 +256,7 @@ class Peer:
         Where a route leads, a host may have our name: a filter on this machine, say.
         """
         reply = await self.reply(Verb.GREETING, self.timeouts.greeting)
-        if reply.code != 220:
+        if not reply.is_positive:
             raise self.fault(reply.status if reply.code == 521 else _temporary(reply), reply.text)
         greeter = reply.lines[0].partition(" ")[0].rstrip(".").lower()
         if greeter == self.terms.name and not self.host.trusted:
@@ -275,7 +275,7 @@ class Peer:
             if 500 <= reply.code < 600:
                 self.core.helo(name)
                 reply = await self.reply(Verb.HELO, self.timeouts.command)
-        if reply.code != 250:
+        if not reply.is_positive:
             raise self.fault(_temporary(reply), reply.text)
 
     async def log_in(self) -> None:

@@ -39,7 +39,6 @@ GO_AHEAD = PeerReply(354, "", ())
 """In place of the answer that BDAT does without."""
 
 _WRITE_SIZE = 64 * 1024
-_TAKEN = (250, 251)  # 251: the host forwards it (RFC 5321 3.4)
 _TOO_MANY = (452, 552)  # RFC 5321 4.5.3.1.10: both mean "no more recipients" once one was accepted
 
 
@@ -78,27 +77,27 @@ async def send_message(
         return refused
     mail, answers, data = await _negotiate(peer, envelope, recipients, message)
     about = OF_RECIPIENT
-    if mail.code != 250:
+    if not mail.is_positive:
         about, answers = {}, [mail] * len(recipients)
     asked = list(zip(recipients, answers, strict=True))
-    taken = [r for r, answer in asked if _code(answer) in _TAKEN]
+    taken = [r for r, answer in asked if _is_positive(answer)]
     results = {
         r.position: _result(peer, r, answer, facts=about if _code(answer) else None)
         for r, answer in asked
-        if _code(answer) not in _TAKEN
+        if not _is_positive(answer)
     }
     if isinstance(data, PeerFault):
         peer.abort()
         results |= {r.position: _result(peer, r, data) for r in taken}
         return Report(results, _permanent(results))
     if not taken:
-        if data.code == 354 and not _is_binary(envelope):
+        if data.asks_for_more and not _is_binary(envelope):
             await _send_nothing(peer)
         return Report(results, _permanent(results))
     again = tuple(r for r, a in asked if _code(a) in _TOO_MANY)
     for recipient in again:
         results[recipient.position] = replace(results[recipient.position], outcome=Outcome.TEMPORARY)
-    go_ahead = data.code == 354
+    go_ahead = data.asks_for_more
     verdicts: Verdicts = [data] * len(taken)
     if not go_ahead and data.code < 400:
         peer.abort()  # who answers so is out of step: the next answer would count for the wrong question
@@ -137,6 +136,11 @@ async def _negotiate(
         data = fault
         answers += [fault] * (len(recipients) - len(answers))
     return mail, answers, data
+
+
+def _is_positive(answer: PeerReply | PeerFault) -> bool:
+    """RCPT's 251 says that the host forwards it (RFC 5321 3.4)."""
+    return not isinstance(answer, PeerFault) and answer.is_positive
 
 
 def _code(answer: PeerReply | PeerFault) -> int:
@@ -245,7 +249,7 @@ async def _send_chunks(peer: Peer, message: OutgoingMessage, replies: int) -> Ve
             if held is not None:
                 core.bdat(held)
                 reply = await peer.reply(Verb.BDAT, peer.timeouts.data_block)
-                if reply.code != 250:
+                if not reply.is_positive:
                     peer.abort()
                     return [reply if reply.code >= 400 else peer.fault("4.5.0", reply.text)]
             held = chunk
@@ -285,7 +289,7 @@ def _result(
         text = str(answer)
     else:
         text = answer.text
-        if final and 200 <= answer.code < 300:
+        if final and answer.is_positive:
             outcome = Outcome.DELIVERED
     status = answer.status
     if status.startswith("5"):

@@ -282,12 +282,12 @@ class SmtpClient:
 
     def _note(self, verb: Verb, reply: PeerReply) -> None:
         """What a reply changes about the session."""
-        positive = 200 <= reply.code < 300
+        positive = reply.is_positive
         if verb in (Verb.EHLO, Verb.LHLO) and positive:
             self.capabilities = Capabilities.parse(reply.lines)
         elif verb is Verb.HELO and positive:
             self.capabilities = Capabilities(name=reply.lines[0].partition(" ")[0])
-        elif verb is Verb.DATA and reply.code == 354:
+        elif verb is Verb.DATA and reply.asks_for_more:
             self._writer = DataWriter()
         elif verb in (Verb.END_OF_DATA, Verb.RSET) or (verb is Verb.MAIL and not positive):
             self.in_transaction = Verb.END_OF_DATA in self._asked  # LMTP: others wait for theirs

@@ -41,6 +41,16 @@ class PeerReply(NamedTuple):
         return " ".join(part for part in (str(self.code), self.enhanced, words) if part)[:MAX_TEXT]
 
     @property
+    def is_positive(self) -> bool:
+        """2yz. Only the first digit counts, since hosts have codes of their own (RFC 5321 4.3.2)."""
+        return self.code // 100 == 2
+
+    @property
+    def asks_for_more(self) -> bool:
+        """3yz: 354 or the like."""
+        return self.code // 100 == 3
+
+    @property
     def status(self) -> str:
         """The enhanced code; where there is none, the class alone (RFC 3463 3.1: "other")."""
         return self.enhanced or f"{self.code // 100}.0.0"

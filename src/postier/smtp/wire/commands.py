@@ -157,6 +157,8 @@ def _parse_rcpt(argument: bytes, context: Context) -> Event:
     path = cursor.forward_path()
     if cursor.utf8 and not context.smtputf8:
         raise CommandError(553, "5.6.7", "This address needs SMTPUTF8")
+    if not (context.smtputf8 or argument.isascii()):  # RFC 6533 3
+        raise CommandError(501, "5.5.4", "ORCPT has a bad value")
     fields: dict[str, Any] = {} if cursor.at_end() else parse_params(cursor, RCPT_PARAMS, context.offered)
     return RcptTo(path, **fields)
 

@@ -19,10 +19,11 @@ _KEYWORD = re.compile(rb"[A-Za-z0-9][A-Za-z0-9-]*")
 _VALUE = re.compile(rb"[!-<>-~\x80-\xff]+")
 _XTEXT = re.compile(rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 _HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
-_ORCPT = re.compile(rb"[A-Za-z0-9-]+;[!-~\x80-\xff]+")
+_ADDRESS_TYPE = re.compile(rb"[A-Za-z0-9-]+")
 _DATE_TIME = re.compile(
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
+_UNICODE = re.compile(r"[^\x00-\x7f]")
 _NOTIFY = frozenset({b"SUCCESS", b"FAILURE", b"DELAY"})
 
 ParamValue = str | int | bool
@@ -135,9 +136,23 @@ def _notify(value: bytes | None) -> str:
 
 
 def _orcpt(value: bytes | None) -> str:
-    if value is None or len(value) > 500 or not _ORCPT.fullmatch(value):
+    """addr-type ";" xtext (RFC 3461 4.2). What is not ASCII (RFC 6533 3) is turned into the form that every
+    host takes, as the next one may lack SMTPUTF8."""
+    if value is None or len(value) > 500:
         raise ValueError
-    return value.decode("utf-8")
+    kind, _, address = value.partition(b";")
+    if not _ADDRESS_TYPE.fullmatch(kind):
+        raise ValueError
+    escape = _UNICODE.sub(_embedded if kind.lower() == b"utf-8" else _hexchars, address.decode("utf-8"))
+    return f"{kind.decode()};{_xtext(escape.encode(), 3000)}"
+
+
+def _embedded(found: re.Match[str]) -> str:
+    return f"\\x{{{ord(found[0]):02X}}}"
+
+
+def _hexchars(found: re.Match[str]) -> str:
+    return "".join(f"+{octet:02X}" for octet in found[0].encode())
 
 
 def _table(*rows: Parameter) -> dict[bytes, Parameter]:
