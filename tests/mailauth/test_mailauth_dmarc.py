@@ -128,7 +128,7 @@ def test_only_an_aligned_temperror_makes_a_temperror() -> None:
 
 def test_a_record_with_everything() -> None:
     record = parse_dmarc_record(
-        b"v=DMARC1; p=reject; sp=quarantine; np=none; adkim=s; aspf=s; fo=1:d:s; t=n; psd=n; pct=25;"
+        b"v=DMARC1; p=reject; sp=quarantine; np=none; adkim=s; aspf=s; fo=1:d:s; psd=n; pct=25;"
         b" rua=mailto:a@example.com!10m, https://r.example/ ; ruf=mailto:f@example.com"
     )
     assert record is not None

@@ -16,8 +16,9 @@ from postier.mailauth.dkim.message import SignedMessage
 from postier.mailauth.dkim.sign import Signer, sign
 from postier.mailauth.dkim.verify import DkimVerifier
 from postier.mailauth.dmarc import evaluate
+from postier.mailauth.local_policy import LocalPolicy
 from postier.mailauth.spf import check_host
-from postier.mailauth.verdict import Action, decide
+from postier.mailauth.verdict import Action, Found, decide
 from postier.testing.dns import DnsServer
 
 KEY, OTHER = keys.generate_rsa(), keys.generate_ed25519()
@@ -27,7 +28,9 @@ ZONE: dict[str, list[object]] = {
     "s1._domainkey.orchard.test": [("TXT", keys.txt_record(KEY))],
     "s2._domainkey.orchard.test": [("TXT", keys.txt_record(OTHER))],
     "list.test": [("TXT", "v=spf1 ip4:127.0.0.3 -all")],
+    "stranger.test": [("TXT", "v=spf1 ip4:127.0.0.4 -all")],
 }
+LOCAL = LocalPolicy(forwarders=frozenset({"list.test"}))
 SIGNERS = [Signer("orchard.test", "s1", KEY), Signer("orchard.test", "s2", OTHER)]
 HEADER = b"From: Alice <alice@orchard.test>\r\nTo: bob@harbor.test\r\nSubject: Apples\r\n"
 BODY = b"They are ripe.\r\n" * 5000
@@ -46,7 +49,7 @@ async def receive(header: bytes, body: bytes, ip: str, mail_from: str) -> tuple[
         dkim = await verifier.finish(resolver, clock)
         dmarc = await evaluate(resolver, ["orchard.test"], spf, dkim)
         field = render("mx.harbor.test", spf=spf, dkim=dkim, dmarc=dmarc, mail_from=mail_from, ip=ip)
-        return decide(spf, dkim, dmarc).action, field + remove_forged(header, "mx.harbor.test")
+        return decide(Found(spf, dkim, dmarc), LOCAL).action, field + remove_forged(header, "mx.harbor.test")
     finally:
         await server.close()
 
@@ -64,6 +67,7 @@ def signed(header: bytes, body: bytes) -> bytes:
         (HEADER, "127.0.0.1", "alice@orchard.test", Action.ACCEPT),
         (signed(HEADER, BODY), "127.0.0.3", "list@list.test", Action.ACCEPT),
         (HEADER, "127.0.0.3", "list@list.test", Action.QUARANTINE),
+        (HEADER, "127.0.0.4", "x@stranger.test", Action.REFUSE),
         (HEADER, "127.0.0.66", "alice@orchard.test", Action.REFUSE),
         (signed(HEADER, b"other"), "127.0.0.66", "x@nowhere.test", Action.REFUSE),
     ],

@@ -11,17 +11,20 @@ from typing import Any
 from postier.base.domain import Domain
 from postier.base.log import LEVELS
 from postier.filter.dnsbl import DnsList, parse_list
+from postier.mailauth.local_policy import Override, parse_override
 
 __all__ = [
     "ADDRESSES",
     "BOOLEAN",
     "COUNT",
     "DNS_LISTS",
+    "DOMAINS",
     "DURATION",
     "ENDPOINTS",
     "HOST",
     "LEVEL",
     "NETWORKS",
+    "OVERRIDES",
     "PORT",
     "SIZE",
     "TEXT",
@@ -141,6 +144,14 @@ def _dns_lists(value: Any) -> tuple[DnsList, ...]:
     return lists
 
 
+def _domains(value: Any) -> tuple[str, ...]:
+    return tuple(_host(one) for one in _listed(value))
+
+
+def _overrides(value: Any) -> tuple[Override, ...]:
+    return tuple(parse_override(_text(one)) for one in _listed(value))
+
+
 def one_of(*words: str) -> Kind:
     """A word of a few."""
 
@@ -163,6 +174,12 @@ SIZE = Kind("size", 'a size such as "50MB"', _size)
 ADDRESSES = Kind("addresses", 'a list of IP addresses such as ["192.0.2.1"]', _addresses)
 NETWORKS = Kind("networks", 'a list of networks such as ["192.0.2.0/24"]', _networks)
 ENDPOINTS = Kind("endpoints", 'a list of servers such as ["127.0.0.1:53"]', _endpoints)
+DOMAINS = Kind("domains", 'a list of domains such as ["lists.example.org"]', _domains)
+OVERRIDES = Kind(
+    "overrides",
+    'a list such as ["partner.example/crm.example=accept", "boss@example.org=refuse", "old.example=junk"]',
+    _overrides,
+)
 DNS_LISTS = Kind(
     "DNS lists",
     'a list of zones with their weights such as ["bl.example.org=3", "wl.example.org/127.0.0.2-4=-2"]',

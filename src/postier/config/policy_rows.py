@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from postier.config.kinds import BOOLEAN, COUNT, DNS_LISTS, DURATION, Setting, one_of
+from postier.config.kinds import BOOLEAN, COUNT, DNS_LISTS, DOMAINS, DURATION, OVERRIDES, Setting, one_of
 
 __all__ = ["POLICY_LEAST", "POLICY_ROWS"]
 
@@ -60,6 +60,18 @@ POLICY_ROWS = (
         one_of("mark", "refuse"),
         "mark",
         "What mail is worth whose From names nobody with a domain; marked, it goes to the junk folder.",
+    ),
+    Setting(
+        "policy.forwarders",
+        DOMAINS,
+        [],
+        "Domains whose servers forward mail to you or run lists you are on, beside the well-known ones.",
+    ),
+    Setting(
+        "policy.dmarc_overrides",
+        OVERRIDES,
+        [],
+        "What to do with mail that fails DMARC, whatever its author's domain asks; the first fit counts.",
     ),
     Setting("policy.greylist", BOOLEAN, False, "Ask senders that are new here to come again later."),
     Setting("policy.greylist_wait", DURATION, "5m", "How long a new sender has to wait."),

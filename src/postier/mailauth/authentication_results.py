@@ -34,6 +34,7 @@ def render(
     spf: SpfResult | None = None,
     dkim: Sequence[DkimResult] | None = None,
     dmarc: DmarcResult | None = None,
+    dmarc_reason: str = "",
     arc: ArcResult | None = None,
     mail_from: str | None = None,
     helo: str = "",
@@ -45,7 +46,8 @@ def render(
 
     `authserv_id`: our own name. `mail_from`: the reverse-path as it was given, for smtp.mailfrom; `helo`: for
     the helo identity. `auth_user`: a client that logged in, for auth=pass (RFC 4954). `iprev`: the result
-    of reverse DNS and the name it found, "" for none (RFC 8601 2.7.3).
+    of reverse DNS and the name it found, "" for none (RFC 8601 2.7.3). `dmarc_reason`: why mail that fails is
+    treated as it is.
     """
     results: list[str] = []
     if auth_user:
@@ -60,7 +62,7 @@ def render(
         if not dkim:
             results.append("dkim=none")
     if dmarc is not None:
-        results.append(_dmarc(dmarc))
+        results.append(_dmarc(dmarc, dmarc_reason))
     if arc is not None and arc.result is not Arc.NONE:
         results.append(_arc(arc))
     lines = [_token_or_quoted(authserv_id), *(results or ["none"])]
@@ -101,10 +103,12 @@ def _dkim(signature: DkimResult) -> str:
     return _fold(parts + [f"{name}={_value(value)}" for name, value in props])
 
 
-def _dmarc(dmarc: DmarcResult) -> str:
+def _dmarc(dmarc: DmarcResult, reason: str) -> str:
     parts = [f"dmarc={dmarc.result.value}"]
     if dmarc.policy is not None and dmarc.record is not None:
         parts.append(_comment(f"p={dmarc.record.policy.value} policy={dmarc.policy.value}"))
+    if reason:
+        parts.append(f"reason={_quoted(reason)}")
     if dmarc.domain:
         parts.append(f"header.from={_value(dmarc.domain)}")
     if dmarc.policy is not None:

@@ -59,9 +59,16 @@ class DmarcResult:
 
     @property
     def effective_policy(self) -> Policy | None:
-        if self.policy is None or self.record is None or not self.record.testing:
+        """What is asked for at most."""
+        return self.policy_for(0)
+
+    def policy_for(self, sample: int) -> Policy | None:
+        """One step weaker with t=y (RFC 9989 4.7), and for messages whose `sample`, 0 to 99, is not below
+        the pct= of an older record (RFC 7489 6.6.4)."""
+        if self.policy is None or self.record is None:
             return self.policy
-        return _WEAKER[self.policy]
+        is_weaker = self.record.testing or sample >= self.record.pct
+        return _WEAKER[self.policy] if is_weaker else self.policy
 
 
 async def evaluate(

@@ -30,8 +30,9 @@ class DmarcRecord:
 
     `usable` is False where a policy can't be read and nobody asks for reports: DMARC is then not applied
     (RFC 9989 4.10.1), though the record still takes part in finding the organizational domain.
-    `psd`: "y", "n" or "u". `testing`: t=y. `pct`: 100 unless an RFC 7489 record says less; only reports tell
-    it, RFC 9989 has done away with it. `rua`, `ruf`: the URIs as they are, sizes (`!10m`) cut off.
+    `psd`: "y", "n" or "u". `testing`: t=y. `pct`: 100 unless an RFC 7489 record says less (6.6.4 there),
+    and it says nothing beside t=, which has taken its place.
+    `rua`, `ruf`: the URIs as they are, sizes (`!10m`) cut off.
     """
 
     usable: bool
@@ -80,7 +81,7 @@ def parse_dmarc_record(octets: bytes) -> DmarcRecord | None:
         failure_options=tags["fo"].lower() if _FLAGS.fullmatch(tags.get("fo", "-")) else "0",
         rua=rua,
         ruf=_uris(tags.get("ruf", "")),
-        pct=_percentage(tags.get("pct", "")),
+        pct=100 if "t" in tags else _percentage(tags.get("pct", "")),
         text=text,
     )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from postier.base.status import Reply
 from postier.filter.networks import is_inside, network_of, parse_ip
 from postier.filter.rates import exceeded_rate
 from postier.mailauth import verdict
 from postier.mailauth.dmarc import Dmarc
+from postier.mailauth.evaluation import evaluation_of
 from postier.mailauth.spf import Spf
 from postier.message.headers import HeaderFields
 from postier.smtp.inbound.dialogue import Dialogue, Transaction
-from postier.smtp.inbound.evidence import Arrived, evidence_of, spf_of
+from postier.smtp.inbound.evidence import Arrived, Evidence, evidence_of, spf_of
 from postier.smtp.inbound.outcome import Defer, Mark, Outcome, Refuse
 
 __all__ = ["MAX_HOPS", "dkim", "dmarc", "does_not_loop", "has_one_author", "is_not_too_fast", "spf"]
@@ -98,9 +101,37 @@ async def dmarc(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) 
     evidence = await evidence_of(dialogue, transaction, arrived)
     if evidence.dmarc.result is Dmarc.PERMERROR:
         return None  # not one author domain: has_one_author has spoken
-    decided = verdict.decide(evidence.spf, evidence.dkim, evidence.dmarc)
+    decided = verdict.decide(_found(transaction, arrived, evidence), dialogue.settings.policy.local)
+    transaction.evaluation = evaluation_of(
+        ip=dialogue.connection.peer[0],
+        helo=dialogue.helo,
+        envelope_from=transaction.reverse_path.rpartition("@")[2].lower(),
+        spf=evidence.spf,
+        dkim=evidence.dkim,
+        dmarc=evidence.dmarc,
+        arc=evidence.arc,
+        verdict=decided,
+    )
     if decided.reply is not None:
         return Refuse(decided.reply, decided.reason)
     if decided.action is verdict.Action.ACCEPT:
         return None
     return Mark("dmarc", decided.action.value, decided.reason, sets_aside=True)
+
+
+def _found(transaction: Transaction, arrived: Arrived, evidence: Evidence) -> verdict.Found:
+    """What only counts for mail that fails is only looked for there."""
+    if evidence.dmarc.result is not Dmarc.FAIL:
+        return verdict.Found(evidence.spf, evidence.dkim, evidence.dmarc, evidence.arc)
+    lists = HeaderFields(arrived.incoming.header).all(b"list-id")
+    mailboxes = arrived.analysis.author_mailboxes
+    return verdict.Found(
+        evidence.spf,
+        evidence.dkim,
+        evidence.dmarc,
+        evidence.arc,
+        author=f"{mailboxes[0].local_part}@{evidence.dmarc.domain}" if mailboxes else "",
+        list_id=lists[0] if len(lists) == 1 else None,
+        reverse_path=transaction.reverse_path,
+        sample=crc32(transaction.trace_id.encode()) % 100,
+    )

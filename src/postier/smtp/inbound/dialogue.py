@@ -20,6 +20,7 @@ from postier.base.status import Reply
 from postier.blobs.api import Blobs
 from postier.dns.api import Resolver
 from postier.mailauth.dkim.sign import Signer
+from postier.mailauth.evaluation import Evaluation
 from postier.mailauth.spf import SpfResult
 from postier.net.api import Connection
 from postier.smtp.inbound.incoming import Incoming
@@ -141,6 +142,7 @@ class Transaction:
     """One mail transaction; the next one, also after a failure, is another object.
 
     `marks`: what the checks so far noted, those of the connection first. `spf`: once somebody asked.
+    `evaluation`: what DMARC found and what followed, of mail from strangers once it is decided.
     `release_at`: not to leave before (RFC 4865), known once it is being accepted; 0 is at once.
     `left_out`: in LMTP, the answers to recipients (by their number) who did not get it while others did.
     """
@@ -151,6 +153,7 @@ class Transaction:
     recipients: list[Recipient] = field(default_factory=list)
     incoming: Incoming | None = None
     spf: SpfResult | None = None
+    evaluation: Evaluation | None = None
     release_at: int = 0
     left_out: dict[int, Reply] = field(default_factory=dict)
 

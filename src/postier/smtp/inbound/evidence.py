@@ -94,6 +94,7 @@ class Arrived:
             spf=self.evidence.spf,
             dkim=self.evidence.dkim,
             dmarc=self.evidence.dmarc,
+            dmarc_reason=transaction.evaluation.reason if transaction.evaluation is not None else "",
             arc=self.evidence.arc,
             mail_from=transaction.reverse_path or None,
             helo=dialogue.helo,

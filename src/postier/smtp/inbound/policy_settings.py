@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from postier.filter.dnsbl import DnsList
 from postier.filter.greylist import GreylistTimes
+from postier.mailauth.local_policy import LocalPolicy, Override
 
 __all__ = ["USUAL_POLICY", "PolicySettings"]
 
@@ -19,9 +20,10 @@ class PolicySettings:
     without a name that leads back to it. `helo`: a client's name that can't be its own; `helo_own_name`: one
     that is ours. `dnsbl`: lists to ask; from `dnsbl_refuse` on mail is refused, and the answers get
     `dnsbl_time`. `spf_fail`: the sender's domain says that the host is not its own. `no_author`: From names
-    no author's domain. `greylist`: put new senders off, but, with `greylist_passes_named`, not those whose
-    reverse DNS is in order. `sender_messages`, `sender_recipients`: of one sending domain or network in an
-    hour. `junk_weight`: what all marks together weigh in a message that goes to the junk folder.
+    no author's domain. `forwarders`, `dmarc_overrides`: see LocalPolicy. `greylist`: put new senders off,
+    but, with `greylist_passes_named`, not those whose reverse DNS is in order. `sender_messages`,
+    `sender_recipients`: of one sending domain or network in an hour. `junk_weight`: what all marks together
+    weigh in a message that goes to the junk folder.
     """
 
     greeting_delay: float = 0.0
@@ -35,6 +37,8 @@ class PolicySettings:
     dnsbl_time: float = 5.0
     spf_fail: str = "mark"
     no_author: str = "mark"
+    forwarders: tuple[str, ...] = ()
+    dmarc_overrides: tuple[Override, ...] = ()
     greylist: bool = False
     greylist_wait: int = 300
     greylist_window: int = 86_400
@@ -47,6 +51,10 @@ class PolicySettings:
     @property
     def greylist_times(self) -> GreylistTimes:
         return GreylistTimes(self.greylist_wait, self.greylist_window, self.greylist_keep)
+
+    @property
+    def local(self) -> LocalPolicy:
+        return LocalPolicy(frozenset(self.forwarders), self.dmarc_overrides)
 
 
 USUAL_POLICY = PolicySettings()
