@@ -118,6 +118,27 @@ def test_wake_and_idle_timeout(run: Runner) -> None:
     assert [type(item) for item in seen] == [Wake, Wake]
 
 
+def test_octets_one_by_one_do_not_put_the_timeout_off(run: Runner) -> None:
+    """Slow loris: a line that never ends holds a connection no longer than silence does."""
+
+    ended = asyncio.Event()
+
+    async def session(connection: StreamConnection) -> None:
+        with pytest.raises(IdleTimeout):
+            await connection.event(Lines(), 0.1)
+        ended.set()
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(400):
+            if ended.is_set():
+                return
+            writer.write(b"x")
+            await asyncio.sleep(0.01)
+        raise AssertionError("still waited for the end of the line")
+
+    run(with_server(session, client))
+
+
 def test_a_later_shorter_timeout_rings_in_time(run: Runner) -> None:
     async def session(connection: StreamConnection) -> None:
         core = Lines()

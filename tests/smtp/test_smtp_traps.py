@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from postier.smtp.inbound.dialogue import Role
+from postier.accounts.people import remove_person, set_password
+from postier.base.address import Address
+from postier.smtp.inbound import incoming
+from postier.smtp.inbound.dialogue import InboundServices, Role
+from postier.smtp.inbound.session import inbound_session
+from postier.testing.connection import MemoryConnection
 
 EHLO = b"EHLO a.example\r\n"
 LOGIN = b"AUTH PLAIN AGJvYkBiLmV4YW1wbGUAY29ycmVjdCBob3JzZQ==\r\n"
@@ -104,8 +110,85 @@ def test_a_hundred_thousand_recipients_are_refused_in_bounded_memory(world):
     rcpt = b"RCPT TO:<bob@b.example>\r\n" * 1000
     output, stored = converse(world, EHLO, b"MAIL FROM:<a@a.example>\r\n", *[rcpt] * 100, max_recipients=100)
     assert output.count("250 2.1.5") == 100
-    assert output.count("\r\n452 4.5.3 ") == 99_900
+    assert output.count("\r\n452 4.5.3 ") == 10_000
+    assert output.splitlines()[-1].startswith("421 4.5.3 Too many recipients were put off, closing")
     assert stored == []
+
+
+def test_recipients_that_are_put_off_end_the_dialogue_some_time(world):
+    """452 was answered without end; what was put off before a message that was taken does not count."""
+    limits = {"max_recipients": 2, "max_deferred_recipients": 5}
+    mail, rcpt = b"MAIL FROM:<a@a.example>\r\n", b"RCPT TO:<bob@b.example>\r\n"
+    whole = [mail + rcpt * 7 + b"DATA\r\n", STUFFED]
+    output, stored = converse(world, EHLO, *whole, *whole, mail + rcpt * 8 + b"DATA\r\n", **limits)
+    assert output.count("452 4.5.3") == 15
+    assert output.count(" accepted ") == len(stored) == 2
+    assert output.count("\r\n421 4.5.3 ") == output.count("closing") == 1
+
+
+def test_a_message_must_not_come_octet_by_octet_for_ever(world, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(incoming, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    async def play(size: int, seconds: float) -> str:
+        async with world.opened(**TRUST) as (settings, services):
+            connection = MemoryConnection()
+            connection.start(inbound_session(settings, services, Role.MX))
+            connection.feed(EHLO)
+            await connection.quiet()
+            connection.feed(ENVELOPE + b"DATA\r\n")
+            await connection.quiet()
+            connection.feed(b"From: a@a.example\r\n\r\n".ljust(size - 3, b"x"))
+            await connection.quiet()
+            connection.output()
+            now[0] += seconds
+            connection.feed(b"x")
+            await connection.quiet()
+            connection.feed(b"y\r\n.\r\n")
+            await connection.quiet()
+            return (connection.output() + await connection.finish()).decode()
+
+    slowest, patience = incoming.SLOWEST, incoming.PATIENCE
+    assert " accepted " in asyncio.run(play(100, patience))
+    assert asyncio.run(play(100, patience + 1)).startswith("421 4.4.2 The message comes too slowly")
+    assert " accepted " in asyncio.run(play(int(slowest * (patience + 1)) + 3, patience + 1))
+
+
+@pytest.mark.parametrize("change", ["password", "off", "removed"])
+def test_a_session_does_not_outlive_its_login(world, change: str):
+    """Who stole a password must stop when it is changed, not when he likes to hang up."""
+    mail = b"MAIL FROM:<bob@b.example>\r\nRCPT TO:<x@else.example>\r\nDATA\r\n"
+    text = b"From: bob@b.example\r\n\r\nspam\r\n.\r\n"
+
+    async def revoke(services: InboundServices) -> None:
+        bob = Address.parse("bob@b.example")
+        account = await services.store.reader.account_named("bob@b.example")
+        assert account is not None
+        if change == "password":
+            await set_password(services.store, bob, "other")
+        elif change == "off":
+            await services.store.transact(lambda tx: tx.set_account_enabled(account.account_id, False))
+        else:
+            await remove_person(services.store, bob)
+
+    async def play() -> str:
+        async with world.opened() as (settings, services):
+            connection = MemoryConnection(tls=True)
+            connection.start(inbound_session(settings, services, Role.SUBMISSION))
+            for packet in (EHLO, LOGIN, mail, text):
+                await connection.quiet()
+                connection.feed(packet)
+            await connection.quiet()
+            assert b" accepted " in connection.output()
+            await revoke(services)
+            connection.feed(mail)
+            await connection.quiet()
+            connection.feed(text)
+            return (connection.output() + await connection.finish()).decode()
+
+    output = asyncio.run(play())
+    assert output.startswith("421 4.7.0 Log in again")
+    assert output.count("\r\n") == 1
 
 
 @pytest.mark.parametrize(

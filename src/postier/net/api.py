@@ -88,7 +88,7 @@ class ConnectionLost(Exception):
 
 
 class IdleTimeout(Exception):
-    """Nothing came within the time that `event` was given."""
+    """No event came within the time that `event` was given, however many octets did."""
 
 
 class Wake:
@@ -152,9 +152,9 @@ class Connection(Protocol):
         closed, and when the server stops and the peer pauses (the driver has said goodbye then).
 
         Before waiting, sends `core.outgoing()`. Returns a Wake if `wake()` was called since the last call
-        and the core has no event. Raises IdleTimeout after `timeout` seconds without input and
-        ConnectionLost if the connection broke. Input that waits is bounded: the socket is not read
-        while the session is busy and 256 KiB wait.
+        and the core has no event. Raises IdleTimeout after `timeout` seconds of waiting for one event, also
+        where its octets come one by one, and ConnectionLost if the connection broke. Input that waits is
+        bounded: the socket is not read while the session is busy and 256 KiB wait.
         """
         ...
 

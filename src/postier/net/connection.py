@@ -173,6 +173,7 @@ class StreamConnection(asyncio.Protocol):
         return self._secured
 
     async def event(self, core: Core[Event], timeout: float) -> Event | Wake | None:
+        until = 0.0
         while True:
             found = core.next_event()
             if found is not None:
@@ -201,7 +202,8 @@ class StreamConnection(asyncio.Protocol):
             if self._retiring:
                 await self._last_wait()
             else:
-                await self._wait(timeout)
+                until = until or self._loop.time() + timeout
+                await self._wait(until)
 
     def wake(self) -> None:
         self._woken = True
@@ -453,9 +455,9 @@ class StreamConnection(asyncio.Protocol):
         except ValueError as error:
             raise self._break(str(error)) from error
 
-    async def _wait(self, timeout: float) -> None:
+    async def _wait(self, until: float) -> None:
         waiter = self._waiter = self._loop.create_future()
-        self._deadline = self._loop.time() + timeout
+        self._deadline = until
         if self._timer is None or self._timer_at > self._deadline:
             self._arm(self._deadline)
         try:
@@ -465,10 +467,10 @@ class StreamConnection(asyncio.Protocol):
 
     async def _last_wait(self) -> None:
         """Wait for a peer in the middle of something; one that has said nothing for a while is dismissed."""
-        patience = self._last_input + RETIRE_AFTER - self._loop.time()
+        until = self._last_input + RETIRE_AFTER
         try:
-            if patience > 0:
-                await self._wait(patience)
+            if until > self._loop.time():
+                await self._wait(until)
                 return
         except IdleTimeout:
             pass  # it has paused long enough; nobody is told that it was idle

@@ -277,9 +277,9 @@ class MemoryConnection(StreamConnection):
         waits_for = (self._waiter, self._drained)
         return any(future is not None and not future.done() for future in waits_for)
 
-    async def _wait(self, timeout: float) -> None:
+    async def _wait(self, until: float) -> None:
         asyncio.get_running_loop().call_soon(self._parked.set)
-        await super()._wait(timeout)
+        await super()._wait(until)
 
     async def drain(self) -> None:
         asyncio.get_running_loop().call_soon(self._parked.set)

@@ -70,6 +70,8 @@ class InboundSettings:
     `starttls`: a certificate is there. `trust_loopback`: this server serves the loopback alone, so logging
     in needs no TLS, and neither DNS nor manners are checked. `timeout`: seconds without input (RFC 5321
     4.5.3.2.7). `max_refused_recipients`: unknown or foreign addresses before we hang up (address harvest).
+    `max_deferred_recipients`: put off since the last message that was accepted, before we hang up: who takes
+    no notice of 452 would go on for ever.
     `dns_time`: seconds that the checks of one message may wait for the DNS, all together.
     `lmtp_from`: who may hand mail over by LMTP, beside those at a Unix socket.
     `xclient_from`: proxies that may say whom they speak for.
@@ -90,6 +92,7 @@ class InboundSettings:
     max_errors: int = 20
     max_login_failures: int = 5
     max_refused_recipients: int = 100
+    max_deferred_recipients: int = 10_000
     dns_time: float = 20.0
     normalise_newlines: bool = False
     srs: bool = True
@@ -182,6 +185,7 @@ class Dialogue:
     account: Account | None = None
     login_failures: int = 0
     refused_recipients: int = 0
+    deferred_recipients: int = 0
     transaction: Transaction | None = None
     marks: tuple[Mark, ...] = NO_MARKS
     lookups: dict[str, asyncio.Task[Any]] = field(default_factory=dict)

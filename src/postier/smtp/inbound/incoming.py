@@ -15,13 +15,19 @@ from postier.blobs.api import Spool
 from postier.message.analysis import Analyser, Analysis
 from postier.message.headers import FIELD_KEPT, FIELDS_PARSED, HeaderFields
 
-__all__ = ["MAX_DROPPED", "MAX_HEADER", "BodyReader", "Incoming"]
+__all__ = ["MAX_DROPPED", "MAX_HEADER", "PATIENCE", "SLOWEST", "BodyReader", "Incoming"]
 
 MAX_HEADER = 1024 * 1024
 """Octets of a header section (Postfix takes a tenth of it)."""
 
 MAX_DROPPED = 64 * 1024 * 1024
 """Octets past the limit that are read and dropped, so that an honest client sees its refusal."""
+
+PATIENCE = 600.0
+"""Seconds in which a message may come as slowly as it likes."""
+
+SLOWEST = 500
+"""Octets a second from then on, in the mean: a connection must not be held by an octet now and then."""
 
 _TOO_BIG = Reply(552, "5.3.4", "The message is too big")
 _HEADER_TOO_BIG = Reply(552, "5.3.4", "The header section is too big")
@@ -79,6 +85,11 @@ class Incoming:
     def is_endless(self) -> bool:
         """So much came behind what made us refuse it that its end is not worth waiting for."""
         return self.fault is not None and self.size > self._limit + MAX_DROPPED
+
+    @property
+    def is_too_slow(self) -> bool:
+        seconds = time.monotonic() - self.began
+        return seconds > PATIENCE and self.size < seconds * SLOWEST
 
     async def write(self, chunk: bytes) -> None:
         """The next piece. Raises OSError."""

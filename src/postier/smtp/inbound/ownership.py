@@ -10,12 +10,28 @@ from postier.message.addresses import Mailbox, iter_mailboxes
 from postier.message.headers import HeaderFields
 from postier.smtp.inbound.dialogue import Dialogue, Transaction
 from postier.smtp.inbound.evidence import Arrived
-from postier.smtp.inbound.outcome import Outcome, Refuse
+from postier.smtp.inbound.outcome import Defer, Outcome, Refuse
+from postier.store.api import NoSuchAccount
 
-__all__ = ["agent_is_ones_own", "author_is_ones_own", "sender_is_ones_own"]
+__all__ = ["agent_is_ones_own", "author_is_ones_own", "is_still_let_in", "sender_is_ones_own"]
 
+_LOG_IN_AGAIN = Defer(Reply(421, "4.7.0", "Log in again"), "the login holds no more", closes=True)
 
 _AGENTS = ("Sender", "Resent-From", "Resent-Sender")
+
+
+async def is_still_let_in(dialogue: Dialogue, transaction: Transaction) -> Outcome:
+    """A session does not outlive its login: who stole a password stops when it is changed, or the account is
+    switched off or removed."""
+    account = dialogue.account
+    if account is None:
+        return None
+    try:
+        now = await dialogue.services.store.reader.account(account.account_id)
+    except NoSuchAccount:
+        return _LOG_IN_AGAIN
+    holds = now.enabled and now.password_hash == account.password_hash
+    return None if holds else _LOG_IN_AGAIN
 
 
 async def sender_is_ones_own(dialogue: Dialogue, transaction: Transaction) -> Outcome:

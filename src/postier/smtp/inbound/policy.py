@@ -93,6 +93,7 @@ CHECKS = (
     Check("helo", Stage.HELO, _MX, checks_connection.has_a_name_of_its_own, _unless_off("helo")),
     Check("size", Stage.MAIL, _ALL, checks_envelope.fits),
     Check("hold", Stage.MAIL, _PEOPLE, hold.can_be_held),
+    Check("login", Stage.MAIL, _PEOPLE, ownership.is_still_let_in),
     Check("own-sender", Stage.MAIL, _PEOPLE, ownership.sender_is_ones_own),
     Check("recipient-limit", Stage.RCPT, _ALL, checks_envelope.has_room_for_recipient),
     Check(

@@ -70,6 +70,8 @@ _START_TLS = Reply(220, "2.0.0", "Ready to start TLS")
 _BYE = Reply(221, "2.0.0", "Bye")
 _IDLE = Reply(421, "4.4.2", "Nothing came for too long, closing")
 _HARVEST = Reply(421, "4.7.0", "Too many unknown recipients, closing")
+_TOO_MANY = Reply(421, "4.5.3", "Too many recipients were put off, closing")
+_TOO_SLOW = Reply(421, "4.4.2", "The message comes too slowly, closing")
 _UNAVAILABLE = Reply(451, "4.3.0", "Not possible at the moment, try again later")
 _NO_SPACE = Reply(452, "4.3.1", "Not enough storage at the moment, try again later")
 _STOPPING = Reply(421, "4.3.2", "Service closing, try later")
@@ -254,8 +256,11 @@ class _InboundSession:
         refusal = await decide(dialogue.checks.rcpt, transaction, dialogue, transaction, to)
         if refusal is not None:
             dialogue.refused_recipients += refusal.reply.is_permanent
+            dialogue.deferred_recipients += refusal.reply.is_transient
             if dialogue.refused_recipients > dialogue.settings.max_refused_recipients:
                 refusal = Defer(_HARVEST, "address harvest", closes=True)
+            elif dialogue.deferred_recipients > dialogue.settings.max_deferred_recipients:
+                refusal = Defer(_TOO_MANY, "recipients without end", closes=True)
             self._refuse("RCPT", refusal, event.forward_path)
             return
         resolution = await to.resolution()
@@ -311,6 +316,8 @@ class _InboundSession:
         await incoming.write(event.data)
         if incoming.is_endless and incoming.fault is not None:
             self._core.hang_up(note_refusal(self._dialogue, incoming.fault, "endless", "DATA"))
+        elif incoming.is_too_slow:
+            self._core.hang_up(note_refusal(self._dialogue, _TOO_SLOW, "slow", "DATA"))
 
     async def _chunk_end(self, event: ChunkEnd) -> None:
         incoming = self._transaction.incoming or self._begin_message()
@@ -325,6 +332,8 @@ class _InboundSession:
         transaction = self._transaction
         incoming = transaction.incoming or self._begin_message()
         reply = await accept(self._dialogue, transaction, incoming)
+        if reply.is_positive:
+            self._dialogue.deferred_recipients = 0
         self._dialogue.abandon()
         self._core.reply(reply, transaction.left_out)
 
