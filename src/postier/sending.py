@@ -17,7 +17,7 @@ from postier.smtp.outbound.sts_fetch import PolicyFetcher
 from postier.smtp.outbound.tls_results import TlsResults
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
 
-__all__ = ["Outbound", "daily_limits", "open_outbound"]
+__all__ = ["Outbound", "daily_limits", "open_fetcher", "open_outbound"]
 
 SMTP_PORT = 25
 HTTPS_PORT = 443
@@ -39,7 +39,7 @@ def open_outbound(backend: Backend) -> Outbound:
     own = frozenset((address, SMTP_PORT + server.port_base) for address in server.bind)
     book = RouteBook(backend.store.reader)
     resolver = open_resolver(settings)
-    inside = bool(server.bind) and all(map(_is_loopback, server.bind))
+    inside = _is_inside(backend)
     routes = Routes(
         resolver,
         RouteSettings(
@@ -52,7 +52,7 @@ def open_outbound(backend: Backend) -> Outbound:
         clock=backend.clock,
     )
     results = TlsResults(backend.store, backend.clock)
-    policies = open_policies(backend, resolver, inside)
+    policies = open_policies(backend, resolver)
     transport = SmtpTransport(
         routes,
         policies,
@@ -67,10 +67,15 @@ def open_outbound(backend: Backend) -> Outbound:
     return Outbound(book, routes, transport, policies, results)
 
 
-def open_policies(backend: Backend, resolver: Resolver, inside: bool) -> PublishedTls:
-    """`inside`: this server and whom it talks to live on the loopback."""
+def open_fetcher(backend: Backend, resolver: Resolver) -> PolicyFetcher:
+    """Of the MTA-STS policies of others."""
+    inside = _is_inside(backend)
     port = HTTPS_PORT + backend.settings.server.port_base if inside else HTTPS_PORT
-    fetcher = PolicyFetcher(resolver, port=port, allow_private=inside)
+    return PolicyFetcher(resolver, port=port, allow_private=inside)
+
+
+def open_policies(backend: Backend, resolver: Resolver) -> PublishedTls:
+    fetcher = open_fetcher(backend, resolver)
     return PublishedTls(resolver, StsPolicies(resolver, fetcher, backend.store, backend.clock), backend.store)
 
 
@@ -78,6 +83,12 @@ def daily_limits(backend: Backend) -> DailyLimits:
     """Of each account that has none of its own."""
     smtp = backend.settings.smtp
     return DailyLimits(smtp.daily_recipients, smtp.daily_new_recipients)
+
+
+def _is_inside(backend: Backend) -> bool:
+    """Whether this server and all whom it talks to live on the loopback."""
+    bind = backend.settings.server.bind
+    return bool(bind) and all(map(_is_loopback, bind))
 
 
 def _is_loopback(address: str) -> bool:

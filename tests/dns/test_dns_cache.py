@@ -149,6 +149,7 @@ def test_types_are_kept_apart_and_cleared() -> None:
             lambda: cache.mx("a.test"),
             lambda: cache.txt("a.test"),
             lambda: cache.tlsa("a.test"),
+            lambda: cache.srv("a.test"),
             lambda: cache.ptr(IPv4Address("192.0.2.1")),
         ]
         for question in ask * 2:
@@ -158,4 +159,4 @@ def test_types_are_kept_apart_and_cleared() -> None:
         await cache.a("a.test")
         return asked * 10 + len(resolver.questions)
 
-    assert asyncio.run(run()) == 67
+    assert asyncio.run(run()) == 78

@@ -13,7 +13,7 @@ import dns.message
 import pytest
 
 from postier.base.clock import SystemClock
-from postier.dns.api import Mx, NotFound, TemporaryFailure, Tlsa
+from postier.dns.api import Mx, NotFound, Srv, TemporaryFailure, Tlsa
 from postier.dns.client import DnsClient, system_servers
 from postier.testing.dns import DnsServer, Zone
 
@@ -33,6 +33,7 @@ ZONE: dict[str, list[object]] = {
     "big.test": [("TXT", b"x" * 250) for _ in range(20)],
     "1.2.0.192.in-addr.arpa": [("PTR", "Mail.a.test")],
     "_25._tcp.mail.a.test": [("TLSA", (3, 1, 1, b"\x01" * 32))],
+    "_imaps._tcp.a.test": [("SRV", (0, 1, 993, "Mail.a.test")), ("SRV", (9, 0, 0, ""))],
     "late.test": ["TIMEOUT"],
 }
 
@@ -60,6 +61,7 @@ ANSWERS: list[tuple[str, Any, tuple[Any, ...]]] = [
     ("txt", "a.test", (LONG, b"v=spf1 -all")),
     ("ptr", ip_address("192.0.2.1"), ("mail.a.test",)),
     ("tlsa", "_25._tcp.mail.a.test", (Tlsa(3, 1, 1, b"\x01" * 32),)),
+    ("srv", "_imaps._tcp.a.test", (Srv(0, 1, 993, "mail.a.test"), Srv(9, 0, 0, ""))),
     ("aaaa", "_25._tcp.mail.a.test", ()),
     ("a", "_tcp.mail.a.test", ()),  # only names below it
     ("a", "localhost", (IPv4Address("127.0.0.1"),)),

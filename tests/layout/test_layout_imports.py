@@ -32,7 +32,7 @@ LAYERS = (
     {"jmap", "admin"},
     {"config"},
     {"services"},
-    {"app", "backend", "indexing", "sending", "supervisor", "demo"},
+    {"app", "backend", "indexing", "publishing", "sending", "supervisor", "demo"},
     {"cli"},
 )
 """Each may import those before it; within a layer the rooms know nothing of each other."""
@@ -43,7 +43,10 @@ ALLOWED_WITHIN = {
     ("app", "supervisor"),
     ("app", "backend"),
     ("app", "indexing"),
+    ("app", "publishing"),
     ("app", "sending"),
+    ("publishing", "backend"),
+    ("publishing", "sending"),
     ("sending", "backend"),
     ("indexing", "supervisor"),
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from postier.base.domain import Domain
 from postier.mailauth.dkim.keys import zone_file_strings
 
-__all__ = ["DnsRecord", "domain_records", "zone_lines"]
+__all__ = ["DnsRecord", "domain_records", "is_of_kind", "zone_lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,25 @@ class DnsRecord:
     value: str
     why: str
     required: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Its type, or what a TXT record is for: SPF, DKIM, DMARC, MTA-STS, TLS-RPT."""
+        return next((kind for kind in _MARKS if is_of_kind(kind, self.value)), self.type)
+
+
+_MARKS = {
+    "SPF": re.compile(r"v=spf1(?: |$)", re.IGNORECASE),
+    "DKIM": re.compile(r"v\s*=\s*DKIM1\s*(?:;|$)"),
+    "DMARC": re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)"),
+    "MTA-STS": re.compile(r"v=STSv1\s*;"),
+    "TLS-RPT": re.compile(r"v=TLSRPTv1\s*;"),
+}
+
+
+def is_of_kind(kind: str, text: str) -> bool:
+    """Whether a TXT record with this text is one of `kind` (see DnsRecord.kind)."""
+    return kind in _MARKS and _MARKS[kind].match(text) is not None
 
 
 def domain_records(

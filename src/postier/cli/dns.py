@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from postier.admin.dns_check import CheckedRecord, check_records
+from postier.admin.dns_check import CheckedRecord
 from postier.admin.records import DnsRecord, zone_lines
 from postier.backend import Backend, dns_records, open_resolver
 from postier.base.domain import Domain
@@ -21,6 +21,7 @@ from postier.cli.common import (
     print_table,
     with_backend,
 )
+from postier.publishing import check_dns
 
 
 @click.group("dns")
@@ -49,10 +50,14 @@ def records(domain: Domain, zone: bool, json_: bool, data: Path) -> None:
 @json_option
 @data_option
 def check(domain: Domain, json_: bool, data: Path) -> None:
-    """Compare DOMAIN's records with what the DNS says; exit code 1 if a required one is wrong."""
+    """Compare DOMAIN's records with what the world sees: what breaks, and what to change.
+
+    The exit code is 1 if a record that is needed is wrong.
+    """
 
     async def work(backend: Backend) -> list[CheckedRecord]:
-        return await check_records(open_resolver(backend.settings), await _records(backend, domain))
+        await _records(backend, domain)
+        return await check_dns(backend, open_resolver(backend.settings), domain)
 
     checked = with_backend(data, work)
     if json_:

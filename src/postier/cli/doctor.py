@@ -23,17 +23,20 @@ from postier.admin.diagnosis import (
     check_queue,
     check_validation,
 )
-from postier.admin.dns_check import CheckedRecord, check_records
+from postier.admin.dns_check import CheckedRecord
 from postier.admin.own_tlsa import check_tlsa
-from postier.backend import Backend, dns_records, open_resolver
+from postier.backend import Backend, open_resolver
 from postier.base.domain import Domain
 from postier.cli.common import Failure, data_option, json_option, print_json, print_table, with_backend
 from postier.config.settings import Settings
 from postier.dns.api import Resolver
+from postier.publishing import check_dns
 from postier.services import SERVICES, SMTP
 
 GREETINGS = {"smtp": b"220 ", "submission": b"220 ", "imap": b"* OK", "pop3": b"+OK"}
 ENOUGH_DISK = 1_000_000_000
+UNASKED = frozenset({"CNAME", "SRV", "TLSA"})
+"""Records that mail does without, and TLSA, which is compared with the certificate itself."""
 DNS_STATES = {"ok": "ok", "missing": "failed", "different": "failed", "unknown": "warning"}
 
 
@@ -125,8 +128,8 @@ async def _check_dns(backend: Backend) -> list[Finding]:
     resolver = open_resolver(backend.settings)
     findings: list[Finding] = []
     for domain in await backend.store.reader.domains():
-        records = [r for r in await dns_records(backend, Domain(domain.name)) if r.type != "TLSA"]
-        findings += map(_as_finding, await check_records(resolver, records))
+        checked = await check_dns(backend, resolver, Domain(domain.name))
+        findings += [_as_finding(one) for one in checked if one.record.type not in UNASKED]
     findings.append(await check_validation(resolver))
     findings.append(await _check_tlsa(backend, resolver))
     return findings + await check_lists(resolver, backend.settings.policy.dnsbl)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["Answer", "DnsError", "Mx", "NotFound", "Resolver", "TemporaryFailure", "Tlsa"]
+__all__ = ["Answer", "DnsError", "Mx", "NotFound", "Resolver", "Srv", "TemporaryFailure", "Tlsa"]
 
 Record = TypeVar("Record")
 
@@ -67,6 +67,16 @@ class Tlsa:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Srv:
+    """RFC 2782. `target` is "" where the service is not offered."""
+
+    priority: int
+    weight: int
+    port: int
+    target: str
+
+
 class Resolver(Protocol):
     """Every method raises NotFound or TemporaryFailure, nothing else; a bad name is NotFound."""
 
@@ -85,3 +95,5 @@ class Resolver(Protocol):
         ...
 
     async def tlsa(self, name: str) -> Answer[Tlsa]: ...
+
+    async def srv(self, name: str) -> Answer[Srv]: ...

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeVar
 
 from postier.base.clock import Clock
-from postier.dns.api import Answer, Mx, NotFound, Resolver, TemporaryFailure, Tlsa
+from postier.dns.api import Answer, Mx, NotFound, Resolver, Srv, TemporaryFailure, Tlsa
 
 __all__ = ["CachingResolver"]
 
@@ -56,6 +56,9 @@ class CachingResolver:
 
     async def tlsa(self, name: str) -> Answer[Tlsa]:
         return await self._ask("tlsa", name, self._resolver.tlsa)
+
+    async def srv(self, name: str) -> Answer[Srv]:
+        return await self._ask("srv", name, self._resolver.srv)
 
     def clear(self) -> None:
         """Forget everything, for an administrator who has just changed a record."""

@@ -26,7 +26,7 @@ import dns.rdatatype
 import dns.rrset
 
 from postier.base.clock import Clock
-from postier.dns.api import Answer, Mx, NotFound, TemporaryFailure, Tlsa
+from postier.dns.api import Answer, Mx, NotFound, Srv, TemporaryFailure, Tlsa
 
 __all__ = ["DnsClient", "system_servers"]
 
@@ -94,6 +94,13 @@ class DnsClient:
     async def tlsa(self, name: str) -> Answer[Tlsa]:
         return await self._ask(
             name, dns.rdatatype.TLSA, lambda rdata: Tlsa(rdata.usage, rdata.selector, rdata.mtype, rdata.cert)
+        )
+
+    async def srv(self, name: str) -> Answer[Srv]:
+        return await self._ask(
+            name,
+            dns.rdatatype.SRV,
+            lambda rdata: Srv(rdata.priority, rdata.weight, rdata.port, _host(rdata.target)),
         )
 
     async def _ask(

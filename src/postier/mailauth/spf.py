@@ -38,7 +38,7 @@ class SpfResult:
     `domain`: the one checked, A-labels, "" where there was none to check. `identity`: "mailfrom" or "helo",
     where the domain came from. `explanation`: the sender's own text for a fail (RFC 7208 6.2), None without.
     `mechanism`: the directive that matched as its record has it, "" without; `reason`: for the log, why it
-    is an error.
+    is an error. `lookups`: terms evaluated that ask the DNS (RFC 7208 4.6.4 allows 10).
     """
 
     result: Spf
@@ -47,6 +47,7 @@ class SpfResult:
     explanation: str | None = None
     mechanism: str = ""
     reason: str = ""
+    lookups: int = 0
 
 
 async def check_host(
@@ -75,11 +76,11 @@ async def check_host(
     try:
         result, record, final_domain = await check.evaluate(domain)
     except _Stop as stop:
-        return SpfResult(stop.result, domain, identity, reason=stop.reason)
+        return SpfResult(stop.result, domain, identity, reason=stop.reason, lookups=check.lookup_terms)
     explanation = None
     if result is Spf.FAIL and record is not None and record.explanation is not None:
         explanation = await check.explain(record.explanation, final_domain)
-    return SpfResult(result, domain, identity, explanation, check.matched)
+    return SpfResult(result, domain, identity, explanation, check.matched, lookups=check.lookup_terms)
 
 
 class _Stop(Exception):

@@ -6,7 +6,8 @@
     })
 
 A record is (type, value): A, AAAA, PTR, CNAME, NS: text; MX: (preference, exchange); TXT: text, bytes, or a
-list of them (the character-strings of one record); TLSA: (usage, selector, matching type, bytes). The value
+list of them (the character-strings of one record); TLSA: (usage, selector, matching type, bytes); SRV:
+(priority, weight, port, target). The value
 "TIMEOUT" makes questions of that type go unanswered, "TIMEOUT" in place of a record those of every type
 that has no record. A name that only has names below it exists (RFC 8020).
 """
@@ -31,7 +32,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.TXT
 import dns.rrset
 
-from postier.dns.api import Answer, Mx, NotFound, TemporaryFailure, Tlsa
+from postier.dns.api import Answer, Mx, NotFound, Srv, TemporaryFailure, Tlsa
 
 __all__ = ["DnsServer", "Zone", "ZoneResolver"]
 
@@ -107,6 +108,11 @@ def _mx(value: object) -> Mx:
     return Mx(preference, _host(exchange))
 
 
+def _srv(value: object) -> Srv:
+    priority, weight, port, target = cast("tuple[int, int, int, str]", value)
+    return Srv(priority, weight, port, _host(target))
+
+
 class ZoneResolver:
     """A Resolver over a zone; `questions` lists what was asked as (type, name), in order.
 
@@ -148,6 +154,9 @@ class ZoneResolver:
     async def tlsa(self, name: str) -> Answer[Tlsa]:
         return self._ask(name, "TLSA", lambda value: Tlsa(*cast("tuple[int, int, int, bytes]", value)))
 
+    async def srv(self, name: str) -> Answer[Srv]:
+        return self._ask(name, "SRV", _srv)
+
 
 def _rdata_text(kind: str, value: object) -> str:
     match kind:
@@ -157,6 +166,9 @@ def _rdata_text(kind: str, value: object) -> str:
         case "TLSA":
             usage, selector, matching_type, data = cast("tuple[int, int, int, bytes]", value)
             return f"{usage} {selector} {matching_type} {data.hex()}"
+        case "SRV":
+            record = _srv(value)
+            return f"{record.priority} {record.weight} {record.port} {record.target}."
         case "CNAME" | "PTR" | "NS":
             return f"{_host(value)}."
         case _:

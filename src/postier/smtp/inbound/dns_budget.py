@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeVar
 
-from postier.dns.api import Answer, DnsError, Mx, Resolver, TemporaryFailure, Tlsa
+from postier.dns.api import Answer, DnsError, Mx, Resolver, Srv, TemporaryFailure, Tlsa
 
 __all__ = ["MAX_QUESTIONS", "SIGNATURE_QUESTIONS", "SPF_QUESTIONS", "DnsBudget"]
 
@@ -62,6 +62,9 @@ class DnsBudget:
 
     async def tlsa(self, name: str) -> Answer[Tlsa]:
         return await self._ask(self._resolver.tlsa, name)
+
+    async def srv(self, name: str) -> Answer[Srv]:
+        return await self._ask(self._resolver.srv, name)
 
     async def ask_ahead(self, names: Iterable[str]) -> None:
         """Ask for the TXT records of all `names` at once; the cache behind us keeps what they say, so the
