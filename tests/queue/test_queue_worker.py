@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import postier.queue.worker as worker_module
 from postier.accounts.people import add_person
 from postier.base.address import Address
 from postier.queue.api import DeliveryResult, Envelope, Outcome, OutgoingMessage
@@ -419,6 +420,60 @@ def test_a_slow_destination_does_not_hold_the_others(world: Open) -> None:
             transport.go.set()
             await until(lambda: transport.by_destination["slow.example"] == 60)
             assert transport.most <= 30
+            worker.stop()
+            await running
+            assert await entries(w) == []
+
+    asyncio.run(go())
+
+
+def test_who_waits_for_a_silent_host_steps_aside(world: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "PATIENCE", 0.01)
+
+    async def go() -> None:
+        async with world() as w:
+            for i in range(10):
+                await w.enqueue(f"u@slow{i}.example")
+            await w.enqueue("u@fast.example")
+            transport = Blocking()
+            worker = worker_with(w, transport, concurrency=4)
+            running = asyncio.create_task(worker.run())
+            await until(lambda: "fast.example" in transport.by_destination)
+            for i in range(10, 20):
+                await w.enqueue(f"u@slow{i}.example")
+            # ASIDE times 4 places, and the 2 that those not tried yet may have
+            await until(lambda: transport.running == 14)
+            await asyncio.sleep(0.05)
+            assert transport.most == 14
+            transport.go.set()
+            await until(lambda: len(transport.by_destination) == 21)
+            worker.stop()
+            await running
+            assert await entries(w) == []
+
+    asyncio.run(go())
+
+
+def test_nothing_more_begins_for_a_host_that_is_waited_for(
+    world: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "PATIENCE", 0.01)
+
+    async def go() -> None:
+        async with world() as w:
+            await w.enqueue("u@slow.example")
+            transport = Blocking()
+            worker = worker_with(w, transport, concurrency=4)
+            running = asyncio.create_task(worker.run())
+            await until(lambda: bool(worker._aside))
+            for i in range(5):
+                await w.enqueue(f"u{i}@slow.example")
+            await w.enqueue("u@fast.example")
+            await until(lambda: "fast.example" in transport.by_destination)
+            await asyncio.sleep(0.05)
+            assert transport.by_destination["slow.example"] == 1
+            transport.go.set()
+            await until(lambda: transport.by_destination["slow.example"] == 6)
             worker.stop()
             await running
             assert await entries(w) == []

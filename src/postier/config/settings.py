@@ -135,7 +135,12 @@ SETTINGS = (
     Setting(
         "queue.delay_notice_after", DURATION, "4h", "Age at which the sender is told that a message waits."
     ),
-    Setting("queue.concurrency", COUNT, 100, "Deliveries of one worker at a time."),
+    Setting(
+        "queue.concurrency",
+        COUNT,
+        100,
+        "Deliveries of one worker at a time, not counting those that wait for a silent host.",
+    ),
     Setting(
         "suppression.bounces",
         COUNT,

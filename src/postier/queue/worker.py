@@ -33,6 +33,10 @@ LEASE = 3600
 
 SHARES = {Standing.PROVEN: 1.0, Standing.NEW: 0.5, Standing.FAILED: 0.1}
 """Of all places: hosts that may never answer leave the others to the living."""
+PATIENCE = 0.5
+"""Seconds, after which an attempt at a host that was not reached before steps aside, out of its place."""
+ASIDE = 3
+"""So many times the number of places may have stepped aside: they wait, and cost little else."""
 BATCH = 50
 PAGE = 500
 PER_SITE = 2 * max(KEPT.values())
@@ -55,7 +59,8 @@ log = Log("queue")
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """`name`: of this worker, the same after a restart. `hostname`: for reports. `drain_time`: seconds."""
+    """`name`: of this worker, the same after a restart. `hostname`: for reports. `drain_time`: seconds.
+    `concurrency`: places; who waits for a silent host has none (ASIDE)."""
 
     name: str
     hostname: str
@@ -84,6 +89,8 @@ class QueueWorker:
         self._tasks: dict[asyncio.Task[None], Turn] = {}
         self._running: Counter[str] = Counter()
         self._standings: Counter[Standing] = Counter()
+        self._aside: dict[asyncio.Task[None], str] = {}
+        self._silent: Counter[str] = Counter()
         self._turns = Turns(self._destinations.standing)
         self._rng = rng or random.Random()
         self._news = True
@@ -126,7 +133,7 @@ class QueueWorker:
 
     async def _turn(self) -> float:
         """Lease and start what fits. Returns the seconds until there may be more; 0: look again at once."""
-        free = self._settings.concurrency - len(self._tasks)
+        free = self._settings.concurrency - self._standings.total()
         if free <= 0:
             return LONGEST_WAIT
         try:
@@ -163,7 +170,7 @@ class QueueWorker:
         }
 
     def _claim(self, site: str) -> bool:
-        if self._running[site] >= self._destinations.window(site):
+        if site in self._silent or self._running[site] >= self._destinations.window(site):
             return False
         self._running[site] += 1
         return True
@@ -192,9 +199,31 @@ class QueueWorker:
         standing = self._destinations.standing(turn.site)
         self._standings[standing] += 1
         task.add_done_callback(functools.partial(self._ended, standing))
+        if standing is not Standing.PROVEN:
+            self._step_aside_later(task, standing)
+
+    def _step_aside_later(self, task: asyncio.Task[None], standing: Standing) -> None:
+        asyncio.get_running_loop().call_later(PATIENCE, self._step_aside, task, standing)
+
+    def _step_aside(self, task: asyncio.Task[None], standing: Standing) -> None:
+        """Its place is free for others, but none of its own site begins until it ends."""
+        if task.done():
+            return
+        if len(self._aside) >= ASIDE * self._settings.concurrency:
+            return self._step_aside_later(task, standing)
+        site = self._aside[task] = self._tasks[task].site
+        self._silent[site] += 1
+        self._standings[standing] -= 1
+        self._wakeup.set()
 
     def _ended(self, standing: Standing, task: asyncio.Task[None]) -> None:
-        self._standings[standing] -= 1
+        site = self._aside.pop(task, None)
+        if site is None:
+            self._standings[standing] -= 1
+        else:
+            self._silent[site] -= 1
+            if not self._silent[site]:
+                del self._silent[site]
         self._done(self._tasks.pop(task))
         self._wakeup.set()
 
