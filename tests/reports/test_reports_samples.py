@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from postier.reports import aggregate
 from postier.reports.limits import Budget, Unreadable
 from postier.reports.read import Report, read_report
 from postier.store.reports import AggregateReport, FailureReport, TlsReport
@@ -120,3 +121,12 @@ def test_tls_reports() -> None:
     )
     assert [one.sessions for one in policy.failures] == [100, 200, 3]
     assert policy.failures[2].reason == "X509_V_ERR_PROXY_PATH_LENGTH_EXCEEDED"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_plain_records_are_read_as_the_xml_reader_reads_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = read(path)
+    monkeypatch.setattr(aggregate, "plain_rows", lambda *_: None)
+    assert read(path) == short

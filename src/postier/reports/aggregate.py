@@ -10,21 +10,23 @@ import hashlib
 
 from postier.reports.limits import Budget, Unreadable
 from postier.reports.markup import read_markup
-from postier.reports.words import clean, host, moment, number, source_address, word
-from postier.store.reports import AggregateReport, AuthDkim, AuthSpf, Override, PublishedPolicy, ReportRow
+from postier.reports.records import Node, plain_rows, row_of, too_many_rows
+from postier.reports.words import host, moment, word
+from postier.store.reports import AggregateReport, PublishedPolicy, ReportRow
 
 __all__ = ["read_aggregate"]
 
-_AUTHENTICATIONS = 100
-"""Signatures or SPF results of one row that are kept."""
-_REASONS = 20
 _ERRORS = 20
 
 
 def read_aggregate(text: str, budget: Budget) -> AggregateReport:
     """Raises Unreadable."""
     sections = _Sections(budget)
-    read_markup(text, sections, budget)
+    start, end = text.find("<record>"), text.rfind("</record>") + len("</record>")
+    rows = plain_rows(text, start, end, budget) if 0 <= start < end else None
+    read_markup(text if rows is None else text[:start] + text[end:], sections, budget)
+    if rows is not None:
+        sections.rows = rows
     if not sections.metadata and not sections.policy and not sections.rows:
         raise Unreadable("the XML is no DMARC report")
     metadata, dates = sections.metadata, sections.metadata.child("date_range")
@@ -47,62 +49,26 @@ def read_aggregate(text: str, budget: Budget) -> AggregateReport:
     )
 
 
-class _Node:
-    """An element: its own text, and its children by name."""
-
-    __slots__ = ("children", "pieces")
-
-    def __init__(self) -> None:
-        self.children: dict[str, list[_Node]] = {}
-        self.pieces = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.children)
-
-    @property
-    def own(self) -> str:
-        return clean(self.pieces)
-
-    def all(self, name: str) -> list[_Node]:
-        return self.children.get(name, [])
-
-    def child(self, name: str) -> _Node:
-        found = self.children.get(name)
-        return found[0] if found else _EMPTY
-
-    def raw(self, name: str) -> str:
-        """The text of a child as it stands; of several the first that has any."""
-        for node in self.children.get(name, ()):
-            if node.pieces:
-                return node.pieces
-        return ""
-
-    def text(self, name: str) -> str:
-        return clean(self.raw(name))
-
-
-_EMPTY = _Node()
-
-
 class _Sections:
     """A Collector of the three kinds of sections below the root; a record becomes a row at its end."""
 
     def __init__(self, budget: Budget) -> None:
+        self._budget = budget
         self._limits = budget.limits
         self.reset()
 
     def reset(self) -> None:
         self.complete = False
-        self.metadata = _Node()
-        self.policy = _Node()
+        self.metadata = Node()
+        self.policy = Node()
         self.rows: list[ReportRow] = []
-        self._path: list[_Node] = []
+        self._path: list[Node] = []
         self._nodes = 0
         self._room = 0
 
     def start(self, name: str) -> None:
         path = self._path
-        node = _Node()
+        node = Node()
         if path:
             if len(path) == 1:
                 self._nodes = 0
@@ -133,8 +99,8 @@ class _Sections:
         if depth == 1:
             if name == "record":
                 if len(self.rows) == self._limits.rows:
-                    raise Unreadable(f"it has more than {self._limits.rows} rows")
-                self.rows.append(_row(node))
+                    raise too_many_rows(self._budget)
+                self.rows.append(row_of(node))
             elif name == "report_metadata":
                 self.metadata = self.metadata or node
             elif name == "policy_published":
@@ -165,53 +131,3 @@ def _policy(sections: _Sections) -> PublishedPolicy:
 
 def _alignment(text: str) -> str:
     return "s" if word(text)[:1] == "s" else "r"
-
-
-_DISPOSITIONS = {"": "none", "pass": "pass", "none": "none", "quarantine": "quarantine", "reject": "reject"}
-
-
-def _row(record: _Node) -> ReportRow:
-    row = record.child("row")
-    evaluated = row.child("policy_evaluated")
-    names = record.child("identifiers") or record.child("identities")
-    auth = record.child("auth_results")
-    spf = tuple(map(_spf, auth.all("spf")[:_AUTHENTICATIONS]))
-    envelope_from = host(names.raw("envelope_from"))
-    if not envelope_from and spf and spf[-1].scope == "mfrom":
-        envelope_from = spf[-1].domain
-    disposition = word(evaluated.raw("disposition"))
-    return ReportRow(
-        source=source_address(row.raw("source_ip")),
-        messages=number(row.raw("count"), 1),
-        disposition=_DISPOSITIONS.get(disposition, "none"),
-        dkim="pass" if word(evaluated.raw("dkim")) == "pass" else "fail",
-        spf="pass" if word(evaluated.raw("spf")) == "pass" else "fail",
-        header_from=host(names.raw("header_from")),
-        envelope_from=envelope_from,
-        envelope_to=host(names.raw("envelope_to")),
-        overrides=tuple(map(_override, evaluated.all("reason")[:_REASONS]))
-        if "reason" in evaluated.children
-        else (),
-        auth_dkim=tuple(map(_dkim, auth.all("dkim")[:_AUTHENTICATIONS])),
-        auth_spf=spf,
-    )
-
-
-def _dkim(node: _Node) -> AuthDkim:
-    return AuthDkim(
-        host(node.raw("domain")),
-        clean(node.raw("selector"), 100),
-        word(node.raw("result"), "none"),
-        clean(node.raw("human_result")),
-    )
-
-
-def _spf(node: _Node) -> AuthSpf:
-    scope = "helo" if word(node.raw("scope")) == "helo" else "mfrom"
-    return AuthSpf(
-        host(node.raw("domain")), scope, word(node.raw("result"), "none"), clean(node.raw("human_result"))
-    )
-
-
-def _override(node: _Node) -> Override:
-    return Override(word(node.raw("type"), "other"), clean(node.raw("comment")))

@@ -12,6 +12,8 @@ __all__ = ["clean", "host", "moment", "number", "source_address", "word"]
 TEXT = 500
 WORD = 40
 _MOST = 2**53
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}")
 _NUMBER = re.compile(r"\s*+([+-]?[0-9]{1,20})(?:\.[0-9]*+)?\s*+")
 
 
@@ -61,6 +63,8 @@ def moment(text: object) -> int:
 @functools.lru_cache(maxsize=4096)
 def source_address(text: str) -> str:
     """An IP address in its usual form, IPv4 where it is mapped into IPv6; what is none stays as written."""
+    if _IPV4.fullmatch(text):
+        return text
     text = clean(text, 100).strip("[]")
     try:
         address = ipaddress.ip_address(text)

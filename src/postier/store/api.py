@@ -28,6 +28,24 @@ from postier.store.report_sending import (
     ReportSendingTx,
     ReportTarget,
 )
+from postier.store.reports import (
+    AggregateReport,
+    AuthDkim,
+    AuthSpf,
+    FailureReport,
+    Override,
+    PublishedPolicy,
+    ReportHead,
+    ReportReader,
+    ReportRow,
+    ReportTx,
+    RowTotal,
+    TlsFailure,
+    TlsPolicyResult,
+    TlsReport,
+    TlsReported,
+    UnreadableReport,
+)
 from postier.store.routing import (
     MailRoute,
     RouteHost,
@@ -113,10 +131,13 @@ __all__ = [
     "AccountId",
     "AccountKind",
     "AddressTarget",
+    "AggregateReport",
     "AlreadyExists",
     "Annotation",
     "AnnotationChange",
     "AnnotationTotals",
+    "AuthDkim",
+    "AuthSpf",
     "BlobId",
     "Changes",
     "DirectoryAddress",
@@ -126,6 +147,7 @@ __all__ = [
     "Domain",
     "Due",
     "Facts",
+    "FailureReport",
     "FetchedPolicy",
     "Flag",
     "FlagChange",
@@ -145,6 +167,8 @@ __all__ = [
     "NoSuchMailbox",
     "OutOfKeywords",
     "OverQuota",
+    "Override",
+    "PublishedPolicy",
     "QueueEntry",
     "QueueFigures",
     "QueueRecipient",
@@ -152,15 +176,20 @@ __all__ = [
     "QueueTotal",
     "Reader",
     "RecipientState",
+    "ReportHead",
     "ReportOutcome",
+    "ReportReader",
+    "ReportRow",
     "ReportSendingReader",
     "ReportSendingTx",
     "ReportTarget",
+    "ReportTx",
     "RouteHost",
     "RouteTls",
     "RouteTransport",
     "RoutingReader",
     "RoutingTx",
+    "RowTotal",
     "SendAs",
     "Sent",
     "SentReader",
@@ -178,11 +207,16 @@ __all__ = [
     "SuppressionReader",
     "SuppressionTx",
     "TlsContract",
+    "TlsFailure",
+    "TlsPolicyResult",
+    "TlsReport",
+    "TlsReported",
     "TlsResult",
     "TransportSecurityReader",
     "TransportSecurityTx",
     "Tx",
     "Uid",
+    "UnreadableReport",
 ]
 
 Result = TypeVar("Result")
@@ -195,6 +229,7 @@ class Reader(
     SentReader,
     TransportSecurityReader,
     ReportSendingReader,
+    ReportReader,
     Protocol,
 ):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
@@ -444,7 +479,15 @@ class Reader(
 
 
 class Tx(
-    Reader, RoutingTx, SuppressionTx, GreylistTx, SentTx, TransportSecurityTx, ReportSendingTx, Protocol
+    Reader,
+    RoutingTx,
+    SuppressionTx,
+    GreylistTx,
+    SentTx,
+    TransportSecurityTx,
+    ReportSendingTx,
+    ReportTx,
+    Protocol,
 ):
     """Reading and changing within one transaction: all of it happens, or nothing."""
 

@@ -5,7 +5,7 @@ Moments are in seconds since 1970; texts are of one line, without control charac
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 __all__ = [
     "AggregateReport",
@@ -14,10 +14,16 @@ __all__ = [
     "FailureReport",
     "Override",
     "PublishedPolicy",
+    "ReportHead",
+    "ReportReader",
     "ReportRow",
+    "ReportTx",
+    "RowTotal",
     "TlsFailure",
     "TlsPolicyResult",
     "TlsReport",
+    "TlsReported",
+    "UnreadableReport",
 ]
 
 
@@ -142,3 +148,97 @@ class TlsReport(NamedTuple):
     end: int
     contact: str
     policies: tuple[TlsPolicyResult, ...]
+
+
+class ReportHead(NamedTuple):
+    """A stored aggregate report without its rows."""
+
+    report: int
+    org: str
+    report_id: str
+    domain: str
+    begin: int
+    end: int
+    received: int
+    policy: PublishedPolicy
+    rows: int
+    messages: int
+
+
+class RowTotal(NamedTuple):
+    """Rows of a domain's reports that differ in number of messages alone. `first`, `last`: when the oldest of
+    these reports begins, and the newest ends; `orgs`: how many say so."""
+
+    row: ReportRow
+    first: int
+    last: int
+    orgs: int
+
+
+class TlsReported(NamedTuple):
+    """What one stored report says about one policy of ours."""
+
+    org: str
+    begin: int
+    end: int
+    policy: TlsPolicyResult
+
+
+class UnreadableReport(NamedTuple):
+    """What came as a report, from `origin`, and could not be read; `size` in octets."""
+
+    report: int
+    origin: str
+    reason: str
+    received: int
+    size: int
+
+
+class ReportReader(Protocol):
+    """`since`: reports that end then or later. `domain`: "" for all."""
+
+    async def report_heads(self, domain: str, since: int, limit: int = 100_000) -> list[ReportHead]:
+        """The newest `limit`, by their end."""
+        ...
+
+    async def report_rows(self, report: int) -> list[ReportRow]: ...
+
+    async def row_totals(self, domain: str, since: int, limit: int = 100_000) -> list[RowTotal]:
+        """Those of most messages, largest first."""
+        ...
+
+    async def failure_reports(self, domain: str, since: int, limit: int = 1000) -> list[FailureReport]:
+        """The newest, by when they were received."""
+        ...
+
+    async def tls_reported(self, domain: str, since: int, limit: int = 10_000) -> list[TlsReported]:
+        """The newest, by their end."""
+        ...
+
+    async def unreadable_reports(self, limit: int = 1000) -> list[UnreadableReport]:
+        """The newest."""
+        ...
+
+    async def unreadable_content(self, report: int) -> bytes | None: ...
+
+
+class ReportTx(ReportReader, Protocol):
+    """Adding says False, and changes nothing, where the same is there already."""
+
+    async def add_aggregate_report(self, report: AggregateReport, received: int) -> bool:
+        """The same: of equal org, report id and domain."""
+        ...
+
+    async def add_failure_report(self, report: FailureReport, received: int) -> bool: ...
+
+    async def add_tls_report(self, report: TlsReport, received: int) -> bool:
+        """The same: of equal org and report id."""
+        ...
+
+    async def add_unreadable_report(
+        self, origin: str, reason: str, content: bytes, received: int
+    ) -> bool: ...
+
+    async def forget_reports(self, before: int) -> int:
+        """Remove all that ended, or was received, earlier. Returns how many."""
+        ...

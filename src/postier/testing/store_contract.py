@@ -40,6 +40,7 @@ from postier.testing.store_greylist_contract import GreylistContract
 from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_person, letter, on_store
 from postier.testing.store_journal_contract import JournalContract
 from postier.testing.store_report_sending_contract import ReportSendingContract
+from postier.testing.store_reports_contract import ReportsContract
 from postier.testing.store_routing_contract import RoutingContract
 from postier.testing.store_search_contract import SearchContract
 from postier.testing.store_sending_contract import SendingContract
@@ -87,6 +88,7 @@ class StoreContract(
     SendingContract,
     TransportSecurityContract,
     ReportSendingContract,
+    ReportsContract,
 ):
     """The suite: mailboxes, messages and transactions here, people and outgoing mail in its bases."""
 

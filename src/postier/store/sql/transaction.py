@@ -13,6 +13,7 @@ from postier.store.sql.meta import MetaReader, MetaTx
 from postier.store.sql.queue import QueueReader, QueueTx
 from postier.store.sql.queue_totals import QueueTotalsReader
 from postier.store.sql.report_sending import ReportSendingReader, ReportSendingTx
+from postier.store.sql.reports import ReportReader, ReportTx
 from postier.store.sql.rights import RightsReader, RightsTx
 from postier.store.sql.routing import RoutingReader, RoutingTx
 from postier.store.sql.search import SearchReader
@@ -43,6 +44,7 @@ class SqlReader(
     SentReader,
     TransportSecurityReader,
     ReportSendingReader,
+    ReportReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
@@ -66,5 +68,6 @@ class SqlTx(
     SentTx,
     TransportSecurityTx,
     ReportSendingTx,
+    ReportTx,
 ):
     """`store.api.Tx` over a connection that is inside a transaction."""

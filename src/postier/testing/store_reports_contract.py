@@ -1,0 +1,135 @@
+"""What every engine promises of stored reports; part of StoreContract."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from postier.store.api import (
+    AggregateReport,
+    AuthDkim,
+    AuthSpf,
+    FailureReport,
+    Override,
+    PublishedPolicy,
+    ReportRow,
+    TlsFailure,
+    TlsPolicyResult,
+    TlsReport,
+    Tx,
+)
+from postier.testing.store_helpers import Opened, on_store
+
+__all__ = ["ReportsContract"]
+
+ROW = ReportRow(
+    "192.0.2.1",
+    3,
+    "none",
+    "pass",
+    "fail",
+    "a.example",
+    "bounce.a.example",
+    "b.example",
+    (Override("forwarded", "known \N{SNOWMAN}"),),
+    (AuthDkim("a.example", "s1", "pass"),),
+    (AuthSpf("bounce.a.example", "mfrom", "softfail", "why"),),
+)
+REPORT = AggregateReport("Org", "1", PublishedPolicy("a.example", "none"), 100, 200, (ROW, ROW))
+
+
+def adding(report: AggregateReport) -> Callable[[Tx], Awaitable[bool]]:
+    return lambda tx: tx.add_aggregate_report(report, 1)
+
+
+class ReportsContract:
+    @on_store
+    async def test_a_report_comes_back_with_its_rows(self, opened: Opened) -> None:
+        store = opened.store
+        assert await store.transact(lambda tx: tx.add_aggregate_report(REPORT, 250))
+        (head,) = await store.reader.report_heads("a.example", 200)
+        assert head[1:7] == ("Org", "1", "a.example", 100, 200, 250)
+        assert (head.policy, head.rows, head.messages) == (REPORT.policy, 2, 6)
+        assert await store.reader.report_rows(head.report) == [ROW, ROW]
+        assert await store.reader.report_heads("", 200) == [head]
+        assert await store.reader.report_heads("", 201) == []
+        assert await store.reader.report_heads("b.example", 0) == []
+
+    @on_store
+    async def test_a_report_counts_once(self, opened: Opened) -> None:
+        store = opened.store
+        for report, new in (
+            (REPORT, True),
+            (REPORT._replace(begin=1, rows=()), False),
+            (REPORT._replace(report_id="2"), True),
+            (REPORT._replace(org="Other"), True),
+            (REPORT._replace(policy=PublishedPolicy("b.example")), True),
+        ):
+            assert await store.transact(adding(report)) is new
+        assert len(await store.reader.report_heads("", 0)) == 4
+
+    @on_store
+    async def test_rows_that_say_the_same_are_summed(self, opened: Opened) -> None:
+        store = opened.store
+        other = ROW._replace(source="192.0.2.2", auth_dkim=())
+        later = REPORT._replace(org="Other", begin=300, end=400, rows=(ROW._replace(messages=1), other))
+        for report in (REPORT, later):
+            await store.transact(adding(report))
+        first, second = await store.reader.row_totals("a.example", 0)
+        assert first.row == ROW._replace(messages=7, envelope_to="")
+        assert first[1:] == (100, 400, 2)
+        assert second.row == other._replace(envelope_to="")
+        assert second[1:] == (300, 400, 1)
+        assert [one.row.messages for one in await store.reader.row_totals("", 300)] == [3, 1]
+        assert len(await store.reader.row_totals("", 0, 1)) == 1
+
+    @on_store
+    async def test_failure_reports_are_kept_once(self, opened: Opened) -> None:
+        store = opened.store
+        report = FailureReport(
+            "auth-failure", "a.example", "192.0.2.1", 50, "dmarc", (("source-ip", "x"),), "H"
+        )
+        for new in (True, False):
+            assert await store.transact(lambda tx: tx.add_failure_report(report, 60)) is new
+        assert await store.transact(lambda tx: tx.add_failure_report(report._replace(headers=""), 70))
+        assert await store.reader.failure_reports("a.example", 0) == [report._replace(headers=""), report]
+        assert await store.reader.failure_reports("", 61, 1) == [report._replace(headers="")]
+
+    @on_store
+    async def test_tls_reports_are_kept_once(self, opened: Opened) -> None:
+        store = opened.store
+        failure = TlsFailure("certificate-expired", 2, "192.0.2.1", "mx.a.example")
+        policies = (
+            TlsPolicyResult("a.example", "sts", 5, 2, (failure,)),
+            TlsPolicyResult("b.example", "tlsa", 1, 0),
+        )
+        report = TlsReport("Org", "1", 100, 200, "c@org.example", policies)
+        for new in (True, False):
+            assert await store.transact(lambda tx: tx.add_tls_report(report, 250)) is new
+        found = await store.reader.tls_reported("", 200)
+        assert [one.policy for one in found] == list(policies)
+        (one,) = await store.reader.tls_reported("a.example", 0)
+        assert one == ("Org", 100, 200, policies[0])
+        assert await store.reader.tls_reported("", 201) == []
+
+    @on_store
+    async def test_what_could_not_be_read_is_kept_with_its_reason(self, opened: Opened) -> None:
+        store = opened.store
+        for new in (True, False):
+            added = await store.transact(lambda tx: tx.add_unreadable_report("a.xml", "no XML", b"\0\xff", 9))
+            assert added is new
+        (one,) = await store.reader.unreadable_reports()
+        assert one[1:] == ("a.xml", "no XML", 9, 2)
+        assert await store.reader.unreadable_content(one.report) == b"\0\xff"
+        assert await store.reader.unreadable_content(one.report + 1) is None
+
+    @on_store
+    async def test_old_reports_are_forgotten(self, opened: Opened) -> None:
+        store = opened.store
+        for report in (REPORT, REPORT._replace(report_id="2", end=300)):
+            await store.transact(adding(report))
+        await store.transact(lambda tx: tx.add_unreadable_report("a", "b", b"c", 200))
+        assert await store.transact(lambda tx: tx.forget_reports(201)) == 2
+        (head,) = await store.reader.report_heads("", 0)
+        assert head.report_id == "2"
+        assert len(await store.reader.report_rows(head.report)) == 2
+        assert await store.reader.unreadable_reports() == []
