@@ -109,6 +109,8 @@ STATUS = RecipientStatus(
 
 
 def test_delivery_status() -> None:
+    held = delivery_status(MessageStatus("mx", 1767261600, held_until=1767265200), [STATUS])
+    assert b"\r\nFuture-Release-Request: until;2026-01-01T11:00:00Z\r\n\r\n" in held
     assert delivery_status(MessageStatus("mx.orchard.test", 1767261600, "QQ314159"), [STATUS]) == (
         b"Original-Envelope-Id: QQ314159\r\nReporting-MTA: dns; mx.orchard.test\r\n"
         b"Arrival-Date: Thu, 1 Jan 2026 10:00:00 +0000\r\n\r\n"

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,7 @@ class World:
         envid: str = "",
         ret: str = "",
         account: AccountId | None = None,
+        **more: Any,
     ) -> int:
         recipients = [
             QueueRecipient(i, path, RecipientState.PENDING, notify=notify, orcpt=orcpt)
@@ -103,6 +105,7 @@ class World:
                 next_attempt=int(self.clock.now()),
                 envid=envid,
                 ret=ret,
+                **more,
             )
 
         return await self.store.transact(work)

@@ -217,6 +217,41 @@ def test_a_stranger_whose_language_is_known_is_told_in_it(world: Open) -> None:
     asyncio.run(go())
 
 
+def test_a_report_on_a_message_that_required_tls_requires_it_too_and_holds_no_body(world: Open) -> None:
+    """RFC 8689 5."""
+
+    async def go() -> None:
+        async with world() as w:
+            for required in (False, True):
+                w.transport.answer = lambda path: (
+                    NO_SUCH_USER if path == "bob@far.example" else (Outcome.DELIVERED, "2.0.0", "250 ok")
+                )
+                await w.enqueue(sender="stranger@elsewhere.example", ret="FULL", requiretls=required)
+                await w.worker.run_due()
+                report, envelope = w.transport.messages[-1], w.transport.envelopes[-1]
+                assert (envelope.reverse_path, envelope.requiretls) == ("", required)
+                assert not envelope.demands_tls
+                assert (b"Content-Type: text/rfc822-headers" in report) == required
+
+    asyncio.run(go())
+
+
+def test_a_report_on_a_message_that_was_held_says_until_when(world: Open) -> None:
+    """RFC 4865 5.1.2."""
+
+    async def go() -> None:
+        async with world() as w:
+            w.transport.answer = lambda _: NO_SUCH_USER
+            await w.enqueue(release_at=int(w.clock.now()))
+            await w.worker.run_due()
+            (data,) = await w.inbox(w.alice)
+            status = parse(data).get_payload(1).get_payload(0)
+            assert status["Future-Release-Request"].startswith("until;20")
+            assert status["Arrival-Date"]
+
+    asyncio.run(go())
+
+
 def test_a_stranger_with_an_ascii_address_gets_ascii(world: Open) -> None:
     async def go() -> None:
         async with world() as w:

@@ -627,3 +627,8 @@ def test_requiretls_is_passed_on_or_the_message_returned(
         unable = host_type({"EHLO": script}, tls=tls)
         (result,) = deliver(unable, text_type(), mail(requiretls=True))
         assert (result.outcome, result.status) == (Outcome.PERMANENT, status)
+        unable = host_type({"EHLO": script}, tls=tls)
+        report = replace(mail(requiretls=True), reverse_path="")  # it rather arrives (RFC 8689 5)
+        (result,) = deliver(unable, text_type(), report)
+        assert result.outcome is Outcome.DELIVERED
+        assert "MAIL FROM:<>" in unable.commands

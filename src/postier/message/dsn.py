@@ -4,6 +4,7 @@ addresses)."""
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,13 +35,15 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageStatus:
-    """The per-message fields (RFC 3464 2.2). Host names without their "dns;"; `arrival_date` in seconds
-    since 1970; `original_envelope_id` as ENVID had it, with xtext undone."""
+    """The per-message fields (RFC 3464 2.2). Host names without their "dns;"; `arrival_date` and
+    `held_until` (its sender had it leave later, RFC 4865 5.1.2) in seconds since 1970; `original_envelope_id`
+    as ENVID had it, with xtext undone."""
 
     reporting_mta: str
     arrival_date: float | None = None
     original_envelope_id: str | None = None
     received_from_mta: str | None = None
+    held_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,7 @@ def _message_fields(message: MessageStatus) -> bytes:
         ("Reporting-MTA", f"dns; {message.reporting_mta}"),
         ("Received-From-MTA", message.received_from_mta and f"dns; {message.received_from_mta}"),
         ("Arrival-Date", _date(message.arrival_date)),
+        ("Future-Release-Request", _held(message.held_until)),
     )
 
 
@@ -200,6 +204,11 @@ def _embedded(text: str) -> str:
 
 def _date(seconds: float | None) -> str | None:
     return None if seconds is None else format_date_time(seconds)
+
+
+def _held(until: float | None) -> str | None:
+    """In UTC, as RFC 3339 writes it."""
+    return None if until is None else time.strftime("until;%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
 
 
 def _one_line(text: str) -> str:

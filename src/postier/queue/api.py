@@ -49,6 +49,11 @@ class Envelope:
     attempts: int = 0
     arrived: int = 0
 
+    @property
+    def demands_tls(self) -> bool:
+        """REQUIRETLS, but of a report: that goes on without it, rather than not at all (RFC 8689 5)."""
+        return self.requiretls and bool(self.reverse_path)
+
 
 class OutgoingMessage(Protocol):
     """The bytes to hand on, signatures and all."""

@@ -50,6 +50,12 @@ class Reported(Protocol):
     def begins(self) -> int: ...
 
     @property
+    def release_at(self) -> int: ...
+
+    @property
+    def requiretls(self) -> bool: ...
+
+    @property
     def envid(self) -> str: ...
 
     @property
@@ -98,6 +104,7 @@ class Reporter:
             MessageStatus(
                 reporting_mta=self.hostname,
                 arrival_date=entry.arrived,
+                held_until=entry.release_at or None,
                 original_envelope_id=xtext_decode(entry.envid.encode()) or None,
             ),
             [self._status(entry, notice) for notice in notices],

@@ -57,5 +57,7 @@ async def plan_local(
         forwards=tuple(forwards),
         body=StoredBody(entry.blob_id),
         analysis=analyser.finish(),
+        binary=entry.body == "BINARYMIME",
+        requiretls=entry.requiretls,
     )
     return tuple(results), (parcel,)

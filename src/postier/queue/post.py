@@ -40,7 +40,7 @@ class Parcel:
     """`accounts` get it into their INBOX, `forwards` through the queue, from `reverse_path` ("": null).
 
     `smtputf8`: the message needs it. `trace_id`: names it in the log. `about`: the trace of the message that
-    it reports on.
+    it reports on. `binary` (RFC 3030), `requiretls` (RFC 8689): what its way must keep.
     """
 
     trace_id: str
@@ -50,6 +50,8 @@ class Parcel:
     body: WrittenBody | StoredBody
     analysis: Analysis
     about: str = ""
+    binary: bool = False
+    requiretls: bool = False
 
 
 async def post(tx: Tx, parcel: Parcel, when: float) -> None:
@@ -80,8 +82,9 @@ async def post(tx: Tx, parcel: Parcel, when: float) -> None:
             ],
             arrived=now,
             next_attempt=now,
-            body="8BITMIME" if analysis.eight_bit else "7BIT",
+            body="BINARYMIME" if parcel.binary else "8BITMIME" if analysis.eight_bit else "7BIT",
             smtputf8=analysis.utf8_headers or any(a.needs_smtputf8 for a in addresses),
+            requiretls=parcel.requiretls,
         )
         place = {"entry": str(entry_id), "destination": destination}
         for address in addresses:

@@ -60,7 +60,8 @@ class ReportDesk:
         if not notices:
             return None
         failed = any(notice.action is Action.FAILED for notice in notices)
-        whole = failed and entry.ret == "FULL" and message is not None and message.size <= RETURN_WHOLE
+        wants_whole = entry.ret == "FULL" and not entry.requiretls  # RFC 8689 5
+        whole = failed and wants_whole and message is not None and message.size <= RETURN_WHOLE
         original = b""
         if message is not None:
             original = await message.beginning(message.size if whole else HEADER_OCTETS)
@@ -141,8 +142,9 @@ class ReportDesk:
         if forwards:
             data = _signed(await self._directory.signers_of_host(self._reporter.hostname), data, now)
         log.info("report", trace=entry.trace_id, report=trace_id, to=to, about=len(notices))
-        body = WrittenBody(data)
-        return Parcel(trace_id, "", accounts, forwards, body, analyse(data), about=entry.trace_id)
+        body, requiretls = WrittenBody(data), entry.requiretls
+        about = entry.trace_id
+        return Parcel(trace_id, "", accounts, forwards, body, analyse(data), about, requiretls=requiretls)
 
     async def _language(self, entry: Reported, accounts: Sequence[AccountId], original: bytes) -> str:
         """That of the first who gets it; of strangers what is known, or what their message says; else

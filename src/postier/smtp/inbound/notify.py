@@ -34,7 +34,9 @@ class _Mail:
     reverse_path: str
     arrived: int
     envid: str
+    requiretls: bool
     language: str = ""
+    release_at: int = 0
 
     @property
     def begins(self) -> int:
@@ -54,7 +56,14 @@ async def success_report(
     if not notices:
         return None
     account_id = dialogue.account.account_id if dialogue.account else None
-    mail = _Mail(transaction.trace_id, account_id, transaction.reverse_path, now, transaction.mail.envid)
+    mail = _Mail(
+        transaction.trace_id,
+        account_id,
+        transaction.reverse_path,
+        now,
+        transaction.mail.envid,
+        transaction.mail.requiretls,
+    )
     services = dialogue.services
     desk = ReportDesk(services.directory, Reporter(dialogue.settings.hostname, Schedule()), services.clock)
     return await desk.report_success(mail, notices, analysis.header + b"\r\n")

@@ -163,7 +163,7 @@ def _refused_by_us(
         status, text = "5.6.7", "the host does not offer SMTPUTF8, which this message needs"
     elif _is_binary(envelope) and not (able.chunking and able.binary_mime):
         status, text = "5.6.3", "the host does not take binary messages (BINARYMIME)"
-    elif envelope.requiretls and not (able.requiretls and peer.tls):
+    elif envelope.demands_tls and not (able.requiretls and peer.tls):
         status, text = "5.7.30", "the host does not offer REQUIRETLS, which this message needs"
     elif able.size and message.size > able.size:
         status, text = "5.3.4", f"the host takes at most {able.size} octets, the message has {message.size}"
@@ -197,7 +197,7 @@ def _ask(peer: Peer, envelope: Envelope, recipients: Sequence[Recipient], messag
         size=message.size,
         body=envelope.body,
         smtputf8=_needs_smtputf8(envelope, recipients),
-        requiretls=envelope.requiretls,
+        requiretls=envelope.requiretls and bool(peer.tls),
         auth="<>" if peer.terms.login else "",
         ret=envelope.ret,
         envid=envelope.envid,

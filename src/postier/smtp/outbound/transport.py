@@ -217,7 +217,7 @@ class SmtpTransport:
         except (TlsFault, NoTlsFault) as fault:
             self._count(envelope, host, terms.policy, fault.result_type, str(fault))
             fault.policy = terms.policy.origin
-            if envelope.requiretls:  # the sender is told at once (RFC 8689 4.2.1)
+            if envelope.demands_tls:  # the sender is told at once (RFC 8689 4.2.1)
                 fault.status = "5.7.10"
             raise
         except UnreachableFault:
@@ -294,7 +294,7 @@ class SmtpTransport:
         optional = self._tls_optional
         try:
             policy = await self._policies.policy_for(
-                envelope.destination, host, requiretls=envelope.requiretls
+                envelope.destination, host, requiretls=envelope.demands_tls
             )
         except PolicyFault as fault:
             if not await optional.holds(fault.policy, envelope, message):
