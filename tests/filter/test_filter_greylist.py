@@ -152,6 +152,34 @@ def test_whom_somebody_here_has_written_to_passes(tmp_path: Path, kind: StepKind
     asyncio.run(_with_store(tmp_path, work))
 
 
+def test_stories_are_read_once_for_a_thousand_recipients(tmp_path: Path):
+    """A stranger who names a sender that was written to by large mailings must not make us read them again
+    for every RCPT."""
+
+    async def work(store: Store) -> None:
+        steps = [
+            Step("t1", START - 5.0, StepKind.QUEUED, {"recipient": f"r{n}@c.example"}) for n in range(50)
+        ]
+        steps.append(Step("t1", START - 5.0, StepKind.ATTEMPTED, {"recipient": "ann@a.example"}))
+        await store.transact(lambda tx: tx.add_steps(steps))
+        asked: list[str] = []
+        read = store.reader.steps
+
+        async def steps_of(trace_id: str) -> list[Step]:
+            asked.append(trace_id)
+            return await read(trace_id)
+
+        store.reader.steps = steps_of  # type: ignore[method-assign]
+        grey = Greylist(store, SharedCounts(), TIMES)
+        for number in range(20):
+            triple = Triple("a.example", "198.51.100.0/24", "a.example", f"{number}@b.example")
+            assert await grey.seconds_to_wait(triple, "ann@a.example", START) == 300
+        assert asked == ["t1"]
+        assert await grey.seconds_to_wait(BOB, "r7@c.example", START) == 0
+
+    asyncio.run(_with_store(tmp_path, work))
+
+
 def test_a_network_that_invents_senders_fills_no_table(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(greylist, "MAX_NEW", 5)
 

@@ -45,7 +45,7 @@ def fetch(
         tls = server_context(folder / "c.pem", folder / "c.key")
         server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls)
         fetcher = PolicyFetcher(
-            ZoneResolver({"mta-sts.b.example": [("A", address)]}),
+            ZoneResolver({"mta-sts.b.example": [("AAAA" if ":" in address else "A", address)]}),
             context=verifying_client_context(folder / "ca.pem"),
             port=server.sockets[0].getsockname()[1],
             allow_private=private,
@@ -134,7 +134,22 @@ def test_a_certificate_for_another_name_is_told_apart(authority: Any) -> None:
     assert caught.value.result_type == "sts-webpki-invalid"
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "224.0.0.1"])
+INSIDE = [
+    *("127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "224.0.0.1"),
+    *(
+        "::1",
+        "fd00::1",
+        "fec0::1",
+        "fe80::1",
+        "::ffff:10.0.0.1",
+        "::10.0.0.1",
+        "64:ff9b::10.0.0.1",
+        "2002:a00:1::",
+    ),
+]
+
+
+@pytest.mark.parametrize("address", INSIDE)
 def test_addresses_inside_are_not_asked(authority: Any, address: str) -> None:
     with pytest.raises(FetchError, match="no usable address"):
         fetch(authority, saying(whole(POLICY)), private=False, address=address)

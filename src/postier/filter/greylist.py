@@ -72,12 +72,13 @@ def judge_entry(entry: GreylistEntry | None, now: int, times: GreylistTimes) -> 
 
 
 class Greylist:
-    """`counts`: of new triples, for all workers together."""
+    """One for a dialogue. `counts`: of new triples, for all workers together."""
 
     def __init__(self, store: Store, counts: SharedCounts, times: GreylistTimes) -> None:
         self._store = store
         self._counts = counts
         self._times = times
+        self._correspondent = ("", False)
 
     async def seconds_to_wait(self, triple: Triple, sender: str, now: float) -> int:
         """0 to let it through. `sender`: the reverse-path, "" for the null path. Raises StoreError."""
@@ -100,9 +101,15 @@ class Greylist:
         return wait
 
     async def _has_been_written_to(self, sender: str) -> bool:
-        """Somebody here has sent to `sender`, as far back as stories are kept."""
-        if not sender:
-            return False
+        """Somebody here has sent to `sender`, as far back as stories are kept.
+
+        Looked for once, however many recipients a dialogue names: the stories of a large mailing are long.
+        """
+        if sender != self._correspondent[0]:
+            self._correspondent = sender, await self._is_in_stories(sender)
+        return self._correspondent[1]
+
+    async def _is_in_stories(self, sender: str) -> bool:
         reader = self._store.reader
         for trace_id in await reader.traces(StepKey.RECIPIENT, sender, limit=_STORIES):
             for step in await reader.steps(trace_id):

@@ -115,8 +115,9 @@ async def is_not_new(dialogue: Dialogue, transaction: Transaction, to: Addressee
         recipient=str(to.rcpt.forward_path or "postmaster"),
     )
     services = dialogue.services
-    greylist = Greylist(services.store, services.counts, policy.greylist_times)
-    wait = await greylist.seconds_to_wait(triple, transaction.reverse_path, services.clock.now())
+    if dialogue.greylist is None:
+        dialogue.greylist = Greylist(services.store, services.counts, policy.greylist_times)
+    wait = await dialogue.greylist.seconds_to_wait(triple, transaction.reverse_path, services.clock.now())
     if not wait:
         return None
     text = f"You are new here: try again in {wait} seconds"

@@ -19,6 +19,7 @@ from postier.base.shared_counts import SharedCounts
 from postier.base.status import Reply
 from postier.blobs.api import Blobs
 from postier.dns.api import Resolver
+from postier.filter.greylist import Greylist
 from postier.mailauth.dkim.sign import Signer
 from postier.mailauth.evaluation import Evaluation
 from postier.mailauth.spf import SpfResult
@@ -172,7 +173,7 @@ class Dialogue:
 
     `checks`: who is let in (policy.checks_for). `marks`: what they noted of the connection, and of the name
     the client gave itself last. `lookups`: questions about its address under way (reputation.py).
-    `introduced`: what a proxy said of its client (XCLIENT).
+    `introduced`: what a proxy said of its client (XCLIENT). `greylist`: once it was needed.
     """
 
     role: Role
@@ -190,6 +191,7 @@ class Dialogue:
     marks: tuple[Mark, ...] = NO_MARKS
     lookups: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     introduced: dict[str, str] = field(default_factory=dict)
+    greylist: Greylist | None = None
 
     @property
     def is_strict(self) -> bool:
