@@ -128,6 +128,24 @@ def test_implicit_tls(run: Runner, folder: Path) -> None:
     run(main())
 
 
+def test_those_who_begin_a_handshake_and_stall_keep_nobody_out(run: Runner, folder: Path) -> None:
+    """Six addresses with a hundred connections each shut the doors with implicit TLS for everybody else."""
+
+    async def main() -> None:
+        server, port = await serving(folder, implicit_tls=True, limits=Limits(1000, 0))
+        stalled = [await asyncio.open_connection("127.0.0.1", port) for _ in range(510)]
+        connection, core = await connect(port), Lines()
+        context = verifying_client_context(folder / "ca.pem")
+        await connection.start_client_tls(core, context, "mx.example", timeout=5)
+        assert await ask(connection, core, b"hi") == b"hi TLSv1.3 256 mx.example"
+        connection.close()
+        for _, writer in stalled:
+            writer.close()
+        await server.drain(5)
+
+    run(main())
+
+
 def test_close_under_tls_sends_everything(run: Runner, folder: Path) -> None:
     async def download(connection: Connection) -> None:
         connection.write(b"x" * 5_000_000 + b"\n")

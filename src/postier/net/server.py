@@ -33,7 +33,6 @@ RESERVED_DESCRIPTORS = 256
 """Kept for files, databases and outgoing connections."""
 ENDLESS_DESCRIPTORS = 1 << 20
 """What "no limit" of open files is taken for."""
-CONCURRENT_HANDSHAKES = 500
 ACCEPT_BATCH = 64
 SESSION = b"{session}"
 UNTOLD = ""
@@ -110,7 +109,6 @@ class Server:
         self._listeners = tuple(listeners)
         self._gate = Gate(limits, max(1, raise_descriptor_limit() - RESERVED_DESCRIPTORS), counts)
         self._write_timeout = write_timeout
-        self._handshakes = asyncio.Semaphore(CONCURRENT_HANDSHAKES)
         self._proxy_from = proxy_from
         self._running: dict[asyncio.Task[None], StreamConnection] = {}
         self._servers: list[asyncio.Server] = []
@@ -316,10 +314,14 @@ class Server:
     async def _shake_hands(
         self, listener: Listener, connection: StreamConnection, client: socket.socket
     ) -> None:
-        """Implicit TLS (RFC 8314 3.3). Raises ConnectionLost."""
+        """Implicit TLS (RFC 8314 3.3). Raises ConnectionLost.
+
+        However many shake hands, nobody waits for a place: who begins and says no more would keep it from
+        others. They are connections, and counted as such.
+        """
         assert listener.tls is not None
         try:
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT), self._handshakes:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
                 await asyncio.get_running_loop().connect_accepted_socket(
                     lambda: connection,
                     client,
