@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from postier.base.status import Reply
 from postier.smtp.inbound.dialogue import Role
+from postier.smtp.wire.replies import render
 from postier.testing.connection import MemoryConnection
 from postier.testing.transcript import Action, Transcript
 
@@ -44,3 +46,32 @@ def test_every_reply_bears_its_status(file: Path, world):
     for command, line in heard:
         exempt = not command or command[:4].upper() in (b"EHLO", b"HELO", b"LHLO") or line.startswith("3")
         assert bool(STATUS.fullmatch(line)) != exempt, (command, line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 495,
+        "x" * 496,
+        "x" * 497,
+        "x" * 10_000,
+        "word " * 300,
+        f"<{'a' * 64}@{'b' * 63}.example> is unknown " * 4,
+        "short\n" + "word " * 120 + "\nlast",
+        "\u00fc" * 130,
+        "",
+    ],
+)
+@pytest.mark.parametrize(("code", "enhanced"), [(550, "5.7.123"), (250, "")])
+def test_no_line_of_a_reply_is_longer_than_the_standard_lets(text: str, code: int, enhanced: str):
+    """RFC 5321 4.5.3.1.5."""
+    octets = render(Reply(code, enhanced, text))
+    lines = octets.split(b"\r\n")
+    assert lines.pop() == b""
+    assert all(len(line) + 2 <= 512 for line in lines)
+    assert all(line.startswith(f"{code}-{enhanced}".encode()) for line in lines[:-1])
+    assert lines[-1].startswith(f"{code} {enhanced}".encode())
+    said = "".join(line.decode()[4:].removeprefix(enhanced) for line in lines)
+    assert said.replace(" ", "") == text.encode("ascii", "backslashreplace").decode().replace(
+        "\n", ""
+    ).replace(" ", "")
