@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 __all__ = ["DmarcRecord", "Policy", "parse_dmarc_record"]
 
+MAX_RECORD = 8192
+
 _VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")  # case matters in its value only, as it should
 _FLAGS = re.compile(r"[01dsDS:]*")
 
@@ -50,13 +52,18 @@ class DmarcRecord:
     text: str
 
 
-@functools.lru_cache(maxsize=4096)
 def parse_dmarc_record(octets: bytes) -> DmarcRecord | None:
-    """None where the TXT record is no DMARC record: v=DMARC1 must come first (RFC 9989 4.7).
+    """None where the TXT record is no DMARC record: v=DMARC1 must come first (RFC 9989 4.7); nor
+    where it has more than 8 KiB.
 
     Tags that are unknown, repeated, or have a value that makes no sense are ignored: the record then says
     what it would without them. Without p=, or with a policy that is none of the three, all of them are none.
     """
+    return _remembered(octets) if len(octets) <= MAX_RECORD else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _remembered(octets: bytes) -> DmarcRecord | None:
     try:
         text = octets.decode()
     except UnicodeDecodeError:

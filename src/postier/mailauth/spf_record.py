@@ -66,6 +66,10 @@ class Record:
     explanation: MacroString | None
 
 
+MAX_RECORD = 16_384
+"""Octets. RFC 7208 3.4 wants less than 512, and who ignores that still needs no more than a few thousand."""
+
+_TOO_LONG = SpfSyntaxError("the record is too long")
 _QUALIFIERS = {"+": Spf.PASS, "-": Spf.FAIL, "~": Spf.SOFTFAIL, "?": Spf.NEUTRAL}
 _MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
@@ -78,9 +82,13 @@ def is_spf_record(text: bytes) -> bool:
     return text[:6].lower() == b"v=spf1" and text[6:7] in (b"", b" ")
 
 
-@functools.lru_cache(maxsize=4096)
 def compile_record(text: bytes) -> Record | SpfSyntaxError:
     """`text` starts with the version. An error is a value here, so that it is remembered as well."""
+    return _remembered(text) if len(text) <= MAX_RECORD else _TOO_LONG
+
+
+@functools.lru_cache(maxsize=4096)
+def _remembered(text: bytes) -> Record | SpfSyntaxError:
     try:
         return _compile(text.decode("ascii"))
     except UnicodeDecodeError:

@@ -31,6 +31,9 @@ class UnacceptableKey(TagError):
     """A proper key that we do not use: policy."""
 
 
+_TOO_LONG = UnacceptableKey("key record too long")
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
     """A public key and what its owner allows: `strict_identity` is t=s, `testing` t=y."""
@@ -56,9 +59,13 @@ class KeyRecord:
         return True
 
 
-@functools.lru_cache(maxsize=2048)
 def parse_key_record(text: bytes) -> KeyRecord | TagError:
-    """An error is a value here, so that it is remembered as well."""
+    """An error is a value here, so that it is remembered as well. What is too long is not even that."""
+    return _remembered(text) if len(text) <= MAX_RECORD else _TOO_LONG
+
+
+@functools.lru_cache(maxsize=2048)
+def _remembered(text: bytes) -> KeyRecord | TagError:
     try:
         return _parse(text)
     except TagError as error:
@@ -66,8 +73,6 @@ def parse_key_record(text: bytes) -> KeyRecord | TagError:
 
 
 def _parse(text: bytes) -> KeyRecord:
-    if len(text) > MAX_RECORD:
-        raise UnacceptableKey("key record too long")
     tags = parse_tag_list(text)
     if "v" in tags and (next(iter(tags)) != "v" or tags["v"] != "DKIM1"):
         raise TagError("key record of another version")

@@ -42,7 +42,7 @@ class _Fanout:
 class SignedMessage:
     """`expect` each signature, `feed` the body, `finish` it, then `check` them."""
 
-    __slots__ = ("_bodies", "_by_name", "_canonicalizers", "fields")
+    __slots__ = ("_bodies", "_by_name", "_canonicalizers", "_relaxed", "fields")
 
     def __init__(self, header_section: bytes) -> None:
         """`header_section`: the fields with CRLF line ends; the empty line may be there or not."""
@@ -50,6 +50,7 @@ class SignedMessage:
         self._bodies: dict[bool, _Fanout] = {}
         self._canonicalizers: list[Canonicalizer] = []
         self._by_name: dict[bytes, list[Field]] | None = None
+        self._relaxed: dict[int, bytes] = {}
 
     def expect(self, signature: Signature) -> None:
         """Before the body comes: its hash will be wanted as `signature` has it."""
@@ -101,7 +102,7 @@ class SignedMessage:
     def _signed_octets(self, field: Field, signature: Signature) -> bytes:
         """What was signed of the header: the fields of h=, each name from the bottom up, then the signature's
         own field with an empty b= (RFC 6376 3.7, 5.4.2)."""
-        canonical = relaxed_field if signature.relaxed_header else simple_field
+        canonical = self.relaxed if signature.relaxed_header else _simple
         if self._by_name is None:
             self._by_name = _group(self.fields)
         used: dict[bytes, int] = {}
@@ -113,9 +114,21 @@ class SignedMessage:
                 taken += 1  # the field being verified is never among those it signs
             used[name] = taken
             if taken <= len(instances):
-                lines.append(canonical(instances[-taken].raw))
-        lines.append(canonical(without_signature_data(field.raw)))
+                lines.append(canonical(instances[-taken]))
+        own = without_signature_data(field.raw)
+        lines.append(relaxed_field(own) if signature.relaxed_header else simple_field(own))
         return b"\r\n".join(lines)
+
+    def relaxed(self, field: Field) -> bytes:
+        """The canonical form of one of `fields`, made once for all signatures."""
+        found = self._relaxed.get(field.start)
+        if found is None:
+            found = self._relaxed[field.start] = relaxed_field(field.raw)
+        return found
+
+
+def _simple(field: Field) -> bytes:
+    return simple_field(field.raw)
 
 
 def _group(fields: Sequence[Field]) -> dict[bytes, list[Field]]:

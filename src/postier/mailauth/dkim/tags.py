@@ -8,6 +8,9 @@ import re
 
 __all__ = ["TagError", "decode_base64", "parse_tag_list", "split_colon_list"]
 
+MAX_TAG_LIST = 16_384
+"""Octets: what an h= may make us look for is bounded by it."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _VALUE = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*")
 _FWS = " \t\r\n"
@@ -21,8 +24,10 @@ class TagError(ValueError):
 def parse_tag_list(text: bytes) -> dict[str, str]:
     """The tags in their order, values without the space around them. Raises TagError.
 
-    A tag that stands twice makes the whole list invalid (RFC 6376 3.2).
+    A tag that stands twice makes the whole list invalid (RFC 6376 3.2), and so does too much of it.
     """
+    if len(text) > MAX_TAG_LIST:
+        raise TagError("the tag list is too long")
     try:
         specs = text.decode().split(";")
     except UnicodeDecodeError:
