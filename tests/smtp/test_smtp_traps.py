@@ -154,6 +154,33 @@ def test_a_message_must_not_come_octet_by_octet_for_ever(world, monkeypatch):
     assert " accepted " in asyncio.run(play(int(slowest * (patience + 1)) + 3, patience + 1))
 
 
+@pytest.mark.parametrize(
+    ("header", "reply"),
+    [
+        (b"From: %b", "250 2.0.0"),
+        (b"From: " + b"%b," * 99 + b"carol@b.example", "550 5.7.1 The From address is not one of"),
+        (b"From: " + b"%b," * 99 + b"%b", "250 2.0.0"),
+        (b"From: " + b"%b," * 100 + b"%b", "554 5.6.0 The From address lists too many"),
+        (b"From: " + b"%b," * 5000 + b"carol@b.example", "554 5.6.0 The From address lists too many"),
+        (b"From: %b\r\nSender: " + b"%b," * 5000 + b"carol@b.example", "554 5.6.0 The Sender lists too many"),
+        (b"From: %b\r\nResent-From: %b" * 101, "554 5.6.0 The "),
+        (b"From: %b\r\nFrom\0: carol@b.example", "554 5.6.0 The header has a NUL"),
+    ],
+)
+def test_an_author_behind_the_last_that_is_read_is_not_let_through(world, header: bytes, reply: str):
+    mail = b"MAIL FROM:<bob@b.example>\r\nRCPT TO:<x@else.example>\r\nDATA\r\n"
+    text = header.replace(b"%b", b"bob@b.example") + b"\r\n\r\nhi\r\n.\r\n"
+    output, _ = converse(world, EHLO, LOGIN, mail, text, role=Role.SUBMISSION, tls=True)
+    assert output.splitlines()[-1].startswith(reply)
+
+
+def test_at_the_mx_neither(world):
+    text = b"From: " + b"a@a.example," * 5000 + b"ceo@b.example\r\n\r\nhi\r\n.\r\n"
+    output, stored = converse(world, EHLO, ENVELOPE + b"DATA\r\n", text)
+    assert output.splitlines()[-1].startswith("550 5.7.1 The From field names more than one domain")
+    assert stored == []
+
+
 @pytest.mark.parametrize("change", ["password", "off", "removed"])
 def test_a_session_does_not_outlive_its_login(world, change: str):
     """Who stole a password must stop when it is changed, not when he likes to hang up."""

@@ -11,6 +11,7 @@ from postier.mailauth import verdict
 from postier.mailauth.dmarc import Dmarc
 from postier.mailauth.evaluation import evaluation_of
 from postier.mailauth.spf import Spf
+from postier.message.addresses import ADDRESSES_PARSED
 from postier.message.headers import HeaderFields
 from postier.smtp.inbound.dialogue import Dialogue, Transaction
 from postier.smtp.inbound.evidence import Arrived, Evidence, evidence_of, spf_of
@@ -47,7 +48,7 @@ async def has_one_author(dialogue: Dialogue, transaction: Transaction, arrived: 
     if arrived.has_one_author:
         return None
     domains = arrived.author_domains
-    if len(domains) > 1:
+    if len(domains) > 1 or len(arrived.analysis.author_mailboxes) >= ADDRESSES_PARSED:
         return _SEVERAL_AUTHORS
     if domains:
         return None

@@ -17,6 +17,9 @@ __all__ = ["agent_is_ones_own", "author_is_ones_own", "is_still_let_in", "sender
 
 _LOG_IN_AGAIN = Defer(Reply(421, "4.7.0", "Log in again"), "the login holds no more", closes=True)
 
+MAX_MAILBOXES = 100
+"""In one kind of field; each is looked up, and past so many our readers would not see the last."""
+
 _AGENTS = ("Sender", "Resent-From", "Resent-Sender")
 
 
@@ -41,7 +44,10 @@ async def sender_is_ones_own(dialogue: Dialogue, transaction: Transaction) -> Ou
 
 
 async def author_is_ones_own(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Outcome:
-    """RFC 6409 6.1, 8.1: every address in From belongs to the login."""
+    """RFC 6409 6.1, 8.1: every address in From belongs to the login. A NUL, which is no character of a header
+    (RFC 5322 2.2), ends the name of a field for some readers, and could hide another From from us."""
+    if b"\0" in arrived.incoming.header:
+        return Refuse(Reply(554, "5.6.0", "The header has a NUL character"), "NUL in the header")
     if not arrived.analysis.author_mailboxes:
         return Refuse(Reply(554, "5.6.0", "The message has no From address"), "no author")
     return await _all_own(dialogue, arrived.analysis.author_mailboxes, "From address")
@@ -63,7 +69,9 @@ async def agent_is_ones_own(dialogue: Dialogue, transaction: Transaction, arrive
 
 
 async def _all_own(dialogue: Dialogue, mailboxes: Iterable[Mailbox], what: str) -> Outcome:
-    for mailbox in mailboxes:
+    for number, mailbox in enumerate(mailboxes, 1):
+        if number > MAX_MAILBOXES:
+            return Refuse(Reply(554, "5.6.0", f"The {what} lists too many addresses"), f"endless {what}")
         address = _address(mailbox)
         if address is None:
             return Refuse(Reply(554, "5.6.0", f"The {what} is not an address"), f"broken {what}")
