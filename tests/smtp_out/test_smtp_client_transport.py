@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from postier.dns.api import TemporaryFailure
 from postier.queue.api import DeliveryResult, Envelope, Outcome
+from postier.queue.worker import LEASE
 from postier.smtp.outbound.connection import Timeouts
 from postier.smtp.outbound.route_table import RouteTable
 from postier.smtp.outbound.routes import Host, Routes, RouteSettings
 from postier.smtp.outbound.tls_policy import OpportunisticTls, TlsPolicy
-from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
+from postier.smtp.outbound.transport import LONGEST, OutboundSettings, SmtpTransport
 from postier.store.api import MailRoute, RouteHost
 from postier.testing.dns import ZoneResolver
 
@@ -571,6 +572,30 @@ def test_the_whole_attempt_has_a_limit(host_type: HostType, text_type: TextType)
 
     (result,) = run(work)
     assert (result.outcome, result.status) == (Outcome.TEMPORARY, "4.4.7")
+
+
+@pytest.mark.parametrize(("size", "limit"), [(24, "0.1"), (4096, "0.6"), (10**12, "0.7")])
+def test_a_large_message_has_the_time_that_a_thin_line_needs(
+    host_type: HostType, text_type: TextType, monkeypatch: pytest.MonkeyPatch, size: int, limit: str
+) -> None:
+    """The whole attempt's limit must not be what keeps 50 MB from ever arriving (RFC 5321 4.5.3.2.5)."""
+    monkeypatch.setattr("postier.smtp.outbound.transport.LONGEST", 0.7)
+
+    class Large(text_type):  # type: ignore[misc, valid-type]
+        @property
+        def size(self) -> int:
+            return size
+
+    async def work() -> Any:
+        async with host_type({"MAIL": STALL, "EHLO": "250 remote.example"}) as host:
+            return await transport(host.port, total=0.1).deliver(envelope(), Large())
+
+    (result,) = run(work)
+    assert (result.status, result.diagnostic[:19]) == ("4.4.7", f"not done within {limit}")
+
+
+def test_an_attempt_is_over_before_its_lease() -> None:
+    assert LONGEST < LEASE
 
 
 def test_a_fault_of_ours_is_temporary(host_type: HostType, text_type: TextType) -> None:

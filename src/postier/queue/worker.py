@@ -28,7 +28,7 @@ from postier.store.api import Due, QueueEntry, StoreError, StoreUnavailable, Tx
 
 __all__ = ["QueueServices", "QueueWorker", "WorkerSettings"]
 
-LEASE = 3600
+LEASE = 6 * 3600
 """Seconds; longer than any attempt. A lease that runs out belongs to a worker that died elsewhere."""
 
 SHARES = {Standing.PROVEN: 1.0, Standing.NEW: 0.5, Standing.FAILED: 0.1}

@@ -5,8 +5,9 @@
             -> for each: connect, TLS as the policy says, transactions of up to 100 recipients
 
 What ends the search: a recipient that was accepted or refused for good, or whose message may have reached
-a host, is done; whoever got a 4yz before the data is tried at the next host. At most MAX_HOSTS hosts and
-`Settings.total` seconds go into one attempt; the queue makes the next one. Doubt is TEMPORARY.
+a host, is done; whoever got a 4yz before the data is tried at the next host. At most MAX_HOSTS hosts,
+`Settings.total` seconds and what the size takes go into one attempt; the queue makes the next one. Doubt is
+TEMPORARY.
 """
 
 from __future__ import annotations
@@ -45,6 +46,13 @@ __all__ = ["MAX_HOSTS", "OutboundSettings", "Probe", "SmtpTransport"]
 MAX_HOSTS = 5
 """Addresses tried in one attempt (RFC 5321 5.1 asks for at least two)."""
 
+SLOWEST = 8192
+"""Octets a second that the whole attempt gives a message, so that a thin line which a hundred large ones
+share brings each of them over; a host that takes nothing is left much sooner (Timeouts.data_block)."""
+
+LONGEST = 5 * 3600
+"""Seconds for a whole attempt, whatever the size; the queue's lease is longer."""
+
 log = Log("outbound")
 
 
@@ -52,7 +60,8 @@ log = Log("outbound")
 class OutboundSettings:
     """`hostname`: our name in EHLO. `source_addresses`: to bind, at most one of each family is used.
 
-    `keep`: seconds that a session waits for the next message. `total`: seconds for a whole attempt.
+    `keep`: seconds that a session waits for the next message. `total`: seconds for a whole attempt, beside
+    what the octets of the message need.
     """
 
     hostname: str
@@ -104,13 +113,14 @@ class SmtpTransport:
     async def deliver(self, envelope: Envelope, message: OutgoingMessage) -> tuple[DeliveryResult, ...]:
         """See queue.api. Cancelling it before the final dot leaves nothing delivered."""
         attempt = _Attempt(envelope, message)
+        limit = min(self._settings.total + message.size / SLOWEST, LONGEST)
         try:
-            async with asyncio.timeout(self._settings.total):
+            async with asyncio.timeout(limit):
                 await self._run(attempt)
         except Unroutable as error:
             attempt.give_up(error.permanent, error.status, str(error))
         except TimeoutError:
-            attempt.give_up(False, "4.4.7", f"not done within {self._settings.total:g} s")
+            attempt.give_up(False, "4.4.7", f"not done within {limit:g} s")
         except Exception as error:  # the border that Transport promises: a fault of ours is TEMPORARY
             log.error("attempt failed", exception=error, trace=envelope.trace_id, to=envelope.destination)
             attempt.give_up(False, "4.3.0", "a fault in the sending system")
