@@ -55,6 +55,7 @@ from postier.queue.attempt import QueueServices
 from postier.queue.schedule import Schedule
 from postier.queue.suppress import SuppressionRules
 from postier.queue.worker import QueueWorker, WorkerSettings
+from postier.reporting import open_reporting
 from postier.search.sqlite import SqliteTextIndex
 from postier.sending import Outbound, daily_limits, open_outbound
 from postier.services import HTTP, LMTP, SERVICES, endpoints
@@ -271,6 +272,7 @@ class _Worker:
             asyncio.create_task(_sweep(backend, name), name="sweep"),
             asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
             asyncio.create_task(_turn_keys(backend, name), name="signing keys"),
+            *_reporting(backend, name),
         )
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -384,6 +386,13 @@ def _sessions(
         "pop3": pop3,
         "pop3s": pop3,
     }
+
+
+def _reporting(backend: Backend, name: str) -> list[asyncio.Task[None]]:
+    """Reports to other domains, where they are switched on."""
+    if not backend.settings.reports.tls:
+        return []
+    return [asyncio.create_task(open_reporting(backend).run(name), name="reports")]
 
 
 def _text_index(settings: Settings) -> SqliteTextIndex | None:

@@ -32,7 +32,7 @@ LAYERS = (
     {"jmap", "admin"},
     {"config"},
     {"services"},
-    {"app", "backend", "indexing", "publishing", "sending", "supervisor", "demo"},
+    {"app", "backend", "indexing", "publishing", "reporting", "sending", "supervisor", "demo"},
     {"cli"},
 )
 """Each may import those before it; within a layer the rooms know nothing of each other."""
@@ -44,9 +44,11 @@ ALLOWED_WITHIN = {
     ("app", "backend"),
     ("app", "indexing"),
     ("app", "publishing"),
+    ("app", "reporting"),
     ("app", "sending"),
     ("publishing", "backend"),
     ("publishing", "sending"),
+    ("reporting", "backend"),
     ("sending", "backend"),
     ("indexing", "supervisor"),
 }

@@ -23,7 +23,7 @@ from postier.queue.api import Outcome
 from postier.queue.meanings import LANGUAGES, meaning
 from postier.queue.words import WORDS, language_of
 from postier.store.api import Domain as StoredDomain
-from postier.store.api import QueueRecipient, RecipientState, Tx
+from postier.store.api import QueueRecipient, RecipientState, ReportTarget, Tx
 
 World = Any  # conftest's World
 Open = Callable[[], AbstractAsyncContextManager[World]]
@@ -270,5 +270,30 @@ def test_a_stranger_with_an_utf8_address_gets_utf8(world: Open) -> None:
             assert "Final-Recipient: utf-8; jörg@far.example".encode() in report
             assert "To: jürgen@elsewhere.example".encode() in report
             assert w.transport.envelopes[-1].smtputf8
+
+    asyncio.run(go())
+
+
+# ------------------------------------------------ reports of ours to other domains (RFC 8460, RFC 9990)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PERMANENT, Outcome.TEMPORARY])
+def test_a_report_that_is_refused_stops_reports_to_its_place_and_tells_nobody(
+    world: Open, outcome: Outcome
+) -> None:
+    async def go() -> None:
+        async with world() as w:
+            w.transport.answer = lambda _: (outcome, "5.1.1", "550 no such user")
+            tag = "0123456789abcdef"
+            target = ReportTarget("rua@far.example", tag, 1, 1)
+            await w.store.transact(lambda tx: tx.set_report_target(target))
+            await w.enqueue("rua@far.example", sender=f"reports-{tag}@orchard.example", notify="FAILURE")
+            await w.worker.run_due()
+            found = await w.store.reader.report_target("rua@far.example")
+            refused = outcome is Outcome.PERMANENT
+            assert bool(found.stopped) is refused
+            assert found.reason == ("550 no such user" if refused else "")
+            assert await w.inbox(w.alice) == await w.inbox(w.postmaster) == []
+            assert len(await w.store.reader.queue_entries()) == (not refused)
 
     asyncio.run(go())

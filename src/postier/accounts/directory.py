@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 
 from postier.accounts.domains import settings_of, signers_for
+from postier.accounts.report_returns import report_tag
 from postier.accounts.srs import SrsError, is_return_address, original, return_address
 from postier.base.address import Address
 from postier.base.clock import Clock, SystemClock
@@ -48,7 +49,8 @@ class RecipientKind(enum.Enum):
 class Resolution:
     """Where the mail of one address goes: accounts of ours and foreign addresses it is forwarded to.
 
-    `returns`: it takes only what is returned to a sender whose mail we forwarded (see srs.py).
+    `returns`: it takes only what is returned: to a sender whose mail we forwarded (see srs.py), or to us, of
+    reports to other domains, then with their `report_tag` (see report_returns.py).
     `full`: it goes to one account alone, and that one has used up its quota or has not the room asked for.
     """
 
@@ -57,6 +59,7 @@ class Resolution:
     forwards: tuple[Address, ...] = ()
     full: bool = False
     returns: bool = False
+    report_tag: str = ""
 
 
 class Directory:
@@ -80,6 +83,8 @@ class Directory:
         reader = self._store.reader
         if is_return_address(address.local_part) and await reader.address(address.lookup_key) is None:
             return await self._returned(address)
+        if (tag := report_tag(address.local_part)) and await reader.report_target_of_tag(tag) is not None:
+            return Resolution(RecipientKind.LOCAL, returns=True, report_tag=tag)
         targets = await _targets(reader, address)
         if not targets:
             return Resolution(RecipientKind.UNKNOWN)

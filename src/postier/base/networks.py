@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
-__all__ = ["NOWHERE", "Networks"]
+__all__ = ["NOWHERE", "Networks", "is_public"]
+
+_EMBEDDING = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
+"""NAT64, and what was once compatible: their addresses end in one of IPv4, which a gateway would call."""
 
 
 class Networks:
@@ -37,3 +40,16 @@ class Networks:
 
 
 NOWHERE = Networks(())
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Of the public Internet, also where an IPv6 address holds an IPv4 one."""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and any(address in network for network in _EMBEDDING):
+            inner = IPv4Address(address.packed[12:])
+        if inner is not None:
+            return is_public(inner)
+        if address.is_site_local:
+            return False
+    return address.is_global and not address.is_multicast

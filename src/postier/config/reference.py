@@ -26,6 +26,7 @@ PART_TITLES = {
     "srs": "Forwarded mail",
     "imap": "IMAP",
     "pop3": "POP3",
+    "reports": "Reports to other domains",
     "trace": "The stories of messages",
     "search": "Searching",
     "tls": "TLS",

@@ -31,6 +31,7 @@ from postier.config.kinds import (
     one_of,
 )
 from postier.config.policy_rows import POLICY_LEAST, POLICY_ROWS
+from postier.config.report_rows import REPORT_LEAST, REPORT_ROWS, ReportsSettings
 from postier.config.submission_rows import SUBMISSION_ROWS
 from postier.smtp.inbound.policy_settings import PolicySettings
 
@@ -183,6 +184,7 @@ SETTINGS = (
         "10m",
         "Silence after which a client is disconnected; 10 min is the least.",
     ),
+    *REPORT_ROWS,
     Setting("trace.keep", DURATION, "30d", "How long the steps of messages are kept (see trace.md)."),
     Setting(
         "search.index",
@@ -242,6 +244,7 @@ LEAST: Mapping[str, tuple[Any, str]] = {
     "smtp.idle_timeout": ("1m", "slow senders are no enemies"),
     "smtp.outbound_port": (1, "0 is no port"),
     **POLICY_LEAST,
+    **REPORT_LEAST,
     "queue.retry_first": ("1s", "0 would never rest"),
     "queue.retry_max": ("1s", "0 would never rest"),
     "queue.concurrency": (1, "0 would deliver nothing"),
@@ -389,6 +392,7 @@ class Settings:
     srs: SrsSettings
     imap: ImapSettings
     pop3: Pop3Settings
+    reports: ReportsSettings
     trace: TraceSettings
     search: SearchSettings
     tls: TlsSettings
@@ -410,6 +414,7 @@ PARTS: Mapping[str, type[Any]] = {
     "srs": SrsSettings,
     "imap": ImapSettings,
     "pop3": Pop3Settings,
+    "reports": ReportsSettings,
     "trace": TraceSettings,
     "search": SearchSettings,
     "tls": TlsSettings,

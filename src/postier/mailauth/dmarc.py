@@ -18,7 +18,15 @@ from postier.mailauth.dkim.result import Dkim, DkimResult
 from postier.mailauth.dmarc_record import DmarcRecord, Policy, parse_dmarc_record
 from postier.mailauth.spf import Spf, SpfResult
 
-__all__ = ["Dmarc", "DmarcRecord", "DmarcResult", "Policy", "evaluate", "record_names"]
+__all__ = [
+    "Dmarc",
+    "DmarcRecord",
+    "DmarcResult",
+    "Policy",
+    "evaluate",
+    "organizational_domain",
+    "record_names",
+]
 
 MAX_QUERIES = 8
 _WEAKER = {Policy.REJECT: Policy.QUARANTINE, Policy.QUARANTINE: Policy.NONE, Policy.NONE: Policy.NONE}
@@ -87,6 +95,11 @@ async def evaluate(
         return await _evaluate(resolver, domain, spf, dkim)
     except TemporaryFailure as error:
         return DmarcResult(Dmarc.TEMPERROR, domain, reason=f"DNS: {error}")
+
+
+async def organizational_domain(resolver: Resolver, domain: str) -> str:
+    """By which `domain` (A-labels) and its kin are aligned (RFC 9989 4.10.2). Raises TemporaryFailure."""
+    return _organizational_domain(domain, await _walk(resolver, domain))
 
 
 def record_names(domain: str) -> list[str]:

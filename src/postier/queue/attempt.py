@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from postier.accounts.directory import Directory
+from postier.accounts.report_returns import report_tag, stop_reports
 from postier.base.clock import Clock
 from postier.base.domain import Domain
 from postier.base.log import Log
 from postier.base.metrics import ATTEMPTS, DELIVERY, OUTBOUND_TLS, REPORTS, tls_version
 from postier.blobs.api import Blobs, BlobUnreadable
 from postier.bus.api import Bus
+from postier.message.dsn import Action
 from postier.queue.api import DeliveryResult, EachItsOwn, Envelope, Outcome, Sites, Transport
 from postier.queue.bounce import Reporter
 from postier.queue.destinations import Destinations
@@ -189,7 +191,8 @@ class Attempts:
         if self._services.schedules is not None:
             schedule = await self._services.schedules.schedule_for(entry.destination)
         verdict = judge(entry, results, now, schedule, jitter=self._rng.random(), final_hop=final_hop)
-        report = await self._report(entry, verdict, message) if verdict.notices else None
+        told = bool(verdict.notices) and not _report_tag(entry)
+        report = await self._report(entry, verdict, message) if told else None
         steps = functools.partial(attempt_steps, entry, results, verdict, when, in_mailbox=final_hop)
         unknown = () if final_hop else tuple(filter(is_unknown_user, results))
         ended = _Ended(verdict, steps, when, unknown)
@@ -244,6 +247,7 @@ class Attempts:
                 await note_unknown(
                     tx, ended.unknown, entry.reverse_path, int(when), self._services.suppression
                 )
+            await _stop_reports(tx, entry, verdict, when)
             report = next((parcel.trace_id for parcel in parcels if parcel.about), "")
             await tx.add_steps(steps(report=report))
             for parcel in parcels:
@@ -268,6 +272,19 @@ class Attempts:
                 log.error("the queue can't be written", trace=entry.trace_id, why=error)
                 await asyncio.sleep(pause)
         await self._services.store.transact(work)
+
+
+def _report_tag(entry: QueueEntry) -> str:
+    """Not "" where the entry is a report of ours to another domain: nobody wants to read that it failed."""
+    return report_tag(entry.reverse_path.partition("@")[0])
+
+
+async def _stop_reports(tx: Tx, entry: QueueEntry, verdict: Verdict, when: float) -> None:
+    """Where a report of ours to another domain was refused, no more go there."""
+    tag = _report_tag(entry)
+    refused = next((one for one in verdict.notices if one.action is Action.FAILED), None) if tag else None
+    if refused is not None:
+        await stop_reports(tx, tag, refused.recipient.diagnostic or refused.status, when)
 
 
 def _envelope(entry: QueueEntry, pending: Sequence[QueueRecipient]) -> Envelope:

@@ -63,8 +63,15 @@ class TransportSecurityReader(Protocol):
         """By domain."""
         ...
 
-    async def tls_results(self, first: int, last: int) -> list[tuple[TlsResult, int]]:
-        """Of these days and those between, with the number of sessions; ordered by all their fields."""
+    async def tls_results(self, first: int, last: int, destination: str = "") -> list[tuple[TlsResult, int]]:
+        """Of these days and those between, with the number of sessions; ordered by all their fields.
+
+        `destination`: only of mail for that domain.
+        """
+        ...
+
+    async def tls_destinations(self, day: int) -> list[str]:
+        """Domains whose mail went out on that day, or should have; ordered."""
         ...
 
 

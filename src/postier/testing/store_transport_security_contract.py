@@ -62,5 +62,10 @@ class TransportSecurityContract:
         await store.transact(lambda tx: tx.add_tls_results({good: 3, newer: 1}))
         assert await store.reader.tls_results(10, 11) == [(good, 5), (newer, 2)]
         assert await store.reader.tls_results(11, 12) == [(later, 1)]
+        mine = good._replace(day=13, destination="b.example")
+        other = mine._replace(destination="a.example")
+        await store.transact(lambda tx: tx.add_tls_results({mine: 4, other: 5}))
+        assert await store.reader.tls_results(0, 99, "b.example") == [(mine, 4)]
+        assert await store.reader.tls_destinations(13) == ["a.example", "b.example"]
         assert await store.transact(lambda tx: tx.forget_tls_results(12)) == 2
-        assert await store.reader.tls_results(0, 99) == [(later, 1)]
+        assert await store.reader.tls_results(0, 99) == [(later, 1), (other, 5), (mine, 4)]

@@ -34,6 +34,7 @@ OVERSIGNED = (
 SIGNED_IF_PRESENT = (
     "Sender", "Auto-Submitted", "List-Id", "List-Post", "List-Help", "List-Unsubscribe",
     "List-Unsubscribe-Post",  # RFC 8058 4 wants the last two signed
+    "TLS-Report-Domain", "TLS-Report-Submitter",  # RFC 8460 5.3
 )  # fmt: skip
 
 _LINE = 76

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postier.accounts.delivery import deliver, new_message
+from postier.accounts.report_returns import stop_reports
 from postier.accounts.sending import WARNINGS, LimitReached, Usage
 from postier.base.address import Address
 from postier.base.log import Log
@@ -19,6 +20,7 @@ from postier.base.status import Reply
 from postier.mailauth.dkim.canonical import BodyHasher
 from postier.message.analysis import Analysis
 from postier.queue.post import Parcel, post
+from postier.smtp.inbound.bounced_reports import bounced_reports
 from postier.smtp.inbound.dialogue import Dialogue, Recipient, Role, Transaction
 from postier.smtp.inbound.evidence import Arrived
 from postier.smtp.inbound.hold import held_recipients, release_at, release_words
@@ -233,6 +235,7 @@ async def _store(
         place = {"mailbox": accepted.mailbox, "reason": accepted.set_aside}
         arrival.insert(1, Step(transaction.trace_id, accepted.when, StepKind.FILTERED, place))
     outgoing = await _outgoing(dialogue, transaction)
+    bounced = await bounced_reports(transaction, incoming)
 
     async def work(tx: Tx) -> Usage | None:
         usage = await count(tx, dialogue, transaction, accepted.now)
@@ -264,6 +267,8 @@ async def _store(
             )
         if usage is not None and usage.percent >= WARNINGS[-1]:
             steps[0] = steps[0]._replace(facts={**steps[0].facts, "used": f"{usage.percent} %"})
+        for tag, reason in bounced.items():
+            await stop_reports(tx, tag, reason, accepted.when)
         await tx.add_steps(steps)
         if report is not None:
             await post(tx, report, accepted.when)

@@ -126,7 +126,8 @@ class InboundServices:
 class Recipient:
     """An accepted forward-path: the accounts of ours it reaches, and the foreign addresses.
 
-    `path`: as on the wire, without <>. `notify`, `orcpt`: RFC 3461.
+    `path`: as on the wire, without <>. `notify`, `orcpt`: RFC 3461. `report_tag`: it is the return address of
+    reports to another domain (see accounts/report_returns.py).
     """
 
     path: str
@@ -134,6 +135,7 @@ class Recipient:
     forwards: tuple[Address, ...]
     notify: str = ""
     orcpt: str = ""
+    report_tag: str = ""
 
     @property
     def is_sent_on(self) -> bool:

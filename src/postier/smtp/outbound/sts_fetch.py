@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Address
 
 import h11
 
+from postier.base.networks import is_public
 from postier.dns.api import DnsError, NotFound, Resolver
 from postier.net.tls import verifying_client_context
 from postier.smtp.outbound.mta_sts import MAX_DOCUMENT
@@ -21,8 +22,6 @@ __all__ = ["FetchError", "PolicyFetcher"]
 
 FETCH_SECONDS = 60.0
 MAX_ADDRESSES = 4
-_EMBEDDING = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
-"""NAT64, and what was once compatible: their addresses end in one of IPv4, which a gateway would call."""
 _PATH = "/.well-known/mta-sts.txt"
 _NO_REDIRECTS = "the answer is {}, not 200"
 
@@ -92,19 +91,7 @@ class PolicyFetcher:
                 break
             except DnsError:
                 continue
-        return [address for address in found if self._allow_private or _is_public(address)]
-
-
-def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and any(address in network for network in _EMBEDDING):
-            inner = IPv4Address(address.packed[12:])
-        if inner is not None:
-            return _is_public(inner)
-        if address.is_site_local:
-            return False
-    return address.is_global and not address.is_multicast
+        return [address for address in found if self._allow_private or is_public(address)]
 
 
 async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> bytes:

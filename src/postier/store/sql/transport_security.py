@@ -23,8 +23,11 @@ _SET_CONTRACT = (
 
 _RESULTS = (
     "SELECT day, domain, kind, host, source, result, policy, detail, destination, sessions FROM tls_results"
-    " WHERE day BETWEEN ? AND ? ORDER BY day, domain, kind, host, source, result, destination"
+    " WHERE day BETWEEN ? AND ?"
 )
+_RESULTS_OF = _RESULTS + " AND destination = ?"
+_ORDER = " ORDER BY day, domain, kind, host, source, result, destination"
+_DESTINATIONS = "SELECT DISTINCT destination FROM tls_results WHERE day = ? ORDER BY destination"
 _ADD_RESULT = (
     "INSERT INTO tls_results (day, domain, kind, host, source, result, policy, detail, destination, sessions)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -46,9 +49,15 @@ class TransportSecurityReader(Reads):
     async def tls_contracts(self) -> list[TlsContract]:
         return [TlsContract(*row) for row in await self._connection.rows(_CONTRACTS + " ORDER BY domain")]
 
-    async def tls_results(self, first: int, last: int) -> list[tuple[TlsResult, int]]:
-        rows = await self._connection.rows(_RESULTS, (first, last))
+    async def tls_results(self, first: int, last: int, destination: str = "") -> list[tuple[TlsResult, int]]:
+        if destination:
+            rows = await self._connection.rows(_RESULTS_OF + _ORDER, (first, last, destination))
+        else:
+            rows = await self._connection.rows(_RESULTS + _ORDER, (first, last))
         return [(TlsResult(*row[:9]), row[9]) for row in rows]
+
+    async def tls_destinations(self, day: int) -> list[str]:
+        return [row[0] for row in await self._connection.rows(_DESTINATIONS, (day,))]
 
 
 class TransportSecurityTx(TransportSecurityReader, Writes):

@@ -1,0 +1,44 @@
+"""The settings of reports to other domains (see docs/reports-out.md): rows of the table in settings.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postier.config.kinds import BOOLEAN, COUNT, SIZE, TEXT, Setting
+
+__all__ = ["REPORT_LEAST", "REPORT_ROWS", "ReportsSettings"]
+
+REPORT_ROWS = (
+    Setting(
+        "reports.tls",
+        BOOLEAN,
+        False,
+        "Tell domains that ask for it how TLS went with their hosts (RFC 8460), once a day.",
+    ),
+    Setting(
+        "reports.contact",
+        TEXT,
+        "",
+        "The address in From of reports, of a domain of ours; none is the postmaster of this host's domain.",
+    ),
+    Setting("reports.max_size", SIZE, "10MB", "The largest report that is sent, packed."),
+    Setting("reports.destinations", COUNT, 3, "To how many places the reports about one domain go."),
+    Setting("reports.per_day", COUNT, 1000, "To how many places reports go in a day (UTC)."),
+)
+
+REPORT_LEAST = {
+    "reports.destinations": (1, "off is reports.tls = false"),
+    "reports.per_day": (1, "off is reports.tls = false"),
+    "reports.max_size": ("10KB", "no report is smaller"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsSettings:
+    """`max_size` in octets."""
+
+    tls: bool
+    contact: str
+    max_size: int
+    destinations: int
+    per_day: int
