@@ -281,6 +281,15 @@ def test_too_many_errors_end_the_connection():
     assert codes(core) == [b"500"] * 21 + [b"421"]
 
 
+def test_chunks_of_nothing_end_some_time():
+    core = make()
+    run(core, b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n")
+    core.outgoing()
+    events = run(core, b"BDAT 0\r\n" * (MAX_IDLE + 30))
+    assert isinstance(events[-1], Violation)
+    assert codes(core)[-1] == b"421"
+
+
 @pytest.mark.parametrize(
     "command", [each.name for each in COMMANDS.values() if each.idle and each.only_in is not Protocol.LMTP]
 )

@@ -117,7 +117,11 @@ def _addresses(value: Any) -> tuple[str, ...]:
 
 
 def _networks(value: Any) -> tuple[str, ...]:
-    return tuple(str(ipaddress.ip_network(_text(one))) for one in _listed(value))
+    """All these lists say whom we believe, so none may be everybody."""
+    found = [ipaddress.ip_network(_text(one)) for one in _listed(value)]
+    if not all(network.prefixlen for network in found):
+        raise ValueError("the whole Internet is no network to believe")
+    return tuple(map(str, found))
 
 
 def _endpoint(value: Any) -> tuple[str, int]:

@@ -62,7 +62,8 @@ from postier.smtp.wire.replies import CommandError, SmtpViolation, render
 __all__ = ["MAX_IDLE", "SmtpServer"]
 
 MAX_IDLE = 100
-"""Commands between two messages that move no mail (NOOP, RSET, EHLO, ...); each one more is an error."""
+"""Commands between two messages that move no mail (NOOP, RSET, EHLO, BDAT 0, ...); each one more is an
+error."""
 
 _NOBODY: Mapping[int, Reply] = MappingProxyType({})
 
@@ -313,8 +314,7 @@ class SmtpServer:
             self._begin_chunk(_parsed_chunk(argument), command)
             return None
         if command.idle:
-            self._idle += 1
-            self.errors += self._idle > MAX_IDLE
+            self._count_idle()
         self._check_turn(command)
         try:
             event = command.parse(blank + argument, self._context)
@@ -323,6 +323,10 @@ class SmtpServer:
         if event is None:
             self._say(command.answer or help_reply(argument, self._offered, self._protocol))
         return event
+
+    def _count_idle(self) -> None:
+        self._idle += 1
+        self.errors += self._idle > MAX_IDLE
 
     def _known(self, command: Command | None) -> Command:
         """Raises CommandError for a verb that we don't have, or don't offer."""
@@ -368,6 +372,8 @@ class SmtpServer:
 
     def _begin_chunk(self, chunk: Bdat, command: Command) -> None:
         fault: CommandError | None = None
+        if not (chunk.size or chunk.last):
+            self._count_idle()
         try:
             self._check_turn(command)
         except CommandError as error:
