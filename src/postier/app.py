@@ -26,7 +26,7 @@ from postier.accounts.directory import Directory
 from postier.accounts.domains import signers_for
 from postier.accounts.login import FORGET_AFTER, Login
 from postier.accounts.password import PasswordVerifier, ProofTable
-from postier.admin.rotation import KEEP_BEYOND_QUEUE, keep_signing_keys
+from postier.admin.rotation import KEEP_BEYOND_QUEUE, RotationPlan, keep_signing_keys
 from postier.backend import DATABASE, Backend, open_backend, open_resolver, own_policy
 from postier.base import log as base_log
 from postier.base.figures import take_slot
@@ -51,6 +51,7 @@ from postier.net.limits import Limits
 from postier.net.server import BindError, Endpoint, Listener, Server, bind_sockets
 from postier.net.tls import CertificateError, CertificateStore
 from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
+from postier.publishing import key_publisher
 from postier.queue.attempt import QueueServices
 from postier.queue.schedule import Schedule
 from postier.queue.suppress import SuppressionRules
@@ -452,8 +453,10 @@ async def _sweep(backend: Backend, owner: str) -> None:
 
 async def _turn_keys(backend: Backend, owner: str) -> None:
     settings = backend.settings
-    keep = settings.queue.give_up_after + KEEP_BEYOND_QUEUE
-    await keep_signing_keys(backend.store, lambda: open_resolver(settings), backend.clock, owner, keep)
+    plan = RotationPlan(
+        settings.queue.give_up_after + KEEP_BEYOND_QUEUE, key_publisher(backend), settings.dkim.rotate_after
+    )
+    await keep_signing_keys(backend.store, lambda: open_resolver(settings), backend.clock, owner, plan)
 
 
 async def _forget_failures(backend: Backend) -> None:

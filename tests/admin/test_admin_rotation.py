@@ -10,10 +10,11 @@ import pytest
 
 from postier.accounts import domains
 from postier.accounts.dkim_keys import DkimKey, KeyState, Seen
-from postier.admin.rotation import look_for, turn_keys
+from postier.admin.rotation import RotationPlan, look_for, turn_keys
 from postier.base.domain import Domain
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
+from postier.dns.edit import UpdateError
 from postier.mailauth.dkim.sign import Signer
 from postier.store.api import Store, Tx
 from postier.store.sqlite import open_sqlite
@@ -22,6 +23,7 @@ from postier.testing.store_helpers import SettableClock
 
 ORCHARD = Domain("orchard.test")
 KEEP = 7 * 86_400
+PLAN = RotationPlan(KEEP)
 HOUR = 3600
 
 
@@ -79,18 +81,18 @@ def test_a_rotation_from_its_beginning_to_its_end(tmp_path: Path) -> None:
         old, new = (await keys_of(store))[:2], (await keys_of(store))[2:]
         for _ in range(3):
             clock.seconds += HOUR
-            await turn_keys(store, published(*old), clock, KEEP)
+            await turn_keys(store, published(*old), clock, PLAN)
             assert await signers(store) == first
         for expected in (first, {key.selector for key in new}):
             clock.seconds += HOUR
-            await turn_keys(store, published(*old, *new), clock, KEEP)
+            await turn_keys(store, published(*old, *new), clock, PLAN)
             assert await signers(store) == expected
         clock.seconds += KEEP
-        await turn_keys(store, published(*old, *new), clock, KEEP)
+        await turn_keys(store, published(*old, *new), clock, PLAN)
         assert [key.state for key in await keys_of(store)][:2] == [KeyState.WITHDRAWN] * 2
-        await turn_keys(store, published(*old, *new), clock, KEEP)
+        await turn_keys(store, published(*old, *new), clock, PLAN)
         assert len(await keys_of(store)) == 4
-        await turn_keys(store, published(*new), clock, KEEP)
+        await turn_keys(store, published(*new), clock, PLAN)
         assert await keys_of(store) == tuple(
             key for key in await keys_of(store) if key.state is KeyState.USED
         )
@@ -104,14 +106,14 @@ def test_a_message_that_waits_keeps_the_retired_keys_published(tmp_path: Path) -
         await store.transact(lambda tx: domains.rotate_keys(tx, ORCHARD, clock))
         keys = await keys_of(store)
         for _ in range(2):
-            await turn_keys(store, published(*keys), clock, KEEP)
+            await turn_keys(store, published(*keys), clock, PLAN)
             clock.seconds += HOUR
         entry = await wait_in_queue(store, int(clock.seconds) - HOUR)
         clock.seconds += 10 * KEEP
-        await turn_keys(store, published(*keys), clock, KEEP)
+        await turn_keys(store, published(*keys), clock, PLAN)
         assert [key.state for key in await keys_of(store)][:2] == [KeyState.RETIRED] * 2
         await store.transact(lambda tx: tx.remove_queue_entry(entry))
-        await turn_keys(store, published(*keys), clock, KEEP)
+        await turn_keys(store, published(*keys), clock, PLAN)
         assert [key.state for key in await keys_of(store)][:2] == [KeyState.WITHDRAWN] * 2
 
     on_store(tmp_path, work)
@@ -136,5 +138,66 @@ def test_what_counts_as_shown(tmp_path: Path, records: list[str], seen: Seen) ->
         words = {"key": key.text, "other": other.text, "p": key.text.partition("p=")[2]}
         zone = {f"{key.selector}._domainkey.orchard.test": [("TXT", r.format(**words)) for r in records]}
         assert await look_for(ZoneResolver(zone if records else {}), ORCHARD, key) is seen
+
+    on_store(tmp_path, work)
+
+
+def test_keys_replace_themselves_where_the_dns_can_be_written(tmp_path: Path) -> None:
+    async def work(store: Store, clock: SettableClock) -> None:
+        zone = {key.selector: key for key in await keys_of(store)}
+        first = set(zone)
+        calls = []
+
+        async def publish(domain: Domain) -> None:
+            calls.append(domain)
+            if len(calls) == 1:
+                raise UpdateError("not today")
+            zone.clear()
+            zone.update({key.selector: key for key in await keys_of(store) if key.is_published})
+
+        plan = RotationPlan(KEEP, publish, every=180 * 86_400)
+        clock.seconds += 180 * 86_400 - 1
+        await turn_keys(store, published(*zone.values()), clock, plan)
+        assert (await signers(store), calls) == (first, [])
+        hours = 0
+        while len(await keys_of(store)) != 2 or await signers(store) == first:
+            clock.seconds += HOUR
+            hours += 1
+            assert hours < 400
+            await turn_keys(store, published(*zone.values()), clock, plan)
+            assert await signers(store) <= set(zone)
+        assert set(zone) == await signers(store)
+        assert first.isdisjoint(zone)
+        assert len(calls) == 3
+        await turn_keys(store, published(*zone.values()), clock, plan)
+        assert len(calls) == 3
+
+    on_store(tmp_path, work)
+
+
+@pytest.mark.parametrize("every", [0, 1])
+def test_keys_do_not_replace_themselves_where_nobody_publishes_or_nobody_wants_it(
+    tmp_path: Path, every: int
+) -> None:
+    async def publish(domain: Domain) -> None:
+        raise AssertionError(domain)
+
+    async def work(store: Store, clock: SettableClock) -> None:
+        clock.seconds += 1000 * 86_400
+        await turn_keys(store, ZoneResolver({}), clock, RotationPlan(KEEP, None if every else publish, every))
+        assert len(await keys_of(store)) == 2
+
+    on_store(tmp_path, work)
+
+
+def test_a_domain_that_is_removed_meanwhile_takes_its_keys_along(tmp_path: Path) -> None:
+    async def work(store: Store, clock: SettableClock) -> None:
+        await store.transact(lambda tx: domains.rotate_keys(tx, ORCHARD, clock))
+
+        async def publish(domain: Domain) -> None:
+            await store.transact(lambda tx: tx.remove_domain(domain.ascii))
+
+        await turn_keys(store, ZoneResolver({}), clock, RotationPlan(KEEP, publish))
+        assert await store.reader.domains() == []
 
     on_store(tmp_path, work)

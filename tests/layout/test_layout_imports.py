@@ -58,8 +58,21 @@ ENGINES = (
     "postier.blobs.local",
     "postier.bus.local",
     "postier.dns.client",
+    "postier.dns.update",
 )
-KNOW_ENGINES = {"app", "backend", "indexing", "cli", "config", "store", "search", "blobs", "bus", "dns"}
+KNOW_ENGINES = {
+    "app",
+    "backend",
+    "indexing",
+    "publishing",
+    "cli",
+    "config",
+    "store",
+    "search",
+    "blobs",
+    "bus",
+    "dns",
+}
 IO_MODULES = ("asyncio", "socket", "ssl", "sqlite3", "select", "threading", "subprocess")
 CORES = sorted(SRC.glob("*/wire/*.py"))
 FILES = sorted(file for file in SRC.rglob("*.py") if "testing" not in file.parts)
@@ -121,6 +134,7 @@ def test_only_the_composition_root_names_engines_and_settings(file: Path) -> Non
         "app",
         "backend",
         "indexing",
+        "publishing",
         "services",
         "cli",
         "config",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from postier.base.domain import Domain
 from postier.mailauth.dkim.keys import zone_file_strings
 
-__all__ = ["DnsRecord", "domain_records", "is_of_kind", "zone_lines"]
+__all__ = ["DnsRecord", "dkim_record", "domain_records", "is_of_kind", "zone_lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,7 @@ def domain_records(
             "Without it others may write in this domain's name unnoticed.",
         ),
     ]
-    for selector, value in dkim:
-        name = f"{selector}._domainkey.{domain}"
-        records.append(DnsRecord(name, "TXT", value, "Without it our DKIM signatures cannot be verified."))
+    records.extend(dkim_record(domain, selector, value) for selector, value in dkim)
     records.append(
         DnsRecord(
             f"_dmarc.{domain}",
@@ -84,6 +82,11 @@ def domain_records(
     records.extend(_tls_records(domain, hostname, port_base, sts_id, tls_keys))
     records.extend(_service_records(domain, hostname, port_base))
     return records
+
+
+def dkim_record(domain: Domain, selector: str, value: str) -> DnsRecord:
+    name = f"{selector}._domainkey.{domain}"
+    return DnsRecord(name, "TXT", value, "Without it our DKIM signatures cannot be verified.")
 
 
 def _tls_records(

@@ -1,14 +1,15 @@
-"""`postier dns`: the records a domain needs, and whether the world sees them."""
+"""`postier dns`: the records a domain needs, whether the world sees them, and how they get there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from postier.admin.dns_check import CheckedRecord
+from postier.admin.dns_push import Step, push
 from postier.admin.records import DnsRecord, zone_lines
 from postier.backend import Backend, dns_records, open_resolver
 from postier.base.domain import Domain
@@ -21,12 +22,13 @@ from postier.cli.common import (
     print_table,
     with_backend,
 )
-from postier.publishing import check_dns
+from postier.dns.edit import UpdateError
+from postier.publishing import check_dns, open_editor, plan_push
 
 
 @click.group("dns")
 def command() -> None:
-    """Print and check the DNS records a domain needs."""
+    """Print, check and publish the DNS records a domain needs."""
 
 
 @command.command("records")
@@ -71,6 +73,61 @@ def check(domain: Domain, json_: bool, data: Path) -> None:
     wrong = [one for one in checked if one.state != "ok" and one.record.required]
     if wrong:
         raise Failure(f"{len(wrong)} of {len(checked)} records of {domain} are not as they should be")
+
+
+@command.command("push")
+@click.argument("domain", type=DOMAIN)
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+@json_option
+@data_option
+def push_(domain: Domain, dry_run: bool, json_: bool, data: Path) -> None:
+    """Write DOMAIN's records into its zone by dynamic update (settings: dns_update).
+
+    Only records of this server are replaced; those that others have put there stay.
+    """
+
+    async def work(backend: Backend) -> list[Step]:
+        await _records(backend, domain)
+        editor = open_editor(backend)
+        if editor is None:
+            raise Failure("dns_update.server is not set: publish by hand what postier dns records prints")
+        steps = await plan_push(backend, editor, domain)
+        if not dry_run:
+            await push(editor, steps)
+        return steps
+
+    try:
+        steps = with_backend(data, work)
+    except UpdateError as error:
+        raise Failure(str(error)) from None
+    if json_:
+        print_json([_step_facts(step) for step in steps])
+        return
+    lines = [line for step in steps for line in _step_lines(step)]
+    click.echo("\n".join(lines) if lines else "everything is there already")
+
+
+def _step_lines(step: Step) -> Iterator[str]:
+    """As a person reads a difference."""
+    if step.change is not None:
+        for record in step.change.remove:
+            yield f"- {step.name} {step.type} {record.value}"
+        for value in step.change.add:
+            yield f"+ {step.name} {step.type} {value}"
+    if step.note:
+        yield f"  {step.name} {step.type} left alone: {step.note}"
+
+
+def _step_facts(step: Step) -> dict[str, object]:
+    change = step.change
+    return {
+        "name": step.name,
+        "type": step.type,
+        "zone": step.zone or None,
+        "removed": [] if change is None else [record.value for record in change.remove],
+        "added": [] if change is None else list(change.add),
+        "left_alone": step.note or None,
+    }
 
 
 def print_records(records: Sequence[DnsRecord]) -> None:

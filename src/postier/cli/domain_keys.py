@@ -21,6 +21,8 @@ from postier.cli.common import (
     print_table,
     with_backend,
 )
+from postier.dns.edit import UpdateError
+from postier.publishing import key_publisher
 
 _MEANINGS = {
     KeyState.ANNOUNCED: "publish it; it signs once the DNS has shown it for an hour",
@@ -66,21 +68,31 @@ def list_(domain: Domain, json_: bool, data: Path) -> None:
 @data_option
 def rotate(domain: Domain, json_: bool, data: Path) -> None:
     """Make new keys for DOMAIN; they take the place of the old ones once the DNS shows them."""
+    published = False
 
     async def work(backend: Backend) -> list[DkimKey]:
+        nonlocal published
         try:
             await backend.store.transact(lambda tx: domains.rotate_keys(tx, domain, backend.clock))
         except domains.NoSuchDomain:
             raise Failure(f"{domain} is no domain of this server") from None
         except RotationUnderWay as error:
             raise Failure(f"the keys of {domain} are being replaced already: {error}") from None
+        publish = key_publisher(backend)
+        if publish is not None:
+            try:
+                await publish(domain)
+                published = True
+            except UpdateError as error:
+                click.echo(f"Not published, the server tries again: {error}", err=True)
         return [key for key in await _keys(backend, domain) if key.state is KeyState.ANNOUNCED]
 
     made = with_backend(data, work)
     if json_:
         print_json([_facts(key) for key in made])
         return
-    click.echo("Publish these; the server then does the rest by itself:")
+    who = "These are published" if published else "Publish these"
+    click.echo(f"{who}; the server does the rest by itself:")
     print_table(
         ("TYPE", "NAME", "VALUE"),
         (("TXT", f"{key.selector}._domainkey.{domain}", key.text) for key in made),

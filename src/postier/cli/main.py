@@ -27,7 +27,7 @@ VERBS = {
     "suppress": "List, add and lift addresses elsewhere that nothing is sent to.",
     "tls": "Look at the TLS of other domains, and demand it of partners.",
     "dmarc": "Read reports about our domains' mail, and learn from them.",
-    "dns": "Print and check the DNS records a domain needs.",
+    "dns": "Print, check and publish the DNS records a domain needs.",
     "doctor": "Check ports, certificate, DNS and storage.",
 }
 

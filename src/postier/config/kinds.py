@@ -20,6 +20,7 @@ __all__ = [
     "DNS_LISTS",
     "DOMAINS",
     "DURATION",
+    "ENDPOINT",
     "ENDPOINTS",
     "HOST",
     "LEVEL",
@@ -137,6 +138,10 @@ def _endpoint(value: Any) -> tuple[str, int]:
     return str(ipaddress.ip_address(host)), _port(int(port or "53"))
 
 
+def _optional_endpoint(value: Any) -> tuple[str, int] | None:
+    return _endpoint(value) if value != "" else None
+
+
 def _endpoints(value: Any) -> tuple[tuple[str, int], ...]:
     return tuple(_endpoint(one) for one in _listed(value))
 
@@ -177,6 +182,7 @@ DURATION = Kind("duration", 'a duration such as "90s", "5m", "8h" or "5d"', _dur
 SIZE = Kind("size", 'a size such as "50MB"', _size)
 ADDRESSES = Kind("addresses", 'a list of IP addresses such as ["192.0.2.1"]', _addresses)
 NETWORKS = Kind("networks", 'a list of networks such as ["192.0.2.0/24"]', _networks)
+ENDPOINT = Kind("endpoint", 'a server such as "192.0.2.1:53", or ""', _optional_endpoint)
 ENDPOINTS = Kind("endpoints", 'a list of servers such as ["127.0.0.1:53"]', _endpoints)
 DOMAINS = Kind("domains", 'a list of domains such as ["lists.example.org"]', _domains)
 OVERRIDES = Kind(

@@ -18,6 +18,8 @@ PART_TITLES = {
     "server": "The server",
     "log": "The log",
     "dns": "DNS",
+    "dns_update": "Publishing in the DNS",
+    "dkim": "Signing",
     "smtp": "SMTP",
     "lmtp": "Taking local mail by LMTP",
     "policy": "Who is let in",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from postier.config.dns_rows import DKIM_ROWS, DNS_UPDATE_ROWS, DkimSettings, DnsUpdateSettings
 from postier.config.door_rows import LMTP_ROWS, NET_ROWS, LmtpSettings, NetSettings
 from postier.config.kinds import (
     ADDRESSES,
@@ -98,6 +99,8 @@ SETTINGS = (
         [],
         "Resolvers elsewhere that check DNSSEC and are reached over a safe way; those of this machine count.",
     ),
+    *DNS_UPDATE_ROWS,
+    *DKIM_ROWS,
     Setting("smtp.max_message_size", SIZE, "50MB", "The largest message taken in."),
     Setting("smtp.max_recipients", COUNT, 1000, "Recipients of one message; 100 is the least allowed."),
     Setting("smtp.idle_timeout", DURATION, "5m", "Silence after which a sender is disconnected."),
@@ -384,6 +387,8 @@ class Settings:
     server: ServerSettings
     log: LogSettings
     dns: DnsSettings
+    dns_update: DnsUpdateSettings
+    dkim: DkimSettings
     smtp: SmtpSettings
     lmtp: LmtpSettings
     policy: PolicySettings
@@ -406,6 +411,8 @@ PARTS: Mapping[str, type[Any]] = {
     "server": ServerSettings,
     "log": LogSettings,
     "dns": DnsSettings,
+    "dns_update": DnsUpdateSettings,
+    "dkim": DkimSettings,
     "smtp": SmtpSettings,
     "lmtp": LmtpSettings,
     "policy": PolicySettings,

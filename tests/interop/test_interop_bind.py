@@ -1,0 +1,143 @@
+"""Records that the command writes into a zone of BIND 9, as an administrator would have it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from postier.cli.main import cli
+
+CONFIGURATION = """
+include "{folder}/bind.key";
+options {{
+    directory "{folder}"; pid-file none; session-keyfile "{folder}/session.key";
+    listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+    recursion no; allow-query {{ any; }}; dnssec-validation no; notify no;
+}};
+controls {{ }};
+zone "orchard.test" {{
+    type primary; file "{folder}/orchard.test.zone"; update-policy {{ grant postier.key zonesub ANY; }};
+}};
+zone "closed.test" {{ type primary; file "{folder}/closed.test.zone"; }};
+"""
+ZONE = """$TTL 3600
+@ IN SOA ns.orchard.test. hostmaster.orchard.test. 1 3600 600 86400 300
+@ IN NS ns.orchard.test.
+ns IN A 127.0.0.1
+@ IN TXT "site-verification=1"
+@ IN TXT "v=spf1 ip4:192.0.2.0/24 -all"
+_dmarc IN TXT "v=DMARC1; p=reject; rua=mailto:reports@other.test"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    port: int
+    key: Path
+
+
+@pytest.fixture
+def bind(tmp_path: Path, need: Callable[[str], None]) -> Iterator[Bind]:
+    named = shutil.which("named", path="/usr/sbin:/usr/bin") or "named"
+    need(named)
+    keygen = shutil.which("tsig-keygen", path="/usr/sbin:/usr/bin") or "tsig-keygen"
+    folder = tmp_path / "bind"
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    key = folder / "bind.key"
+    key.write_bytes(subprocess.run([keygen, "postier.key"], check=True, capture_output=True).stdout)
+    for zone in ("orchard.test", "closed.test"):
+        (folder / f"{zone}.zone").write_text(ZONE)
+    (folder / "named.conf").write_text(CONFIGURATION.format(folder=folder, port=port))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([named, "-g", "-n", "1", "-c", folder / "named.conf"], stderr=log)
+        try:
+            _wait_for(port, process, folder / "log")
+            yield Bind(port, key)
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(200):
+        assert process.poll() is None, log.read_text()
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture
+def postier(tmp_path: Path, bind: Bind) -> Callable[..., str]:
+    """The command on a server of orchard.test that asks BIND and writes to it."""
+    data = tmp_path / "data"
+    settings = {
+        "dns.servers": f'["127.0.0.1:{bind.port}"]',
+        "dns_update.server": f'"127.0.0.1:{bind.port}"',
+        "dns_update.key_file": json.dumps(str(bind.key)),
+    }
+    sets = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+
+    def run(*words: str, ends: int = 0) -> str:
+        result = CliRunner().invoke(cli, [*words, "--data", str(data)], input="pass-word-1\n")
+        assert result.exit_code == ends, (result.output, result.exception)
+        return result.output
+
+    run("init", "--domain", "orchard.test", "--admin", "a@orchard.test", "--password-stdin",
+        "--bind", "127.0.0.1", "--yes", "--hostname", "mail.orchard.test", *sets)  # fmt: skip
+    return run
+
+
+def test_everything_a_domain_needs_is_published_and_seen(postier: Callable[..., str]) -> None:
+    before = json.loads(postier("dns", "check", "orchard.test", "--json", ends=1).partition("\nError")[0])
+    assert {one["state"] for one in before} == {"missing", "different", "ok"}
+    dry = postier("dns", "push", "orchard.test", "--dry-run")
+    assert "+ orchard.test MX 10 mail.orchard.test" in dry
+    assert "- orchard.test TXT v=spf1 ip4:192.0.2.0/24 -all" in dry
+    assert postier("dns", "push", "orchard.test") == dry
+    assert postier("dns", "push", "orchard.test") == "everything is there already\n"
+    checked = json.loads(postier("dns", "check", "orchard.test", "--json"))
+    assert {one["type"]: one["state"] for one in checked if one["state"] != "ok"} == {"policy": "missing"}
+    found = {one["name"]: one["found"] for one in checked}
+    assert found["_dmarc.orchard.test"] == ["v=DMARC1; p=reject; rua=mailto:reports@other.test"]
+
+
+def test_keys_are_replaced_in_the_zone(postier: Callable[..., str]) -> None:
+    postier("dns", "push", "orchard.test")
+    said = postier("domain", "dkim", "rotate", "orchard.test")
+    assert said.startswith("These are published")
+    keys = json.loads(postier("domain", "dkim", "list", "orchard.test", "--json"))
+    assert [(key["state"], key["in_dns"]) for key in keys] == [("used", "yes")] * 2 + [
+        ("announced", "yes")
+    ] * 2
+
+
+def test_a_zone_that_may_not_be_changed_says_so(postier: Callable[..., str]) -> None:
+    postier("domain", "add", "closed.test")
+    assert "is the key allowed to change the zone?" in postier("dns", "push", "closed.test", ends=1)
+    postier("domain", "add", "elsewhere.test")
+    lines = postier("dns", "push", "elsewhere.test", "--dry-run").splitlines()
+    assert "+ mail.orchard.test A 127.0.0.1" in lines
+    assert "publish it where it belongs" in lines[0]
+
+
+def test_a_wrong_secret_is_told(postier: Callable[..., str], bind: Bind, tmp_path: Path) -> None:
+    key = subprocess.run(["tsig-keygen", "postier.key"], check=True, capture_output=True).stdout
+    settings = tmp_path / "data" / "postier.toml"
+    (tmp_path / "other.key").write_bytes(key)
+    settings.write_text(settings.read_text().replace(str(bind.key), str(tmp_path / "other.key")))
+    said = postier("dns", "push", "orchard.test", ends=1)
+    assert "does not know the key postier.key, or its secret differs" in said
