@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 RECORD = """<record><row><source_ip>{ip}</source_ip><count>{count}</count><policy_evaluated>
 <disposition>none</disposition><dkim>{dkim}</dkim><spf>{spf}</spf></policy_evaluated></row>
@@ -66,3 +69,92 @@ def test_a_mailbox_of_reports(listed: Any, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there(fails: Any, tmp_path: Path) -> None:
     assert "No such file" in fails("dmarc", "import", str(tmp_path / "b"))
+
+
+@pytest.fixture
+def reported(postier: Any, tmp_path: Path) -> int:
+    """Ten days of reports about orchard.test; returns when the last of them ends."""
+    now = int(time.time()) // 86400 * 86400
+    (tmp_path / "in").mkdir()
+    for day in range(10):
+        rows = (
+            record("192.0.2.1", 1000),
+            record("198.2.128.9", 40, "fail", "fail", "mcsv.net", "bounce.mcsv.net", "pass", "pass"),
+            record("198.51.100.7", 300, "fail", "fail", "x.test", "orchard.test", "none", "fail"),
+            record("203.0.113.5", 6, "pass", "fail", "orchard.test", "list.example", "pass", "pass"),
+        )
+        (tmp_path / "in" / f"{day}.xml").write_bytes(
+            report(*rows, number=day, begin=now - (11 - day) * 86400)
+        )
+    postier("dmarc", "import", str(tmp_path / "in"))
+    return now - 86401
+
+
+def test_a_summary_of_all_domains(postier: Any, listed: Any, reported: int) -> None:
+    said = postier("dmarc", "summary").stdout.splitlines()
+    assert said[0].split() == [
+        "DOMAIN",
+        "POLICY",
+        "REPORTS",
+        "FROM",
+        "MESSAGES",
+        "PASS",
+        "FAIL",
+        "SOURCES",
+        "TO",
+        "DO",
+    ]
+    assert said[1].split() == ["orchard.test", "none", "10", "1", "13,460", "74", "%", "3,400", "4", "1"]
+    (one,) = listed("dmarc", "summary")["domains"]
+    assert (one["messages"], one["passed"], one["policy"]["p"]) == (13460, 10060, "none")
+    assert (
+        postier("dmarc", "summary", "--days", "1", "--lang", "fr").stdout == "aucun rapport depuis 1 jours\n"
+    )
+
+
+def test_sources_and_their_next_steps(postier: Any, listed: Any, reported: int) -> None:
+    said = postier("dmarc", "sources", "orchard.test", "--no-dns").stdout
+    assert "Mailchimp        let Mailchimp sign as orchard.test (DKIM): 400 messages fail" in said
+    assert said.endswith("\n1 sources need a step before the policy can be raised\n")
+    assert (
+        "1 sources demandent un pas"
+        in postier("dmarc", "sources", "orchard.test", "--no-dns", "--lang", "fr").stdout
+    )
+    found = listed("dmarc", "sources", "orchard.test", "--no-dns")["sources"]
+    assert [(one["state"], one["messages"], one["open"]) for one in found] == [
+        ("ours", 10000, False),
+        ("abuse", 3000, False),
+        ("known service", 400, True),
+        ("forwarder", 60, False),
+    ]
+    assert found[0]["last"] == reported
+    assert "no reports about harbor.test" in postier("dmarc", "sources", "harbor.test", "--no-dns").stdout
+
+
+def test_a_simulation(postier: Any, listed: Any, misused: Any, reported: int) -> None:
+    said = postier("dmarc", "simulate", "orchard.test", "--no-dns").stdout.splitlines()
+    assert said[0] == "orchard.test, the last 30 days, p=reject:"
+    assert "  3,400 would be refused (25 %)" in said
+    found = listed(
+        "dmarc", "simulate", "orchard.test", "--no-dns", "--spf", "v=spf1 ip4:198.51.100.7 -all", "--strict"
+    )
+    assert (found["failed_now"], found["failed"]) == (3400, 400)
+    assert [one["failed_then"] for one in found["sources"]] == [400]
+    assert "begins with" in misused("dmarc", "simulate", "orchard.test", "--spf", "ip4:192.0.2.1")
+
+
+def test_rows_are_exported(postier: Any, listed: Any, reported: int, tmp_path: Path) -> None:
+    lines = postier("dmarc", "export", "orchard.test").stdout.splitlines()
+    assert len(lines) == 41
+    assert lines[0].split("\t")[:3] == ["org", "report_id", "domain"]
+    assert len(lines[1].split("\t")) == len(lines[0].split("\t"))
+    rows = listed("dmarc", "export")
+    assert rows[0]["auth_dkim"] == [
+        {"domain": "orchard.test", "selector": "s1", "result": "pass", "human": ""}
+    ]
+    assert listed("dmarc", "export", "harbor.test") == []
+    (tmp_path / "x.xml").write_bytes(b"<html/>")
+    postier("dmarc", "import", str(tmp_path / "x.xml"))
+    (one,) = listed("dmarc", "export", "--unreadable")
+    assert one["reason"] == "the XML is no DMARC report"
+    assert postier("dmarc", "export", "--content", str(one["report"])).stdout == "<html/>"

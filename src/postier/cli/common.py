@@ -31,6 +31,7 @@ __all__ = [
     "as_json",
     "data_option",
     "json_option",
+    "language_option",
     "print_json",
     "print_table",
     "read_settings",
@@ -92,6 +93,21 @@ data_option = click.option(
     help="The server's data directory.",
 )
 json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+
+
+def language_option(languages: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--lang`: one of `languages`, by default what the environment asks for, as far as there is a choice
+    (POSIX: LC_ALL, LC_MESSAGES, LANG)."""
+    known = sorted(languages)
+
+    def asked() -> str:
+        names = ("LC_ALL", "LC_MESSAGES", "LANG")
+        value = next((os.environ[name] for name in names if os.environ.get(name)), "")
+        return value[:2] if value[:2] in known else "en"
+
+    return click.option(
+        "--lang", type=click.Choice(known), default=asked, show_default="$LANG", help="In which words."
+    )
 
 
 def read_settings(data: Path) -> Settings:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from postier.admin.report_files import report_files
-from postier.backend import Backend
-from postier.cli.common import data_option, json_option, print_json, with_backend
+from postier.admin.report_words import LANGUAGES, state_words, step_words, words
+from postier.admin.reports import DAY, DomainView, domain_view, overview, simulation
+from postier.backend import Backend, open_resolver
+from postier.base.domain import Domain
+from postier.cli.common import (
+    DOMAIN,
+    Failure,
+    data_option,
+    json_option,
+    language_option,
+    print_json,
+    print_table,
+    with_backend,
+)
 from postier.reports.intake import Arrival, Taken, read_arrival, take_reports
+from postier.reports.simulate import Simulation
+from postier.reports.sources import Source, SourceState, StepKind
+from postier.store.api import TlsReported
 
 _BATCH_ROWS = 20_000
 _BATCH_FILES = 50
@@ -62,3 +80,313 @@ def _taken_words(taken: Taken) -> str:
         f"{taken.aggregate} aggregate reports with {taken.rows} rows, {taken.failure} failure reports,"
         f" {taken.tls} TLS reports; {taken.known} were there already, {taken.unreadable} are unreadable"
     )
+
+
+_days_option = click.option(
+    "--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="How far back."
+)
+_dns_option = click.option("--no-dns", is_flag=True, help="Ask the DNS nothing: sources get coarser.")
+
+
+@command.command("summary")
+@_days_option
+@language_option(LANGUAGES)
+@json_option
+@data_option
+def summary(days: int, lang: str, json_: bool, data: Path) -> None:
+    """Tell in one line for each domain what others report."""
+
+    async def work(backend: Backend) -> dict[str, object]:
+        reader, since = backend.store.reader, int(backend.clock.now()) - days * DAY
+        tls = await reader.tls_reported("", since)
+        return {
+            "domains": await overview(reader, backend.clock, days),
+            "failure_reports": len(await reader.failure_reports("", since)),
+            "tls": _tls_facts(tls),
+            "unreadable": len([one for one in await reader.unreadable_reports() if one.received >= since]),
+        }
+
+    found = with_backend(data, work)
+    domains = found["domains"]
+    assert isinstance(domains, list)
+    if json_:
+        print_json(found | {"domains": [one._asdict() | {"policy": one.policy._asdict()} for one in domains]})
+        return
+    print_table(
+        words(lang, "summary.columns").split(","),
+        (
+            (
+                one.domain,
+                one.policy.p or "-",
+                one.reports,
+                one.reporters,
+                _number(one.messages, lang),
+                _share(one.passed, one.messages),
+                _number(one.messages - one.passed, lang),
+                one.sources,
+                one.to_do or "-",
+            )
+            for one in domains
+        ),
+        empty=words(lang, "summary.none", days=days),
+    )
+    tls_facts = found["tls"]
+    assert isinstance(tls_facts, dict)
+    if tls_facts["orgs"]:
+        click.echo(words(lang, "tls", **tls_facts))
+    for key, name in (("failures", "failure_reports"), ("unreadable", "unreadable")):
+        if found[name]:
+            click.echo(words(lang, key, count=found[name]))
+
+
+@command.command("sources")
+@click.argument("domain", type=DOMAIN)
+@_days_option
+@_dns_option
+@language_option(LANGUAGES)
+@json_option
+@data_option
+def sources(domain: Domain, days: int, no_dns: bool, lang: str, json_: bool, data: Path) -> None:
+    """Tell who sends in DOMAIN's name, and what to do next about each."""
+    view = with_backend(data, lambda backend: _view(backend, domain, days, no_dns))
+    if json_:
+        advice, facts = view.advice()
+        print_json(
+            {
+                "domain": view.domain,
+                "policy": view.policy._asdict(),
+                "next": words(lang, advice, **facts),
+                "sources": [_source_facts(source, lang) for source in view.sources],
+            }
+        )
+        return
+    if not view.sources:
+        click.echo(words(lang, "none", domain=domain, days=days))
+        return
+    print_table(
+        words(lang, "columns").split(","),
+        (
+            (
+                source.name,
+                state_words(lang, source.state),
+                len(source.addresses),
+                _number(source.messages, lang),
+                _share(source.passed, source.messages),
+                _share(source.dkim, source.messages),
+                _share(source.spf, source.messages),
+                _day(source.last),
+            )
+            for source in view.sources
+        ),
+        empty="",
+    )
+    steps = sorted(
+        (source for source in view.sources if source.step is not StepKind.NOTHING),
+        key=lambda source: not source.is_open,
+    )
+    advice, facts = view.advice()
+    if steps:
+        click.echo()
+        print_table(
+            words(lang, "steps").split(","),
+            ((source.name, step_words(lang, source)) for source in steps),
+            empty="",
+        )
+    click.echo("\n" + words(lang, advice, **facts))
+
+
+@command.command("simulate")
+@click.argument("domain", type=DOMAIN)
+@click.option(
+    "--policy", type=click.Choice(("none", "quarantine", "reject")), default="reject", show_default=True
+)
+@click.option("--strict", is_flag=True, help="SPF and DKIM for the very domain in From, not one above it.")
+@click.option("--spf", "record", default="", help='An SPF record in place of the domain\'s: "v=spf1 ...".')
+@_days_option
+@_dns_option
+@language_option(LANGUAGES)
+@json_option
+@data_option
+def simulate_(
+    domain: Domain,
+    policy: str,
+    strict: bool,
+    record: str,
+    days: int,
+    no_dns: bool,
+    lang: str,
+    json_: bool,
+    data: Path,
+) -> None:
+    """Tell what would have become of the mail of the last days under another policy."""
+    if record and not record.lower().startswith("v=spf1"):
+        raise click.UsageError('an SPF record begins with "v=spf1"')
+
+    async def work(backend: Backend) -> tuple[DomainView, Simulation]:
+        view = await _view(backend, domain, days, no_dns)
+        resolver = open_resolver(backend.settings)
+        return view, await simulation(view, resolver, backend.clock, policy, strict, record)
+
+    view, found = with_backend(data, work)
+    hit = [source for source in view.sources if source.key in found.by_source]
+    if json_:
+        print_json(
+            {
+                "domain": domain.ascii,
+                "days": days,
+                "policy": policy,
+                "strict": strict,
+                "spf": record or None,
+                "messages": found.messages,
+                "passed": found.passed,
+                "failed": found.failed,
+                "failed_now": found.failed_now,
+                "forwarded": found.forwarded,
+                "sources": [
+                    _source_facts(source, lang) | {"failed_then": found.by_source[source.key]}
+                    for source in hit
+                ],
+            }
+        )
+        return
+    if not found.messages:
+        click.echo(words(lang, "none", domain=domain, days=days))
+        return
+    what = [words(lang, "simulate.policy", policy=policy)]
+    if strict:
+        what.append(words(lang, "simulate.strict"))
+    if record:
+        what.append(words(lang, "simulate.spf", record=record))
+    click.echo(words(lang, "simulate.head", domain=domain, days=days, what=", ".join(what)))
+    share = _share(found.passed, found.messages)
+    all_, passed = _number(found.messages, lang), _number(found.passed, lang)
+    click.echo("  " + words(lang, "simulate.pass", count=passed, all=all_, share=share))
+    if found.failed:
+        share = _share(found.failed, found.messages)
+        click.echo("  " + words(lang, f"simulate.{policy}", count=_number(found.failed, lang), share=share))
+    if found.forwarded:
+        click.echo("  " + words(lang, "simulate.forwarded", count=_number(found.forwarded, lang)))
+    click.echo("  " + words(lang, "simulate.now", count=_number(found.failed_now, lang)))
+    if not any(source.state in (SourceState.OURS, SourceState.SERVICE) for source in hit):
+        click.echo("  " + words(lang, "simulate.safe"))
+    if hit:
+        click.echo()
+        print_table(
+            words(lang, "simulate.columns").split(","),
+            (
+                (
+                    source.name,
+                    state_words(lang, source.state),
+                    _number(found.by_source[source.key], lang),
+                    step_words(lang, source),
+                )
+                for source in sorted(hit, key=lambda one: -found.by_source[one.key])
+            ),
+            empty="",
+        )
+
+
+@command.command("export")
+@click.argument("domain", type=DOMAIN, required=False)
+@click.option("--unreadable", is_flag=True, help="What could not be read, with the reasons.")
+@click.option("--content", type=int, default=None, metavar="NUMBER", help="The octets of an unreadable one.")
+@_days_option
+@json_option
+@data_option
+def export(
+    domain: Domain | None, unreadable: bool, content: int | None, days: int, json_: bool, data: Path
+) -> None:
+    """Print the rows of stored reports, of DOMAIN or of all: tab-separated, or as JSON."""
+
+    async def work(backend: Backend) -> list[dict[str, object]] | bytes:
+        reader = backend.store.reader
+        if content is not None:
+            octets = await reader.unreadable_content(content)
+            if octets is None:
+                raise Failure(f"there is no unreadable report {content}")
+            return octets
+        if unreadable:
+            return [one._asdict() for one in await reader.unreadable_reports()]
+        since = int(backend.clock.now()) - days * DAY
+        return [
+            {
+                "org": head.org,
+                "report_id": head.report_id,
+                "domain": head.domain,
+                "begin": head.begin,
+                "end": head.end,
+                "policy": head.policy.p,
+                **row._asdict(),
+                "overrides": [one._asdict() for one in row.overrides],
+                "auth_dkim": [one._asdict() for one in row.auth_dkim],
+                "auth_spf": [one._asdict() for one in row.auth_spf],
+            }
+            for head in reversed(await reader.report_heads(domain.ascii if domain else "", since))
+            for row in await reader.report_rows(head.report)
+        ]
+
+    found = with_backend(data, work)
+    if isinstance(found, bytes):
+        sys.stdout.buffer.write(found)
+    elif json_:
+        print_json(found)
+    else:
+        _print_tabs(found)
+
+
+def _print_tabs(rows: Sequence[dict[str, object]]) -> None:
+    for number, row in enumerate(rows):
+        if not number:
+            click.echo("\t".join(row))
+        click.echo("\t".join(map(_tab_cell, row.values())))
+
+
+def _tab_cell(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(" ".join(str(part) for part in one.values() if part) for one in value)
+    return str(value)
+
+
+async def _view(backend: Backend, domain: Domain, days: int, no_dns: bool) -> DomainView:
+    resolver = None if no_dns else open_resolver(backend.settings)
+    return await domain_view(backend.store.reader, resolver, backend.clock, domain.ascii, days)
+
+
+def _source_facts(source: Source, lang: str) -> dict[str, object]:
+    return {
+        "key": source.key,
+        "name": source.name,
+        "state": source.state.value,
+        "addresses": dict(source.addresses.most_common(100)),
+        "messages": source.messages,
+        "passed": source.passed,
+        "dkim": source.dkim,
+        "spf": source.spf,
+        "first": source.first,
+        "last": source.last,
+        "failing_keys": dict(source.failing_keys),
+        "open": source.is_open,
+        "step": source.step.value,
+        "next": step_words(lang, source),
+    }
+
+
+def _tls_facts(reported: Sequence[TlsReported]) -> dict[str, int]:
+    return {
+        "orgs": len({one.org for one in reported}),
+        "sessions": sum(one.policy.successes + one.policy.failed for one in reported),
+        "failed": sum(one.policy.failed for one in reported),
+    }
+
+
+def _number(value: int, lang: str) -> str:
+    return f"{value:,}" if lang == "en" else f"{value:,}".replace(",", "\u202f")
+
+
+def _share(part: int, whole: int) -> str:
+    """Rounded down, so that 100 % is all."""
+    return f"{part * 100 // whole} %" if whole else "-"
+
+
+def _day(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import re
 import shutil
 import sys
@@ -19,7 +18,15 @@ from postier.admin.story_words import LANGUAGES
 from postier.admin.telling import Line, meaning_of, tell
 from postier.backend import Backend
 from postier.base.address import Address
-from postier.cli.common import Failure, data_option, json_option, print_json, read_settings, with_backend
+from postier.cli.common import (
+    Failure,
+    data_option,
+    json_option,
+    language_option,
+    print_json,
+    read_settings,
+    with_backend,
+)
 
 _SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
@@ -55,12 +62,6 @@ class _Moment(click.ParamType[float]):
             self.fail(f"{value!r}: expected 90s, 5m, 2h, 3d, or a date like 2026-11-26 14:05", param, context)
 
 
-def _language() -> str:
-    """What the environment asks for, as far as there is a choice (POSIX: LC_ALL, LC_MESSAGES, LANG)."""
-    asked = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
-    return asked[:2] if asked[:2] in LANGUAGES else "en"
-
-
 @click.command("trace")
 @click.argument("trace_id", metavar="[TRACE]", required=False)
 @click.option("--message-id", default="", help="Only the message with this Message-ID.")
@@ -71,13 +72,7 @@ def _language() -> str:
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The latest so many."
 )
-@click.option(
-    "--lang",
-    type=click.Choice(sorted(LANGUAGES)),
-    default=_language,
-    show_default="$LANG",
-    help="In which words.",
-)
+@language_option(LANGUAGES)
 @json_option
 @data_option
 def command(

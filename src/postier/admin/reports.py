@@ -1,0 +1,110 @@
+"""What the stored reports say about a domain: its sources, what to do, what another policy would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from postier.base.clock import Clock
+from postier.dns.api import Resolver
+from postier.mailauth.spf import Spf
+from postier.reports.owners import MOST, Owner, WithRecord, owners_of, spf_of
+from postier.reports.simulate import Scenario, Simulation, simulate
+from postier.reports.sources import Source, find_sources, passes
+from postier.store.api import PublishedPolicy, Reader, ReportHead, RowTotal
+
+__all__ = ["DAY", "DomainView", "Overview", "domain_view", "overview", "simulation"]
+
+DAY = 86400
+
+
+class DomainView(NamedTuple):
+    """The last days of a domain. `policy`: as the newest report found it."""
+
+    domain: str
+    policy: PublishedPolicy
+    totals: Sequence[RowTotal]
+    sources: Sequence[Source]
+
+    def advice(self) -> tuple[str, dict[str, object]]:
+        """What the domain itself needs next, as a key of the words and its facts."""
+        to_do = sum(source.is_open for source in self.sources)
+        if to_do:
+            return "advice.mend", {"count": to_do}
+        if self.policy.p == "reject":
+            return "advice.done", {}
+        policy = "reject" if self.policy.p == "quarantine" else "quarantine"
+        return "advice.raise", {"policy": policy, "domain": self.domain}
+
+    def source_of(self) -> dict[str, Source]:
+        """By address."""
+        return {address: source for source in self.sources for address in source.addresses}
+
+
+class Overview(NamedTuple):
+    """A domain in one line."""
+
+    domain: str
+    policy: PublishedPolicy
+    reports: int
+    reporters: int
+    messages: int
+    passed: int
+    sources: int
+    to_do: int
+
+
+async def domain_view(
+    reader: Reader, resolver: Resolver | None, clock: Clock, domain: str, days: int
+) -> DomainView:
+    """Without a resolver sources are told apart by what the reports say alone. Raises StoreError."""
+    since = int(clock.now()) - days * DAY
+    totals = await reader.row_totals(domain, since)
+    heads = await reader.report_heads(domain, since, 1)
+    policy = heads[0].policy if heads else PublishedPolicy(domain)
+    owners: Mapping[str, Owner] = {}
+    if resolver is not None:
+        owners = await owners_of(resolver, clock, domain, (total.row.source for total in totals))
+    return DomainView(domain, policy, totals, find_sources(domain, totals, owners, policy.p))
+
+
+async def overview(reader: Reader, clock: Clock, days: int) -> list[Overview]:
+    """By domain; the DNS is not asked. Raises StoreError."""
+    heads = await reader.report_heads("", int(clock.now()) - days * DAY)
+    by_domain: dict[str, list[ReportHead]] = {}
+    for head in heads:
+        by_domain.setdefault(head.domain, []).append(head)
+    return [
+        _line(await domain_view(reader, None, clock, domain, days), found)
+        for domain, found in sorted(by_domain.items())
+    ]
+
+
+def _line(view: DomainView, heads: Sequence[ReportHead]) -> Overview:
+    return Overview(
+        view.domain,
+        view.policy,
+        len(heads),
+        len({head.org for head in heads}),
+        sum(total.row.messages for total in view.totals),
+        sum(total.row.messages for total in view.totals if passes(total.row)),
+        len(view.sources),
+        sum(source.is_open for source in view.sources),
+    )
+
+
+async def simulation(
+    view: DomainView, resolver: Resolver, clock: Clock, policy: str, strict: bool, record: str
+) -> Simulation:
+    """`record`: an SPF record in place of the domain's, "" for its own."""
+    results: dict[str, Spf] | None = None
+    if record:
+        changed = WithRecord(resolver, view.domain, record)
+        addresses = list(dict.fromkeys(total.row.source for total in view.totals))[:MOST]
+        results = {}
+        for address in addresses:
+            try:
+                results[address], _ = await spf_of(changed, clock, view.domain, address)
+            except ValueError:
+                results[address] = Spf.NONE
+    return simulate(Scenario(view.domain, policy, strict, results), view.totals, view.source_of())
