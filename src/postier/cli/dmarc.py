@@ -198,7 +198,11 @@ def sources(domain: Domain, days: int, no_dns: bool, lang: str, json_: bool, dat
 @command.command("simulate")
 @click.argument("domain", type=DOMAIN)
 @click.option(
-    "--policy", type=click.Choice(("none", "quarantine", "reject")), default="reject", show_default=True
+    "--policy",
+    type=click.Choice(("none", "quarantine", "reject")),
+    default="reject",
+    show_default=True,
+    help="What the domain would ask for.",
 )
 @click.option("--strict", is_flag=True, help="SPF and DKIM for the very domain in From, not one above it.")
 @click.option("--spf", "record", default="", help='An SPF record in place of the domain\'s: "v=spf1 ...".')
