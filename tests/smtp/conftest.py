@@ -162,6 +162,7 @@ async def _populate(store: Store) -> None:
         await add_person(store, Address.parse(f"{name}@b.example"), _HASH, quota=quota)
     await add_alias(store, Address.parse("team@b.example"), [_at("bob"), _at("carol")])
     await add_alias(store, Address.parse("crowd@b.example"), [_at("full"), _at("carol")])
+    await add_alias(store, Address.parse("dépôt@b.example"), [Address.parse("bob@else.example")])
     await add_alias(store, Address.parse("away@b.example"), [_at("bob"), Address.parse("bob@else.example")])
 
     async def more(tx: Tx) -> None:

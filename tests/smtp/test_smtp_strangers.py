@@ -305,6 +305,16 @@ def test_a_sender_may_send_to_so_many_recipients(world):
 # ------------------------------------------------------------------ loops
 
 
+def test_an_alias_beyond_ascii_leaves_no_trace_that_other_hosts_do_not_take(world):
+    """RFC 6531 3.7.3: without SMTPUTF8 the trace is ASCII. Nothing but the alias asks for it here."""
+    said = [b"EHLO mx.a.example\r\n", b"MAIL FROM:<ann@a.example> SMTPUTF8\r\n"]
+    said += ["RCPT TO:<dépôt@b.example>\r\n".encode(), b"DATA\r\n", TEXT]
+    _, (queued,) = say(world, said, PolicySettings())
+    assert (queued.where, queued.recipients) == ("queue", ("bob@else.example",))
+    assert queued.data.isascii()
+    assert b"Received: from mx.a.example " in queued.data
+
+
 def _through_an_alias(world, header: bytes, rcpt: bytes = b"RCPT TO:<away@b.example>\r\n"):
     said = [b"EHLO mx.a.example\r\n", MAIL, rcpt, b"DATA\r\n", header + TEXT]
     return say(world, said, PolicySettings())

@@ -145,7 +145,10 @@ def _facts(arrived: Arrived, size: int, transaction: Transaction) -> dict[str, s
 async def _prefix(dialogue: Dialogue, transaction: Transaction, arrived: Arrived, now: float) -> bytes:
     """What we add before the message, fixed from now on."""
     only = transaction.recipients[0].path if len(transaction.recipients) == 1 else ""
-    sent_on = delivered_to(only) if only and transaction.recipients[0].is_sent_on else b""
+    is_sent_on = transaction.recipients[0].is_sent_on
+    if is_sent_on and not only.isascii():
+        only = ""  # it may go where only ASCII is taken (RFC 6531 3.7.3)
+    sent_on = delivered_to(only) if only and is_sent_on else b""
     tls = dialogue.connection.tls
     hides = dialogue.role is Role.SUBMISSION and dialogue.settings.hides_client
     trace = received(

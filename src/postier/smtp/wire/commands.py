@@ -140,7 +140,7 @@ def _parse_mail(argument: bytes, context: Context) -> Event:
     path = cursor.reverse_path()
     fields: dict[str, Any] = {} if cursor.at_end() else parse_params(cursor, MAIL_PARAMS, context.offered)
     if cursor.utf8 and not fields.get("smtputf8"):
-        raise CommandError(553, "5.6.7", "This address needs SMTPUTF8")
+        raise CommandError(550, "5.6.7", "This address needs SMTPUTF8")
     if "hold_for" in fields and "hold_until" in fields:
         raise CommandError(501, "5.5.4", "HOLDFOR and HOLDUNTIL exclude each other")
     mail = MailFrom(path, **fields)
