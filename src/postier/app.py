@@ -57,6 +57,7 @@ from postier.queue.schedule import Schedule
 from postier.queue.suppress import SuppressionRules
 from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.reporting import open_reporting
+from postier.reports.out.counter import DmarcCounter
 from postier.search.sqlite import SqliteTextIndex
 from postier.sending import Outbound, daily_limits, open_outbound
 from postier.services import HTTP, LMTP, SERVICES, endpoints
@@ -251,8 +252,9 @@ class _Worker:
         limits = self._settings.connections
         trusted = self._settings.server.trust_loopback
         recorder = StepRecorder(backend.store)
+        dmarc = DmarcCounter(backend.store, backend.clock) if self._settings.reports.dmarc else None
         server = Server(
-            self._listeners(backend, verifier, recorder.note),
+            self._listeners(backend, verifier, recorder.note, dmarc),
             Limits(0, 0)
             if trusted
             else Limits(limits.per_worker, limits.per_address, limits.per_network, limits.per_minute),
@@ -269,6 +271,7 @@ class _Worker:
         name = f"worker-{self._channel.number}"
         recording = asyncio.create_task(recorder.run(), name="stories")
         counting = asyncio.create_task(outbound.results.run(), name="TLS results")
+        refusals = asyncio.create_task(dmarc.run(), name="DMARC results") if dmarc is not None else None
         chores = (
             asyncio.create_task(_sweep(backend, name), name="sweep"),
             asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
@@ -294,10 +297,19 @@ class _Worker:
         await recording
         outbound.results.stop()
         await counting
+        if dmarc is not None and refusals is not None:
+            dmarc.stop()
+            await refusals
         outbound.transport.close()
 
-    def _listeners(self, backend: Backend, verifier: PasswordVerifier, note_step: NoteStep) -> list[Listener]:
-        sessions = _sessions(backend, verifier, note_step, self._shared.senders)
+    def _listeners(
+        self,
+        backend: Backend,
+        verifier: PasswordVerifier,
+        note_step: NoteStep,
+        dmarc: DmarcCounter | None,
+    ) -> list[Listener]:
+        sessions = _sessions(backend, verifier, note_step, self._shared.senders, dmarc)
         return [
             Listener(
                 endpoint,
@@ -322,7 +334,11 @@ class _Worker:
 
 
 def _sessions(
-    backend: Backend, verifier: PasswordVerifier, note_step: NoteStep, counts: SharedCounts
+    backend: Backend,
+    verifier: PasswordVerifier,
+    note_step: NoteStep,
+    counts: SharedCounts,
+    dmarc: DmarcCounter | None,
 ) -> dict[str, Session]:
     """What each service runs for a connection."""
     settings = backend.settings
@@ -354,6 +370,7 @@ def _sessions(
         signers_for=lambda domain: signers_for(backend.store.reader, domain),
         note_step=note_step,
         counts=counts,
+        dmarc_counter=dmarc,
     )
     smtp = inbound_session(inbound_settings, inbound, Role.MX)
     submission = inbound_session(inbound_settings, inbound, Role.SUBMISSION)
@@ -391,7 +408,7 @@ def _sessions(
 
 def _reporting(backend: Backend, name: str) -> list[asyncio.Task[None]]:
     """Reports to other domains, where they are switched on."""
-    if not backend.settings.reports.tls:
+    if not (backend.settings.reports.tls or backend.settings.reports.dmarc):
         return []
     return [asyncio.create_task(open_reporting(backend).run(name), name="reports")]
 

@@ -29,5 +29,7 @@ def open_reporting(backend: Backend) -> Reporting:
         HttpsPost(resolver, port=port, allow_private=inside),
         limits,
     )
-    chosen = ReportSettings(server.hostname, tls=reports.tls, contact=reports.contact, limits=limits)
+    chosen = ReportSettings(
+        server.hostname, tls=reports.tls, dmarc=reports.dmarc, contact=reports.contact, limits=limits
+    )
     return Reporting(backend.store, backend.clock, desk, Documents(backend.store.reader), chosen)

@@ -16,6 +16,12 @@ REPORT_ROWS = (
         "Tell domains that ask for it how TLS went with their hosts (RFC 8460), once a day.",
     ),
     Setting(
+        "reports.dmarc",
+        BOOLEAN,
+        False,
+        "Tell domains that ask for it what mail came in their name (RFC 9990), once a day.",
+    ),
+    Setting(
         "reports.contact",
         TEXT,
         "",
@@ -27,8 +33,8 @@ REPORT_ROWS = (
 )
 
 REPORT_LEAST = {
-    "reports.destinations": (1, "off is reports.tls = false"),
-    "reports.per_day": (1, "off is reports.tls = false"),
+    "reports.destinations": (1, "off are reports.tls and reports.dmarc"),
+    "reports.per_day": (1, "off are reports.tls and reports.dmarc"),
     "reports.max_size": ("10KB", "no report is smaller"),
 }
 
@@ -38,6 +44,7 @@ class ReportsSettings:
     """`max_size` in octets."""
 
     tls: bool
+    dmarc: bool
     contact: str
     max_size: int
     destinations: int

@@ -99,7 +99,7 @@ async def opened(
     await store.transact(lambda tx: tx.add_tls_results(counts))
     post, chosen = Post(), limits or ReportLimits()
     desk = ReportDesk(store, ZoneResolver(zone), clock, post, chosen)  # type: ignore[arg-type]
-    settings = ReportSettings("mail.us.example", tls=True, limits=chosen)
+    settings = ReportSettings("mail.us.example", tls=not dmarc, dmarc=dmarc, limits=chosen)
     reporting = Reporting(store, clock, desk, Documents(store.reader), settings)
     try:
         yield World(store, blobs, clock, post, desk, reporting)

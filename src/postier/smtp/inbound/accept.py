@@ -35,6 +35,8 @@ from postier.smtp.inbound.story import arrival_steps, note_refusal, queued_steps
 from postier.smtp.inbound.submission import signatures
 from postier.store.api import (
     AccountId,
+    DmarcCount,
+    DmarcSeen,
     NoSuchAccount,
     OverQuota,
     QueueRecipient,
@@ -49,13 +51,16 @@ __all__ = ["accept"]
 
 JUNK = "Junk"
 
+_ACCEPTED, _SET_ASIDE = DmarcCount(1, 1), DmarcCount(1, 0)
+
 log = Log("smtp")
 
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
     """What the store is to take, `when`, and `now` in whole seconds. `sender_may_be_told`: of success, if
-    asked for. `facts`: for its story, and `set_aside`: why it goes to the junk folder."""
+    asked for. `facts`: for its story, and `set_aside`: why it goes to the junk folder. `seen`: what a DMARC
+    report will tell of it."""
 
     analysis: Analysis
     prefix: bytes
@@ -65,6 +70,7 @@ class _Accepted:
     sender_may_be_told: bool
     facts: Mapping[str, str]
     set_aside: str
+    seen: DmarcSeen | None = None
 
 
 async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incoming) -> Reply:
@@ -75,7 +81,11 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
         return _refused(dialogue, transaction, incoming.fault, incoming.fault.text)
     arrived = Arrived(incoming, analysis)
     refusal = await decide(dialogue.checks.message, transaction, dialogue, transaction, arrived)
+    counter = dialogue.services.dmarc_counter
+    seen = counter.seen(transaction.evaluation, incoming.header) if counter is not None else None
     if refusal is not None:
+        if counter is not None and seen is not None and refusal.reply.is_permanent:
+            counter.note_refused(seen)
         return _refused(dialogue, transaction, refusal.reply, refusal.reason)
     now = dialogue.services.clock.now()
     prefix = await _prefix(dialogue, transaction, arrived, now)
@@ -90,6 +100,7 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
         sender_may_be_told=not (set_aside or (arrived.evidence and arrived.evidence.disowns_sender)),
         facts=_facts(arrived, len(prefix) + analysis.size, transaction),
         set_aside=set_aside,
+        seen=seen,
     )
     transaction.release_at = release_at(dialogue, transaction, now)
     try:
@@ -270,6 +281,8 @@ async def _store(
             )
         if usage is not None and usage.percent >= WARNINGS[-1]:
             steps[0] = steps[0]._replace(facts={**steps[0].facts, "used": f"{usage.percent} %"})
+        if accepted.seen is not None:
+            await tx.add_dmarc_results({accepted.seen: _SET_ASIDE if accepted.set_aside else _ACCEPTED})
         for tag, reason in bounced.items():
             await stop_reports(tx, tag, reason, accepted.when)
         await tx.add_steps(steps)
