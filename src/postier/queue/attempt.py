@@ -143,12 +143,17 @@ class Attempts:
         message: StoredMessage | None = None
         parcels: tuple[Parcel, ...] = ()
         local = await self._is_local(entry.destination)
+        outage = None if local else self._destinations.outage(site)
         try:
-            message = await open_message(services.blobs, entry.blob)
-            if local:
-                results, parcels = await plan_local(entry, pending, services.directory, services.blobs)
+            if outage is not None:
+                await asyncio.sleep(UNHURRIED)
+                results = tuple(replace(outage, forward_path=r.forward_path) for r in pending)
             else:
-                results = await self._send(entry, site, pending, message)
+                message = await open_message(services.blobs, entry.blob)
+                if local:
+                    results, parcels = await plan_local(entry, pending, services.directory, services.blobs)
+                else:
+                    results = await self._send(entry, site, pending, message)
         except BlobUnreadable as error:
             log.error("message unreadable", trace=entry.trace_id, entry=entry.entry_id, why=error)
             results = _unable(pending, "4.3.0", "the message can't be read for the moment")
@@ -163,10 +168,6 @@ class Attempts:
     async def _send(
         self, entry: QueueEntry, site: str, pending: Sequence[QueueRecipient], message: StoredMessage
     ) -> tuple[DeliveryResult, ...]:
-        outage = self._destinations.outage(site)
-        if outage is not None:
-            await asyncio.sleep(UNHURRIED)
-            return tuple(replace(outage, forward_path=r.forward_path) for r in pending)
         results = await self._services.transport.deliver(_envelope(entry, pending), message)
         self._destinations.note(site, results)
         return results
@@ -211,6 +212,7 @@ class Attempts:
         """A border: a report that can't be written must not make the message go out once more."""
         try:
             try:
+                message = message or await open_message(self._services.blobs, entry.blob)
                 return await self._desk.report(entry, verdict.notices, message)
             except BlobUnreadable:
                 return await self._desk.report(entry, verdict.notices, None)
@@ -239,8 +241,8 @@ class Attempts:
         verdict, steps, when = ended.verdict, ended.steps, ended.when
 
         async def work(tx: Tx) -> None:
-            current = await tx.queue_entry(entry.entry_id)
-            if current is None:  # dropped by the administrator meanwhile
+            state = await tx.queue_state(entry.entry_id)
+            if state is None:  # dropped by the administrator meanwhile
                 await tx.add_steps(steps())
                 return
             if ended.unknown:
@@ -262,7 +264,7 @@ class Attempts:
                 attempts=verdict.attempts,
                 delay_notified=verdict.delay_notified,
                 reason=verdict.reason,
-                state=current.state,
+                state=state,
             )
 
         for pause in PAUSES:

@@ -432,6 +432,10 @@ class Reader(
 
     async def queue_entry(self, entry_id: int) -> QueueEntry | None: ...
 
+    async def queue_state(self, entry_id: int) -> QueueState | None:
+        """None if there is no such entry."""
+        ...
+
     async def queue_totals(
         self, ages: Sequence[int], now: int, after: int, limit: int
     ) -> tuple[list[QueueTotal], int]:

@@ -367,6 +367,8 @@ class QueueContract:
         assert entry is not None
         assert (entry.recipients, entry.attempts, entry.delay_notified) == ((done,), 1, True)
         assert (entry.reason, entry.state, entry.lease_until) == ("busy", QueueState.HELD, 0)
+        assert await store.reader.queue_state(number) is QueueState.HELD
+        assert await store.reader.queue_state(number + 1) is None
         assert await lease(store, 100) == []
         assert await store.reader.next_due() is None
         await store.transact(lambda tx: write_back(tx, QueueState.WAITING))

@@ -161,6 +161,10 @@ class QueueReader(Reads):
             row = await self._connection.row(_ENTRY + " WHERE q.entry_id = ?", (entry_id,))
             return None if row is None else _entry(row, await self._recipients(entry_id))
 
+    async def queue_state(self, entry_id: int) -> QueueState | None:
+        row = await self._connection.row("SELECT state FROM queue WHERE entry_id = ?", (entry_id,))
+        return None if row is None else QueueState(row[0])
+
     async def _recipients(self, entry_id: int) -> tuple[QueueRecipient, ...]:
         return tuple(map(_recipient, await self._connection.rows(_RECIPIENTS, (entry_id,))))
 
