@@ -13,6 +13,7 @@ ROOMS = [
     "postier.message",
     "postier.base.cursor",
     "postier.net.proxy",
+    "postier.mailauth",
 ]
 
 with atheris.instrument_imports(include=ROOMS):

@@ -25,6 +25,7 @@ from postier.imap.wire.values import Authenticate, AuthenticateResponse, BadComm
 from postier.message.analysis import Analyser, analyse
 from postier.message.body_structure import body_from_body_structure
 from postier.message.parts import PartIndex, section_range
+from postier.testing.fuzz_mailauth import MAILAUTH_TARGETS
 from postier.testing.fuzz_smtp import SMTP_TARGETS
 from postier.testing.imap_answers import read_answer
 from postier.testing.imap_body import BodyPart, read_body, read_envelope, sections
@@ -250,4 +251,5 @@ TARGETS: dict[str, Target] = {
     "message": message,
     "deflate": deflate,
     **SMTP_TARGETS,
+    **MAILAUTH_TARGETS,
 }
