@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from postier.accounts.domains import settings_of
 from postier.admin.own_tlsa import own_keys
-from postier.admin.records import DnsRecord, domain_records
+from postier.admin.records import DnsRecord, dkim_record, domain_records
 from postier.base.clock import Clock, SystemClock
 from postier.base.domain import Domain
 from postier.blobs.local import LocalBlobs
@@ -89,7 +89,7 @@ async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
     record = await backend.store.reader.domain(domain.ascii)
     if record is None:
         return []
-    keys = [(key.selector, key.text) for key in settings_of(record).dkim if key.is_published]
+    keys = [dkim_record(domain, key) for key in settings_of(record).dkim if key.is_published]
     settings = backend.settings.server
     addresses = [one for one in settings.bind if not ipaddress.ip_address(one).is_unspecified]
     document = _own_document(backend.settings)

@@ -12,6 +12,7 @@ from postier.admin.dns_check import (
     check_records,
     check_server_names,
     check_sts_policy,
+    check_withdrawn,
     own_addresses,
 )
 from postier.admin.dns_push import Step, plan, push
@@ -37,6 +38,7 @@ async def check_dns(backend: Backend, resolver: Resolver, domain: Domain) -> lis
     checked = await check_records(
         resolver, backend.clock, records, domain=domain, hostname=hostname, addresses=addresses
     )
+    checked += await check_withdrawn(resolver, await _withdrawn(backend, domain))
     checked += await check_server_names(resolver, hostname, addresses)
     if any(one.record.kind == "MTA-STS" and one.state == "ok" for one in checked):
         checked.append(await check_sts_policy(open_fetcher(backend, resolver).fetch, domain, hostname))
@@ -71,7 +73,7 @@ async def plan_push(
 async def _withdrawn(backend: Backend, domain: Domain) -> list[DnsRecord]:
     record = await backend.store.reader.domain(domain.ascii)
     keys = settings_of(record).dkim if record is not None else ()
-    return [dkim_record(domain, key.selector, key.text) for key in keys if not key.is_published]
+    return [dkim_record(domain, key) for key in keys if not key.is_published]
 
 
 def key_publisher(backend: Backend) -> Callable[[Domain], Awaitable[None]] | None:

@@ -7,16 +7,18 @@ from ipaddress import ip_address
 
 import pytest
 
+from postier.accounts.dkim_keys import DkimKey, KeyState
 from postier.admin.dns_check import (
     CheckedRecord,
     check_records,
     check_server_names,
     check_sts_policy,
+    check_withdrawn,
     own_addresses,
 )
-from postier.admin.records import DnsRecord, domain_records
+from postier.admin.records import DnsRecord, dkim_record, domain_records
 from postier.base.domain import Domain
-from postier.mailauth.dkim.keys import generate_ed25519, txt_record
+from postier.mailauth.dkim.keys import PrivateKey, generate_ed25519, txt_record
 from postier.smtp.outbound.sts_fetch import FetchError
 from postier.testing.dns import ZoneResolver
 from postier.testing.store_helpers import SettableClock
@@ -24,8 +26,14 @@ from postier.testing.store_helpers import SettableClock
 DOMAIN, HOST = Domain("a.example"), Domain("mail.a.example")
 ADDRESS = "198.51.100.7"
 KEY, OTHER = generate_ed25519(), generate_ed25519()
+
+
+def published(selector: str, key: PrivateKey, state: KeyState = KeyState.USED) -> DkimKey:
+    return DkimKey(selector, "ed25519", "", state, record=txt_record(key))
+
+
 RECORDS = domain_records(
-    DOMAIN, HOST, [ADDRESS], [("s1", txt_record(KEY))], sts_id="17", tls_keys=["ab" * 32]
+    DOMAIN, HOST, [ADDRESS], [dkim_record(DOMAIN, published("s1", KEY))], sts_id="17", tls_keys=["ab" * 32]
 )
 Zone = dict[str, list[object]]
 PUBLIC: Zone = {
@@ -211,3 +219,12 @@ def test_the_policy_that_others_fetch(document: bytes | None, state: str) -> Non
         return document
 
     assert asyncio.run(check_sts_policy(fetch, DOMAIN, HOST)).state == state
+
+
+def test_a_withdrawn_key_that_is_still_there_is_told() -> None:
+    record = dkim_record(DOMAIN, published("s1", KEY, KeyState.WITHDRAWN))
+    (found,) = asyncio.run(check_withdrawn(ZoneResolver(PUBLIC), [record]))
+    assert (found.state, found.record.required) == ("different", False)
+    assert found.advice == "Take TXT at s1._domainkey.a.example out of the DNS. Nothing needs it any more."
+    for zone in ({}, {record.name: ["TIMEOUT"]}):
+        assert asyncio.run(check_withdrawn(ZoneResolver(zone), [record])) == []

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from postier.accounts.dkim_keys import DkimKey
 from postier.admin.dns_push import Step, plan, push
-from postier.admin.records import dkim_record, domain_records
+from postier.admin.records import DnsRecord, dkim_record, domain_records
 from postier.base.domain import Domain
 from postier.dns.update import TsigKey, ZoneUpdater
 from postier.mailauth.dkim.keys import generate_ed25519, generate_rsa, txt_record, zone_file_strings
@@ -16,10 +17,21 @@ from postier.testing.dns_update import UpdateServer
 DOMAIN, HOST = Domain("a.example"), Domain("mail.a.example")
 KEY = TsigKey("k", "hmac-sha256", b"secret")
 RSA, ED = txt_record(generate_rsa()), txt_record(generate_ed25519())
+
+
+def key_record(selector: str, text: str) -> DnsRecord:
+    return dkim_record(DOMAIN, DkimKey(selector, "", "", record=text))
+
+
 RECORDS = domain_records(
-    DOMAIN, HOST, ["198.51.100.7"], [("r1", RSA), ("e1", ED)], sts_id="17", tls_keys=["ab" * 32, "cd" * 32]
+    DOMAIN,
+    HOST,
+    ["198.51.100.7"],
+    [key_record("r1", RSA), key_record("e1", ED)],
+    sts_id="17",
+    tls_keys=["ab" * 32, "cd" * 32],
 )
-OLD = dkim_record(DOMAIN, "old", txt_record(generate_ed25519()))
+OLD = key_record("old", txt_record(generate_ed25519()))
 Records = dict[tuple[str, str], list[str]]
 
 

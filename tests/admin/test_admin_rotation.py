@@ -10,7 +10,7 @@ import pytest
 
 from postier.accounts import domains
 from postier.accounts.dkim_keys import DkimKey, KeyState, Seen
-from postier.admin.rotation import RotationPlan, look_for, turn_keys
+from postier.admin.rotation import RotationPlan, keep_signing_keys, look_for, turn_keys
 from postier.base.domain import Domain
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
@@ -199,5 +199,29 @@ def test_a_domain_that_is_removed_meanwhile_takes_its_keys_along(tmp_path: Path)
 
         await turn_keys(store, ZoneResolver({}), clock, RotationPlan(KEEP, publish))
         assert await store.reader.domains() == []
+
+    on_store(tmp_path, work)
+
+
+def test_one_worker_of_all_looks_after_the_keys(tmp_path: Path) -> None:
+    async def work(store: Store, clock: SettableClock) -> None:
+        await store.transact(lambda tx: domains.rotate_keys(tx, ORCHARD, clock))
+        asked = {"one": 0, "two": 0}
+        looked = asyncio.Event()
+
+        async def keep(owner: str) -> None:
+            def resolver() -> ZoneResolver:
+                asked[owner] += 1
+                if asked[owner] == 3:
+                    looked.set()
+                return ZoneResolver({})
+
+            await keep_signing_keys(store, resolver, clock, owner, PLAN, pause=0.001)
+
+        tasks = [asyncio.create_task(keep(owner)) for owner in asked]
+        await asyncio.wait_for(looked.wait(), 10)
+        for task in tasks:
+            task.cancel()
+        assert sorted(asked.values())[0] == 0
 
     on_store(tmp_path, work)

@@ -13,9 +13,14 @@ import msgspec
 import pytest
 
 from postier.accounts import domains, people
+from postier.accounts.dkim_keys import first_keys
 from postier.base.address import Address
+from postier.base.clock import SystemClock
 from postier.base.domain import Domain
 from postier.mailauth.dkim.keys import generate_ed25519, private_key_to_pem
+from postier.mailauth.dkim.message import SignedMessage
+from postier.mailauth.dkim.result import Dkim
+from postier.mailauth.dkim.verify import DkimVerifier
 from postier.message.dsn import Action
 from postier.message.headers import HeaderFields
 from postier.queue import meanings
@@ -24,6 +29,7 @@ from postier.queue.meanings import LANGUAGES, meaning
 from postier.queue.words import WORDS, language_of
 from postier.store.api import Domain as StoredDomain
 from postier.store.api import QueueRecipient, RecipientState, ReportTarget, Tx
+from postier.testing.dns import ZoneResolver
 
 World = Any  # conftest's World
 Open = Callable[[], AbstractAsyncContextManager[World]]
@@ -181,6 +187,27 @@ def test_a_report_that_leaves_is_signed_by_the_domain_above_the_host(world: Open
             report = await bounce_for(w, "stranger@elsewhere.example")
             assert report.startswith(b"DKIM-Signature: v=1; a=ed25519-sha256;")
             assert b"d=orchard.example; s=s1;" in report
+
+    asyncio.run(go())
+
+
+def test_a_report_is_signed_with_both_keys_of_a_domain_as_it_is_added(world: Open) -> None:
+    async def go() -> None:
+        async with world() as w:
+            keys = first_keys(1_790_000_000)
+            settings = msgspec.json.encode(domains.DomainSettings(dkim=keys)).decode()
+            record = StoredDomain("orchard.example", None, settings)
+            await w.store.transact(lambda tx: tx.update_domain(record))
+            report = await bounce_for(w, "stranger@elsewhere.example")
+            header, _, body = report.partition(b"\r\n\r\n")
+            verifier = DkimVerifier(SignedMessage(header + b"\r\n"))
+            verifier.feed(body)
+            zone = {f"{key.selector}._domainkey.orchard.example": [("TXT", key.text)] for key in keys}
+            found = await verifier.finish(ZoneResolver(zone), SystemClock())
+            assert [(each.result, each.algorithm) for each in found] == [
+                (Dkim.PASS, "rsa-sha256"),
+                (Dkim.PASS, "ed25519-sha256"),
+            ]
 
     asyncio.run(go())
 

@@ -19,7 +19,14 @@ from postier.filter.reverse_dns import Iprev, reverse_name
 from postier.smtp.outbound.mta_sts import PolicyError, parse_policy
 from postier.smtp.outbound.sts_fetch import FetchError
 
-__all__ = ["CheckedRecord", "check_records", "check_server_names", "check_sts_policy", "own_addresses"]
+__all__ = [
+    "CheckedRecord",
+    "check_records",
+    "check_server_names",
+    "check_sts_policy",
+    "check_withdrawn",
+    "own_addresses",
+]
 
 IpAddress = IPv4Address | IPv6Address
 
@@ -83,6 +90,20 @@ async def check_sts_policy(
     if not policy.allows(hostname.ascii):
         return CheckedRecord(record, "different", found, f"The policy does not name {hostname}. {why}")
     return CheckedRecord(record, "ok", found)
+
+
+async def check_withdrawn(resolver: Resolver, records: Sequence[DnsRecord]) -> list[CheckedRecord]:
+    """Keys that should not be there any more: a line for each that is."""
+    found = []
+    for record in records:
+        try:
+            texts = [text.decode("utf-8", "replace") for text in (await resolver.txt(record.name)).records]
+        except (NotFound, TemporaryFailure):
+            continue
+        if texts:
+            said = f"Take TXT at {record.name} out of the DNS. {record.why}"
+            found.append(CheckedRecord(record, "different", tuple(texts), said))
+    return found
 
 
 async def own_addresses(resolver: Resolver, hostname: Domain, bound: Sequence[str]) -> list[IpAddress]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from postier.accounts.dkim_keys import DkimKey, KeyState
 from postier.base.domain import Domain
 from postier.mailauth.dkim.keys import zone_file_strings
 
@@ -46,13 +47,13 @@ def domain_records(
     domain: Domain,
     hostname: Domain,
     addresses: Sequence[str],
-    dkim: Iterable[tuple[str, str]],
+    dkim: Iterable[DnsRecord],
     port_base: int = 0,
     *,
     sts_id: str = "",
     tls_keys: Sequence[str] = (),
 ) -> list[DnsRecord]:
-    """`dkim`: selector and TXT value of each key. `addresses`: where `hostname` answers, as texts.
+    """`dkim`: from dkim_record, for each key. `addresses`: where `hostname` answers, as texts.
     `port_base` is added to the standard ports. `sts_id`: of our MTA-STS policy, "" for none. `tls_keys`: for
     TLSA, the SHA-256 of the public keys that the server shows or will show next, in hexadecimal.
 
@@ -67,7 +68,7 @@ def domain_records(
             "Without it others may write in this domain's name unnoticed.",
         ),
     ]
-    records.extend(dkim_record(domain, selector, value) for selector, value in dkim)
+    records.extend(dkim)
     records.append(
         DnsRecord(
             f"_dmarc.{domain}",
@@ -84,9 +85,18 @@ def domain_records(
     return records
 
 
-def dkim_record(domain: Domain, selector: str, value: str) -> DnsRecord:
-    name = f"{selector}._domainkey.{domain}"
-    return DnsRecord(name, "TXT", value, "Without it our DKIM signatures cannot be verified.")
+_KEY_WHYS = {
+    KeyState.ANNOUNCED: "Until it is there the old keys go on signing.",
+    KeyState.USED: "Without it our DKIM signatures cannot be verified.",
+    KeyState.RETIRED: "Mail that it has signed is still on its way.",
+    KeyState.WITHDRAWN: "Nothing needs it any more.",
+}
+
+
+def dkim_record(domain: Domain, key: DkimKey) -> DnsRecord:
+    """Where a key is published (RFC 6376 3.6.2)."""
+    name = f"{key.selector}._domainkey.{domain}"
+    return DnsRecord(name, "TXT", key.text, _KEY_WHYS[key.state], required=key.state is KeyState.USED)
 
 
 def _tls_records(

@@ -45,11 +45,16 @@ class RotationPlan:
 
 
 async def keep_signing_keys(
-    store: Store, open_resolver: Callable[[], Resolver], clock: Clock, owner: str, plan: RotationPlan
+    store: Store,
+    open_resolver: Callable[[], Resolver],
+    clock: Clock,
+    owner: str,
+    plan: RotationPlan,
+    pause: float = PAUSE,
 ) -> None:
     """For ever. A fresh resolver for each turn, so that no old answer is believed."""
     while True:
-        await asyncio.sleep(PAUSE * random.uniform(0.5, 1.0))
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))
         try:
             if await take_lease(store, clock, "keys", owner, PAUSE):
                 await turn_keys(store, open_resolver(), clock, plan)
