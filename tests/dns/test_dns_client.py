@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dns.message
+import dns.rrset
 import pytest
 
 from postier.base.clock import SystemClock
@@ -176,6 +177,21 @@ def test_answers_to_something_else_are_left_aside() -> None:
             transport.close()
 
     assert asyncio.run(run()).records == (IPv4Address("192.0.2.1"),)
+
+
+def test_records_of_another_class_are_left_aside() -> None:
+    """An address of the class HESIOD is none, and whoever read it as one would fail with it."""
+
+    async def use(client: DnsClient, server: DnsServer) -> None:
+        def answer(wire: bytes, *, over_udp: bool) -> bytes:
+            response = dns.message.make_response(dns.message.from_wire(wire))
+            response.answer.append(dns.rrset.from_text("a.test.", 300, "HS", "A", "\\# 4 7f000001"))
+            return response.to_wire()
+
+        server.answer = answer  # type: ignore[method-assign, assignment]
+        assert (await client.a("a.test")).records == ()
+
+    with_server(use)
 
 
 def test_the_servers_of_the_machine(tmp_path: Path) -> None:

@@ -176,7 +176,8 @@ def _read(
     convert: Callable[[Any], _T],
 ) -> Answer[_T]:
     """The records of `kind` at the end of the CNAMEs in the answer. Raises NotFound, TemporaryFailure."""
-    sections = {(rrset.name, rrset.rdtype): rrset for rrset in response.answer}
+    answer = [rrset for rrset in response.answer if rrset.rdclass == dns.rdataclass.IN]
+    sections = {(rrset.name, rrset.rdtype): rrset for rrset in answer}
     owner = dns.name.from_text(name + ".")
     ttls: list[int] = []
     for _ in range(MAX_CNAMES + 1):
