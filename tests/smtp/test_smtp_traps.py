@@ -9,8 +9,10 @@ import pytest
 
 from postier.accounts.people import remove_person, set_password
 from postier.base.address import Address
+from postier.base.networks import Networks
+from postier.net.api import ConnectionLost
 from postier.smtp.inbound import incoming
-from postier.smtp.inbound.dialogue import InboundServices, Role
+from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
 from postier.testing.connection import MemoryConnection
 
@@ -37,6 +39,37 @@ def test_dots_across_packets_at_every_octet(world):
             assert [one.data.endswith(b"\r\n" + MESSAGE) for one in stored] == [True], cut
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize("role", [Role.MX, Role.LMTP])
+@pytest.mark.parametrize("breaks", [False, True], ids=["closes", "breaks"])
+def test_a_client_that_leaves_at_any_octet_of_the_text_has_sent_nothing(world, role: Role, breaks: bool):
+    """RFC 5321 4.1.1.10, 6.1: what has no end was never taken."""
+    hello = EHLO if role is Role.MX else b"LHLO a.example\r\n"
+    ways: list[str] = []
+
+    async def look(services: InboundServices) -> None:
+        settings = InboundSettings("mx.b.example", lmtp_from=Networks(["0.0.0.0/0"]), trust_loopback=True)
+        for cut in range(len(STUFFED)):
+            connection = MemoryConnection()
+            connection.start(inbound_session(settings, services, role))
+            for packet in (hello, ENVELOPE + b"DATA\r\n", STUFFED[:cut]):
+                await connection.quiet()
+                connection.feed(packet)
+            await connection.quiet()
+            try:
+                if breaks:
+                    connection.reset()
+                output = connection.output() + await connection.finish()
+            except ConnectionLost:
+                output = b""
+            ways.append(output.decode())
+
+    said = [hello, ENVELOPE + b"DATA\r\n", STUFFED]
+    _, stored = asyncio.run(world.converse(said, role, after=look, **TRUST))
+    assert len(ways) == len(STUFFED)
+    assert not any("accepted" in output for output in ways)
+    assert len(stored) == 1  # the one that had its end
 
 
 @pytest.mark.parametrize(

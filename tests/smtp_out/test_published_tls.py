@@ -333,6 +333,10 @@ def test_dane_ta_asks_for_a_chain_a_name_and_a_date(
     assert arrives(go(tlsa=record), "dane")
     world.show("b.example")  # the recipients' domain will do (RFC 7672 3.2.2)
     assert arrives(go(tlsa=record), "dane")
+    world.zone |= {"b.example": [("CNAME", "real.example")], "real.example": [("MX", (1, MX))]}
+    for name in ("real.example", "b.example", MX):  # so will what it is an alias of
+        world.show(name)
+        assert arrives(go(tlsa=record), "dane")
     world.show("somebody.example")
     assert waits(go(tlsa=record), "4.7.5")
     world.show(MX, now=NOW - dt.timedelta(days=900))

@@ -113,7 +113,8 @@ class PublishedTls:
 
     async def _by_dane(self, destination: str, host: Host) -> TlsPolicy | None:
         """None where DANE says nothing. Raises PolicyFault, Unroutable."""
-        if not (host.trusted or await self._is_signed_mx(destination)):
+        expanded = destination if host.trusted else await self._signed_name(destination)
+        if not expanded:
             return None
         address = await self._signed_address(host)
         if address is None:
@@ -128,19 +129,21 @@ class PublishedTls:
         policy = self._tlsa_policy(base, records)
         if not good:
             return replace(policy, failure="tlsa-invalid", detail="no record can be used")
-        return replace(policy, tlsa=good, names=tuple(dict.fromkeys((base, host.name, destination))))
+        names = (base, host.name, destination, expanded)
+        return replace(policy, tlsa=good, names=tuple(dict.fromkeys(names)))
 
     def _tlsa_policy(self, base: str, records: tuple[Tlsa, ...] = ()) -> TlsPolicy:
         lines = [f"{r.usage} {r.selector} {r.matching_type} {r.data[:512].hex()}" for r in records]
         document = "\n".join(sorted(lines[:20]))
         return TlsPolicy(self._any, base, required=True, origin="dane", kind="tlsa", document=document)
 
-    async def _is_signed_mx(self, destination: str) -> bool:
-        """Raises Unroutable."""
+    async def _signed_name(self, destination: str) -> str:
+        """Whose MX records they are, behind all CNAMEs, "" unless that is signed. Raises Unroutable."""
         try:
-            return (await self._resolver.mx(destination)).secure
+            answer = await self._resolver.mx(destination)
+            return (answer.name or destination) if answer.secure else ""
         except NotFound:
-            return False
+            return ""
         except TemporaryFailure as error:
             raise Unroutable(False, "4.4.3", f"no answer about the domain {destination}: {error}") from error
 
