@@ -27,7 +27,7 @@ from postier.accounts.domains import signers_for
 from postier.accounts.login import FORGET_AFTER, Login
 from postier.accounts.password import PasswordVerifier, ProofTable
 from postier.admin.rotation import KEEP_BEYOND_QUEUE, RotationPlan, keep_signing_keys
-from postier.backend import DATABASE, Backend, open_backend, open_resolver, own_policy
+from postier.backend import DATABASE, Backend, client_settings, open_backend, open_resolver, own_policy
 from postier.base import log as base_log
 from postier.base.figures import take_slot
 from postier.base.heap import keep_large_blocks_apart
@@ -262,7 +262,11 @@ class _Worker:
             proxy_from=Networks(self._settings.net.proxy_from),
         )
         metrics = Metrics(backend.store, backend.clock)
-        http = HttpServer(health_application(backend.store.reader.domains, metrics.text, own_policy(backend)))
+        http = HttpServer(
+            health_application(
+                backend.store.reader.domains, metrics.text, own_policy(backend), client_settings(backend)
+            )
+        )
         queue, outbound = _queue(backend, self._channel.number)
         await server.start({end: one for end, one in sockets.items() if end.name != HTTP.name})
         if self._settings.http.enabled:

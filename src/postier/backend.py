@@ -10,6 +10,7 @@ import contextlib
 import ipaddress
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 from postier.accounts.domains import settings_of
 from postier.admin.own_tlsa import own_keys
@@ -23,13 +24,24 @@ from postier.config.settings import Settings
 from postier.dns.api import Resolver
 from postier.dns.cache import CachingResolver
 from postier.dns.client import DnsClient
+from postier.http.autoconfig import Autoconfig, MailService
 from postier.http.own_policy import OwnPolicy, policy_document, policy_id
 from postier.store.api import Store
 from postier.store.sqlite import open_sqlite
 
-__all__ = ["DATABASE", "Backend", "dns_records", "open_backend", "open_resolver", "own_policy"]
+__all__ = [
+    "DATABASE",
+    "Backend",
+    "client_settings",
+    "dns_records",
+    "open_backend",
+    "open_resolver",
+    "own_policy",
+]
 
 DATABASE = "postier.db"
+CLIENT_PORTS = (("imap", 993), ("pop3", 995), ("smtp", 465))
+"""RFC 8314 7.3, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +85,18 @@ def open_resolver(settings: Settings) -> Resolver:
 def own_policy(backend: Backend) -> OwnPolicy:
     """The MTA-STS policy of our own domains, whoever asks."""
 
-    async def is_ours(domain: str) -> bool:
-        return await backend.store.reader.domain(domain) is not None
+    return OwnPolicy(partial(_is_ours, backend), _own_document(backend.settings))
 
-    return OwnPolicy(is_ours, _own_document(backend.settings))
+
+def client_settings(backend: Backend) -> Autoconfig:
+    """For mail programs of our own domains' people."""
+    base, hostname = backend.settings.server.port_base, backend.settings.server.hostname
+    services = tuple(MailService(protocol, port + base) for protocol, port in CLIENT_PORTS)
+    return Autoconfig(partial(_is_ours, backend), hostname, services)
+
+
+async def _is_ours(backend: Backend, domain: str) -> bool:
+    return await backend.store.reader.domain(domain) is not None
 
 
 def _own_document(settings: Settings) -> str:
@@ -99,6 +119,7 @@ async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
         addresses,
         keys,
         settings.port_base,
+        autoconfig=backend.settings.http.enabled,
         sts_id=policy_id(document) if document else "",
         tls_keys=await asyncio.to_thread(own_keys, backend.settings.data / backend.settings.tls.key),
     )

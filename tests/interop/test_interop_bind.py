@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from postier.admin.rotation import RotationPlan, turn_keys
+from postier.backend import open_backend, open_resolver
 from postier.cli.main import cli
+from postier.config.settings import load_settings
+from postier.publishing import key_publisher
+from postier.testing.store_helpers import SettableClock
 
 CONFIGURATION = """
 include "{folder}/bind.key";
@@ -123,6 +129,37 @@ def test_keys_are_replaced_in_the_zone(postier: Callable[..., str]) -> None:
     assert [(key["state"], key["in_dns"]) for key in keys] == [("used", "yes")] * 2 + [
         ("announced", "yes")
     ] * 2
+
+
+def test_keys_replace_themselves_in_the_zone(postier: Callable[..., str], tmp_path: Path) -> None:
+    postier("dns", "push", "orchard.test")
+    settings = load_settings(tmp_path / "data")
+
+    def listed() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = json.loads(postier("domain", "dkim", "list", "orchard.test", "--json"))
+        return found
+
+    async def turn(clock: SettableClock, plan: RotationPlan) -> None:
+        async with open_backend(settings, "test") as backend:
+            publishing = replace(plan, publish=key_publisher(backend))
+            await turn_keys(backend.store, open_resolver(settings), clock, publishing)
+
+    clock = SettableClock(time.time() + 400 * 86_400)
+    first = {key["selector"] for key in listed()}
+    plan = RotationPlan(keep=7200, every=180 * 86_400)
+    seen = []
+    for _ in range(8):
+        asyncio.run(turn(clock, plan))
+        clock.seconds += 3600
+        seen.append("+".join(sorted({f"{key['state']}:{key['in_dns']}" for key in listed()})))
+    assert list(dict.fromkeys(seen)) == [
+        "announced:yes+used:yes",
+        "retired:yes+used:yes",
+        "used:yes+withdrawn:yes",
+        "used:yes+withdrawn:no",
+        "used:yes",
+    ]
+    assert first.isdisjoint(key["selector"] for key in listed())
 
 
 def test_a_zone_that_may_not_be_changed_says_so(postier: Callable[..., str]) -> None:

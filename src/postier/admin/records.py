@@ -50,11 +50,13 @@ def domain_records(
     dkim: Iterable[DnsRecord],
     port_base: int = 0,
     *,
+    autoconfig: bool = False,
     sts_id: str = "",
     tls_keys: Sequence[str] = (),
 ) -> list[DnsRecord]:
     """`dkim`: from dkim_record, for each key. `addresses`: where `hostname` answers, as texts.
-    `port_base` is added to the standard ports. `sts_id`: of our MTA-STS policy, "" for none. `tls_keys`: for
+    `port_base` is added to the standard ports. `autoconfig`: whether the server serves the document.
+    `sts_id`: of our MTA-STS policy, "" for none. `tls_keys`: for
     TLSA, the SHA-256 of the public keys that the server shows or will show next, in hexadecimal.
 
     The DMARC policy starts at none: watch the reports first, then raise it.
@@ -81,6 +83,10 @@ def domain_records(
         kind = "AAAA" if ":" in address else "A"
         records.append(DnsRecord(hostname.ascii, kind, address, "Without it nobody finds the server."))
     records.extend(_tls_records(domain, hostname, port_base, sts_id, tls_keys))
+    if autoconfig:
+        why = "With it Thunderbird and others find their settings by themselves."
+        name = f"autoconfig.{domain}"
+        records.append(DnsRecord(name, "CNAME", hostname.ascii, why, required=False))
     records.extend(_service_records(domain, hostname, port_base))
     return records
 

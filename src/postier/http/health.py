@@ -3,6 +3,7 @@
 GET /health/live   200 while the process answers at all
 GET /health/ready  200 while the store can be read, 503 with one word why otherwise
 GET /.well-known/mta-sts.txt  the policy of a domain of ours, for a proxy in front (see own_policy.py)
+GET /mail/config-v1.1.xml     the settings of a domain of ours for mail programs (see autoconfig.py)
 GET /metrics       Prometheus text format, all workers of this host together
 """
 
@@ -18,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from postier.base.log import Log
+from postier.http import autoconfig
 from postier.http.own_policy import PATH, OwnPolicy
 
 __all__ = ["health_application"]
@@ -29,9 +31,10 @@ def health_application(
     probe: Callable[[], Awaitable[object]],
     figures: Callable[[], Awaitable[bytes]],
     policy: OwnPolicy | None = None,
+    settings: autoconfig.Autoconfig | None = None,
 ) -> Starlette:
     """`probe` reads something from the store; what it raises means "not ready". `figures`: the page of
-    /metrics. `policy`: of our own domains."""
+    /metrics. `policy`, `settings`: of our own domains."""
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "live"})
@@ -53,9 +56,14 @@ def health_application(
         document = None if policy is None else await policy.answer(request.headers.get("host", ""))
         return Response(document or "", 404 if document is None else 200, media_type="text/plain")
 
+    async def client_settings(request: Request) -> Response:
+        document = None if settings is None else await settings.answer(request.headers.get("host", ""))
+        return Response(document or "", 404 if document is None else 200, media_type="text/xml")
+
     return Starlette(
         routes=[
             Route(PATH, sts_policy),
+            Route(autoconfig.PATH, client_settings),
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/metrics", metrics),
