@@ -17,10 +17,12 @@ from postier.admin import tls_look
 from postier.base.clock import SystemClock
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
+from postier.dns.api import Tlsa
 from postier.net.authority import KeyPair, issue_certificate, make_ca, write_key_pair
 from postier.net.tls import server_context, verifying_client_context
 from postier.queue.api import DeliveryResult, Envelope, Outcome
 from postier.smtp.outbound import published
+from postier.smtp.outbound.dane import problem_with
 from postier.smtp.outbound.published import PublishedTls
 from postier.smtp.outbound.routes import Routes, RouteSettings
 from postier.smtp.outbound.sts_cache import StsPolicies
@@ -350,6 +352,17 @@ def test_no_downgrade_gets_round_dane(world: World, go: Any, script: dict[str, s
     world.secure = True
     result, host = go(script, tlsa=[tlsa(world.pair, 3, 1, 1)])
     assert (result.outcome, host.messages) == (Outcome.TEMPORARY, [])
+
+
+def test_a_certificate_of_no_version_is_a_mismatch_and_no_fault_of_ours() -> None:
+    """Whoever can be made to fail tries no other exchange, and fills the log with tracebacks."""
+    ca = make_ca("theirs")
+    der = x509.load_pem_x509_certificate(ca.certificate).public_bytes(Encoding.DER)
+    broken = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x52", 1)
+    assert broken != der
+    tlsa = Tlsa(2, 0, 1, hashlib.sha256(broken).digest())
+    assert "can't be read" in problem_with([broken, broken], [tlsa], [MX])
+    assert "no certificate matches" in problem_with([der], [Tlsa(2, 0, 0, broken)], [MX])
 
 
 def test_one_record_of_several_is_enough(world: World, go: Any) -> None:

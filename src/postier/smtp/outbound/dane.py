@@ -25,6 +25,9 @@ MAX_CHAIN = 10
 MAX_RECORDS = 20
 
 TA, EE = 2, 3
+_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+"""What the library says of certificates that are none."""
+
 _DIGESTS: dict[int, Callable[[bytes], bytes]] = {
     1: lambda data: hashlib.sha256(data).digest(),
     2: lambda data: hashlib.sha512(data).digest(),
@@ -65,7 +68,7 @@ def problem_with(
     """
     try:
         certificates = [x509.load_der_x509_certificate(der) for der in chain[:MAX_CHAIN]]
-    except ValueError:
+    except _UNREADABLE:
         return "a certificate of the host can't be read"
     if not certificates:
         return "the host showed no certificate"
@@ -85,7 +88,7 @@ def problem_with(
 def _matches(record: Tlsa, certificate: x509.Certificate) -> bool:
     try:
         data = _selected(record.selector, certificate)
-    except (ValueError, UnsupportedAlgorithm):
+    except _UNREADABLE:
         return False
     digest = _DIGESTS.get(record.matching_type)
     return (digest(data) if digest else data) == record.data
@@ -102,7 +105,7 @@ def _anchors(record: Tlsa, above: Sequence[x509.Certificate]) -> list[x509.Certi
     if (record.selector, record.matching_type) == (0, 0):
         try:
             return [x509.load_der_x509_certificate(record.data)]
-        except ValueError:
+        except _UNREADABLE:
             return []
     return [certificate for certificate in above if _matches(record, certificate)]
 
@@ -121,6 +124,6 @@ def _problem_of_chain(
             builder = builder.max_chain_depth(MAX_CHAIN)
             builder.build_server_verifier(x509.DNSName(name)).verify(own, list(above))
             return ""
-        except (VerificationError, ValueError) as error:
+        except (VerificationError, *_UNREADABLE) as error:
             why = f"the chain to the issuer named by TLSA is no good: {error}"[:200]
     return why
