@@ -58,6 +58,7 @@ from postier.queue.suppress import SuppressionRules
 from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.reporting import open_reporting
 from postier.reports.out.counter import DmarcCounter
+from postier.reports.out.daily import OPEN_DAYS
 from postier.search.sqlite import SqliteTextIndex
 from postier.sending import Outbound, daily_limits, open_outbound
 from postier.services import HTTP, LMTP, SERVICES, endpoints
@@ -489,6 +490,7 @@ async def _forget_failures(backend: Backend) -> None:
         await tx.forget_suppressions(now - keep, now)
         await tx.forget_fetched_policies(now)
         await tx.forget_tls_results(now // DAY - KEEP_DAYS)
+        await tx.forget_old_dmarc_results(now // DAY - OPEN_DAYS)
 
     await backend.store.transact(work, durable=False)
 

@@ -27,6 +27,7 @@ VERBS = {
     "suppress": "List, add and lift addresses elsewhere that nothing is sent to.",
     "tls": "Look at the TLS of other domains, and demand it of partners.",
     "dmarc": "Read reports about our domains' mail, and learn from them.",
+    "reports": "Tell other domains how TLS and mail in their name fare here.",
     "dns": "Print, check and publish the DNS records a domain needs.",
     "doctor": "Check ports, certificate, DNS and storage.",
 }

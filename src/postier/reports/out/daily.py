@@ -22,7 +22,7 @@ from postier.reports.out.mail import Report
 from postier.store.api import ReportOutcome, Store, StoreError, Tx
 from postier.store.lease import take_lease
 
-__all__ = ["DELAY", "SPREAD", "ReportSettings", "Reporting", "due"]
+__all__ = ["DELAY", "OPEN_DAYS", "SPREAD", "ReportSettings", "Reporting", "due"]
 
 KEEP_DAYS = 35
 DELAY = 900
@@ -86,9 +86,9 @@ class Reporting:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._desk = desk
-        self._documents = documents
-        self._settings = settings
+        self.desk = desk
+        self.documents = documents
+        self.settings = settings
         self._retries: dict[Key, _Retry] = {}
         self._forgotten = 0
 
@@ -109,16 +109,16 @@ class Reporting:
         now = self._clock.now()
         today = int(now) // DAY
         await self._forget(today)
-        open_ = await self._open(today)
+        open_ = await self.waiting(today)
         wanted = [one for one in open_ if max(due(*one), self._retries.get(one, _NEVER_TRIED).again) <= now]
         if not wanted:
             return []
-        identity = await identity_of(self._store.reader, self._settings.hostname, self._settings.contact)
-        left = self._settings.limits.per_day - await self._store.reader.reports_written(today * DAY)
+        identity = await identity_of(self._store.reader, self.settings.hostname, self.settings.contact)
+        left = self.settings.limits.per_day - await self._store.reader.reports_written(today * DAY)
         done: list[ReportOutcome] = []
         for kind, domain, day in wanted[:AT_ONCE]:
             if left <= 0:
-                log.warning("no more reports today", limit=self._settings.limits.per_day, waiting=len(wanted))
+                log.warning("no more reports today", limit=self.settings.limits.per_day, waiting=len(wanted))
                 break
             outcome = await self.send(identity, kind, domain, day)
             if outcome is not None:
@@ -129,19 +129,19 @@ class Reporting:
     async def send(self, identity: Identity, kind: str, domain: str, day: int) -> ReportOutcome | None:
         """The report of a day, whether or not it is due; None: it is tried again. Raises StoreError."""
         key = (kind, domain, day)
-        reports = await self._documents.of(identity, kind, domain, day)
+        reports = await self.documents.of(identity, kind, domain, day)
         empty = Report(kind, domain, day, "", b"")
         if not reports:
-            outcome: ReportOutcome | None = await self._desk.close(empty, "nothing", NOTHING_ACCEPTED)
+            outcome: ReportOutcome | None = await self.desk.close(empty, "nothing", NOTHING_ACCEPTED)
         else:
             try:
-                outcome = await self._desk.send(identity, reports, await self._desk.plan(kind, domain))
+                outcome = await self.desk.send(identity, reports, await self.desk.plan(kind, domain))
                 why = "nobody took it"
             except TemporaryFailure as error:
                 outcome, why = None, f"DNS: {error}"
             now = self._clock.now()
             if outcome is None and now >= due(*key) + GIVE_UP:
-                outcome = await self._desk.close(reports[0], "failed", why)
+                outcome = await self.desk.close(reports[0], "failed", why)
             elif outcome is None:
                 tries = self._retries.get(key, _NEVER_TRIED).tries
                 wait = min(RETRY_FIRST << min(tries, 20), RETRY_LONGEST)
@@ -151,7 +151,7 @@ class Reporting:
         self._retries.pop(key, None)
         return outcome
 
-    async def _open(self, today: int) -> list[Key]:
+    async def waiting(self, today: int) -> list[Key]:
         """Reports of the last days that were not sent, nor given up; the ones due first in front."""
         days = range(today - OPEN_DAYS, today)
         ended = {
@@ -161,8 +161,8 @@ class Reporting:
         found = [
             (kind, domain, day)
             for day in days
-            for kind in self._settings.kinds
-            for domain in await self._documents.domains(kind, day)
+            for kind in self.settings.kinds
+            for domain in await self.documents.domains(kind, day)
         ]
         return sorted((one for one in found if one not in ended), key=lambda one: due(*one))
 
