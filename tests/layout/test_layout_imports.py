@@ -25,7 +25,7 @@ LAYERS = (
         "store.reports",
     },
     {"store.api"},
-    {"store", "blobs", "bus", "dns", "accounts", "search"},
+    {"store", "blobs", "bus", "dns", "fetch", "accounts", "search"},
     {"story"},
     {"queue", "filter", "reports", "backup"},
     {"smtp.inbound", "smtp.outbound", "imap.session", "pop3", "managesieve", "http"},

@@ -1,0 +1,1 @@
+"""Getting one small document over HTTPS from a host that may be hostile."""

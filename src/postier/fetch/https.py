@@ -1,0 +1,134 @@
+"""One GET over HTTPS from a host that may be hostile.
+
+A connection of its own: a certificate for the host's name, no redirect, the type that is wanted, a limit of
+octets, and a limit of time for all of it. The address comes from our own resolver, and one that is not of the
+public Internet is not asked, so that nobody can point us at the inside of a network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv6Address
+
+import h11
+
+from postier.base.networks import is_public
+from postier.dns.api import DnsError, NotFound, Resolver
+from postier.net.tls import verifying_client_context
+
+__all__ = ["HttpsError", "HttpsFetcher"]
+
+FETCH_SECONDS = 60.0
+MAX_ADDRESSES = 4
+
+
+class HttpsError(Exception):
+    """No document; the message says why. `bad_certificate`: the host could not prove who it is."""
+
+    def __init__(self, text: str, *, bad_certificate: bool = False) -> None:
+        super().__init__(text)
+        self.bad_certificate = bad_certificate
+
+
+class HttpsFetcher:
+    """`context`: verifies; `allow_private`: also from addresses of this machine and of private networks."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        *,
+        context: ssl.SSLContext | None = None,
+        port: int = 443,
+        allow_private: bool = False,
+        seconds: float = FETCH_SECONDS,
+    ) -> None:
+        self._resolver = resolver
+        self._context = context or verifying_client_context()
+        self._port = port
+        self._allow_private = allow_private
+        self._seconds = seconds
+
+    async def get(self, host: str, target: str, *, types: Collection[str], limit: int) -> bytes:
+        """The document at `target` (path and query) of `host` (A-labels), of one of `types` and with at most
+        `limit` octets. Raises HttpsError."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._from_any(host, _Wanted(host, target, types, limit))
+        except TimeoutError:
+            raise HttpsError(f"not done within {self._seconds:g} s") from None
+
+    async def _from_any(self, host: str, wanted: _Wanted) -> bytes:
+        """The first address that a connection can be made to has the word."""
+        doubt = f"{host} has no usable address"
+        for address in (await self._addresses(host))[:MAX_ADDRESSES]:
+            try:
+                reader, writer = await asyncio.open_connection(
+                    str(address), self._port, ssl=self._context, server_hostname=host, limit=16 * 1024
+                )
+            except ssl.SSLCertVerificationError as error:
+                raise HttpsError(error.verify_message or str(error), bad_certificate=True) from error
+            except OSError as error:  # ssl.SSLError is one
+                doubt = f"no connection: {error.strerror or type(error).__name__}"
+                continue
+            try:
+                return await wanted.get(reader, writer)
+            except (OSError, h11.RemoteProtocolError) as error:
+                raise HttpsError(f"no answer in HTTP: {error}") from error
+            finally:
+                writer.transport.abort()
+        raise HttpsError(doubt)
+
+    async def _addresses(self, host: str) -> list[IPv4Address | IPv6Address]:
+        found: list[IPv4Address | IPv6Address] = []
+        for ask in (self._resolver.a, self._resolver.aaaa):
+            try:
+                found += (await ask(host)).records
+            except NotFound:
+                break
+            except DnsError:
+                continue
+        return [address for address in found if self._allow_private or is_public(address)]
+
+
+class _Wanted:
+    """One request, and what its answer may be."""
+
+    def __init__(self, host: str, target: str, types: Collection[str], limit: int) -> None:
+        self._request = h11.Request(
+            method="GET",
+            target=target,
+            headers=[("Host", host), ("User-Agent", "Postier"), ("Accept", "*/*"), ("Connection", "close")],
+        )
+        self._types = types
+        self._limit = limit
+
+    async def get(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        """Raises HttpsError, OSError, h11.RemoteProtocolError."""
+        http = h11.Connection(h11.CLIENT)
+        writer.write(http.send(self._request) or b"")
+        writer.write(http.send(h11.EndOfMessage()) or b"")
+        body = bytearray()
+        while True:
+            event = http.next_event()
+            if event is h11.NEED_DATA:
+                http.receive_data(await reader.read(16 * 1024))
+            elif isinstance(event, h11.Response):
+                self._check(event)
+            elif isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > self._limit:
+                    raise HttpsError(f"more than {self._limit} octets")
+            elif isinstance(event, h11.EndOfMessage):
+                return bytes(body)
+            elif not isinstance(event, h11.InformationalResponse):
+                raise HttpsError("the host hung up")
+
+    def _check(self, response: h11.Response) -> None:
+        if response.status_code != 200:
+            raise HttpsError(f"the answer is {response.status_code}, not 200")
+        kinds = [value for name, value in response.headers if name == b"content-type"]
+        kind = kinds[0].partition(b";")[0].strip().lower().decode("latin-1") if len(kinds) == 1 else ""
+        if kind not in self._types:
+            raise HttpsError(f"the document is not {' or '.join(self._types)}")
