@@ -37,6 +37,7 @@ SMTP_EXTENSIONS = {
     "CHUNKING": "3030",
     "BINARYMIME": "3030",
     "DSN": "3461",
+    "HELP": "5321",
     "LIMITS": "9422",
     "REQUIRETLS": "8689",
     "FUTURERELEASE": "4865",

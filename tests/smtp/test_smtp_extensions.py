@@ -8,6 +8,7 @@ import pytest
 
 from postier.base.networks import Networks
 from postier.smtp.inbound.dialogue import Role
+from postier.smtp.wire.commands import COMMANDS
 from postier.smtp.wire.events import MailFrom
 from postier.smtp.wire.server import SmtpServer
 
@@ -139,3 +140,17 @@ def test_who_is_introduced_is_not_logged_in_and_loses_the_login_of_before(world)
     assert "\r\n235 " in output
     assert output.count("220 mx.b.example ESMTP") == 3
     assert output.endswith("\r\n530 5.7.0 Authentication required\r\n")
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_ehlo_names_every_command_that_not_every_server_has(world, role: Role):
+    """RFC 5321 4.1.1.1: all but those of 4.5.1. EXPN is none of ours: it is answered with 502."""
+    required = {b"EHLO", b"HELO", b"LHLO", b"MAIL", b"RCPT", b"DATA", b"RSET", b"NOOP", b"QUIT", b"VRFY"}
+    hello = b"LHLO a.example\r\n" if role is Role.LMTP else EHLO
+    output, _ = asyncio.run(world.converse([hello, b"HELP\r\n"], role))
+    *offered, shown = output.splitlines()
+    named = {line[4:].partition(" ")[0] for line in offered}
+    verbs = {verb.encode() for verb in shown.partition("Commands: ")[2].split()}
+    assert verbs > {b"HELP", b"BDAT"}
+    for verb in verbs - required - {b"EXPN"}:
+        assert {verb.decode(), COMMANDS[verb].extension} & named, verb

@@ -376,6 +376,7 @@ def _capabilities(dialogue: Dialogue) -> list[str]:
         "ENHANCEDSTATUSCODES",
         *(() if dialogue.normalises_newlines else ("CHUNKING", "BINARYMIME")),  # counted octets stay
         "DSN",
+        "HELP",
         f"LIMITS RCPTMAX={settings.max_recipients}",
     ]
     is_local = not dialogue.connection.peer[0]  # a Unix socket
