@@ -57,6 +57,7 @@ from postier.queue.schedule import Schedule
 from postier.queue.suppress import SuppressionRules
 from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.reporting import open_reporting
+from postier.reports.inbox import keep_reading
 from postier.reports.out.counter import DmarcCounter
 from postier.reports.out.daily import OPEN_DAYS
 from postier.search.sqlite import SqliteTextIndex
@@ -280,6 +281,9 @@ class _Worker:
         chores = (
             asyncio.create_task(_sweep(backend, name), name="sweep"),
             asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
+            asyncio.create_task(
+                keep_reading(backend.store, backend.blobs, backend.clock, name), name="reports of others"
+            ),
             asyncio.create_task(_turn_keys(backend, name), name="signing keys"),
             *_reporting(backend, name),
         )
@@ -491,6 +495,7 @@ async def _forget_failures(backend: Backend) -> None:
         await tx.forget_fetched_policies(now)
         await tx.forget_tls_results(now // DAY - KEEP_DAYS)
         await tx.forget_old_dmarc_results(now // DAY - OPEN_DAYS)
+        await tx.forget_reports(now - backend.settings.reports.keep)
 
     await backend.store.transact(work, durable=False)
 

@@ -354,6 +354,18 @@ def test_a_domain_that_became_ours_is_delivered_here(world: Open) -> None:
     asyncio.run(go())
 
 
+def test_a_report_that_waited_in_the_queue_is_read_as_one(world: Open) -> None:
+    async def go() -> None:
+        async with world() as w:
+            await w.enqueue("dmarc-reports@orchard.example")
+            await w.worker.run_due()
+            assert await entries(w) == []
+            (mail,) = await w.store.reader.report_mails(10)
+            assert b"Hello Bob" in await w.worker_services.blobs.read(mail.blob)
+
+    asyncio.run(go())
+
+
 def test_one_without_room_for_the_message_holds_up_nobody_else(world: Open) -> None:
     async def go() -> None:
         async with world() as w:

@@ -25,12 +25,14 @@ from postier.store.api import (
     Tx,
 )
 
-__all__ = ["POSTMASTER_META", "Directory", "RecipientKind", "Resolution"]
+__all__ = ["POSTMASTER_META", "REPORTS", "Directory", "RecipientKind", "Resolution"]
 
 MAX_ALIAS_DEPTH = 10
 MAX_TARGETS = 1000
 SUBADDRESS_SEPARATOR = "+"
 SRS_KEY_META = "srs-key"
+REPORTS = "dmarc-reports"
+"""The local part to which each domain of ours asks for reports; an address of that name goes before."""
 POSTMASTER_META = "postmaster"
 """Key of the store's meta fact that holds the account id of whoever answers for this server."""
 
@@ -51,6 +53,7 @@ class Resolution:
 
     `returns`: it takes only what is returned: to a sender whose mail we forwarded (see srs.py), or to us, of
     reports to other domains, then with their `report_tag` (see report_returns.py).
+    `reports`: what comes is read as a report of others about the domain (see reports/inbox.py).
     `full`: it goes to one account alone, and that one has used up its quota or has not the room asked for.
     """
 
@@ -60,6 +63,7 @@ class Resolution:
     full: bool = False
     returns: bool = False
     report_tag: str = ""
+    reports: bool = False
 
 
 class Directory:
@@ -85,6 +89,8 @@ class Directory:
             return await self._returned(address)
         if (tag := report_tag(address.local_part)) and await reader.report_target_of_tag(tag) is not None:
             return Resolution(RecipientKind.LOCAL, returns=True, report_tag=tag)
+        if address.local_part.casefold() == REPORTS and await reader.address(address.lookup_key) is None:
+            return Resolution(RecipientKind.LOCAL, reports=True)
         targets = await _targets(reader, address)
         if not targets:
             return Resolution(RecipientKind.UNKNOWN)

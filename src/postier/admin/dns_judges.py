@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
+from postier.accounts.directory import REPORTS
 from postier.admin.records import DnsRecord, is_of_kind
 from postier.base.clock import Clock
 from postier.dns.api import NotFound, Resolver, TemporaryFailure
@@ -159,7 +160,7 @@ async def _dmarc_hints(own: Own, policy: DmarcRecord) -> AsyncIterator[str]:
     if policy.pct < 100:
         yield f"pct={policy.pct} is understood by few: take it out."
     if not policy.rua:
-        yield f"Without rua nobody reports: add rua=mailto:postmaster@{own.domain}."
+        yield f"Without rua nobody reports: add rua=mailto:{REPORTS}@{own.domain}."
     for uri in policy.rua:
         host = uri.rpartition("@")[2].lower()
         if host != own.domain and not host.endswith(f".{own.domain}") and not await _agrees(own, host):

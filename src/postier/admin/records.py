@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from postier.accounts.directory import REPORTS
 from postier.accounts.dkim_keys import DkimKey, KeyState
 from postier.base.domain import Domain
 from postier.mailauth.dkim.keys import zone_file_strings
@@ -75,7 +76,7 @@ def domain_records(
         DnsRecord(
             f"_dmarc.{domain}",
             "TXT",
-            f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}",
+            f"v=DMARC1; p=none; rua=mailto:{REPORTS}@{domain}",
             "Without it receivers do not tell us who writes in this domain's name.",
         )
     )
@@ -115,7 +116,7 @@ def _tls_records(
         why = "Without it nobody finds the policy that _mta-sts announces."
         yield DnsRecord(f"mta-sts.{domain}", "CNAME", hostname.ascii, why, required=False)
     why = "With it others report when TLS to this server fails."
-    reports = f"v=TLSRPTv1; rua=mailto:postmaster@{domain}"
+    reports = f"v=TLSRPTv1; rua=mailto:{REPORTS}@{domain}"
     yield DnsRecord(f"_smtp._tls.{domain}", "TXT", reports, why, required=False)
     why = "With it, in a zone that is signed, others can tell this server from anybody else (DANE)."
     for key in tls_keys:

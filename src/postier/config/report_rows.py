@@ -1,14 +1,16 @@
-"""The settings of reports to other domains (see docs/reports-out.md): rows of the table in settings.py."""
+"""The settings of reports, those of others (docs/reports.md) and those to others (docs/reports-out.md): rows
+of the table in settings.py."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postier.config.kinds import BOOLEAN, COUNT, SIZE, TEXT, Setting
+from postier.config.kinds import BOOLEAN, COUNT, DURATION, SIZE, TEXT, Setting
 
 __all__ = ["REPORT_LEAST", "REPORT_ROWS", "ReportsSettings"]
 
 REPORT_ROWS = (
+    Setting("reports.keep", DURATION, "400d", "How long the reports of others are kept, by their end."),
     Setting(
         "reports.tls",
         BOOLEAN,
@@ -41,8 +43,9 @@ REPORT_LEAST = {
 
 @dataclass(frozen=True, slots=True)
 class ReportsSettings:
-    """`max_size` in octets."""
+    """`keep` in seconds, `max_size` in octets."""
 
+    keep: int
     tls: bool
     dmarc: bool
     contact: str

@@ -33,6 +33,7 @@ async def plan_local(
     results = []
     accounts: dict[AccountId, None] = {}
     forwards: dict[Address, None] = {}
+    reports = False
     for recipient in pending:
         address = Address.parse(recipient.forward_path)
         resolution = await directory.resolve(address, size=entry.blob.size)  # the full hold up nobody else
@@ -44,8 +45,9 @@ async def plan_local(
         else:
             accounts.update(dict.fromkeys(resolution.accounts))
             forwards.update(dict.fromkeys(resolution.forwards))
+            reports = reports or resolution.reports
         results.append(DeliveryResult(recipient.forward_path, *verdict))
-    if not accounts and not forwards:
+    if not accounts and not forwards and not reports:
         return tuple(results), ()
     analyser = Analyser()
     async for chunk in blobs.stream(entry.blob):
@@ -59,5 +61,6 @@ async def plan_local(
         analysis=analyser.finish(),
         binary=entry.body == "BINARYMIME",
         requiretls=entry.requiretls,
+        reports=reports,
     )
     return tuple(results), (parcel,)

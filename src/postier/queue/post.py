@@ -40,7 +40,8 @@ class Parcel:
     """`accounts` get it into their INBOX, `forwards` through the queue, from `reverse_path` ("": null).
 
     `smtputf8`: the message needs it. `trace_id`: names it in the log. `about`: the trace of the message that
-    it reports on. `binary` (RFC 3030), `requiretls` (RFC 8689): what its way must keep.
+    it reports on. `reports`: it goes to an address for reports, too. `binary` (RFC 3030), `requiretls`
+    (RFC 8689): what its way must keep.
     """
 
     trace_id: str
@@ -52,6 +53,7 @@ class Parcel:
     about: str = ""
     binary: bool = False
     requiretls: bool = False
+    reports: bool = False
 
 
 async def post(tx: Tx, parcel: Parcel, when: float) -> None:
@@ -66,6 +68,8 @@ async def post(tx: Tx, parcel: Parcel, when: float) -> None:
         local, _ = await tx.add_blob(prefix, parcel.body.data)
         remote = local
     steps = []
+    if parcel.reports:
+        await tx.add_report_mail(local, parcel.reverse_path, now)
     for account_id in parcel.accounts:
         await deliver(tx, account_id, new_message(analysis, local, prefix=prefix, internal_date=now))
         place = {"account": str(account_id), "mailbox": INBOX}

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from postier.blobs.api import BlobRef
+from postier.store.values import BlobId
+
 __all__ = [
     "AggregateReport",
     "AuthDkim",
@@ -15,6 +18,7 @@ __all__ = [
     "Override",
     "PublishedPolicy",
     "ReportHead",
+    "ReportMail",
     "ReportReader",
     "ReportRow",
     "ReportTx",
@@ -194,6 +198,17 @@ class UnreadableReport(NamedTuple):
     size: int
 
 
+class ReportMail(NamedTuple):
+    """Mail to an address for reports that nobody has read yet; `sender`: its reverse-path. `attempts`: how
+    often reading it was begun."""
+
+    mail: int
+    blob: BlobRef
+    sender: str
+    received: int
+    attempts: int
+
+
 class ReportReader(Protocol):
     """`since`: reports that end then or later. `domain`: "" for all."""
 
@@ -219,6 +234,10 @@ class ReportReader(Protocol):
         """The newest."""
         ...
 
+    async def report_mails(self, limit: int) -> list[ReportMail]:
+        """The oldest."""
+        ...
+
     async def unreadable_content(self, report: int) -> bytes | None: ...
 
 
@@ -238,6 +257,22 @@ class ReportTx(ReportReader, Protocol):
     async def add_unreadable_report(
         self, origin: str, reason: str, content: bytes, received: int
     ) -> bool: ...
+
+    async def add_report_mail(self, blob_id: BlobId, sender: str, received: int) -> None:
+        """The blob stays while its row does."""
+        ...
+
+    async def begin_report_mail(self, mail: int) -> None:
+        """Count an attempt to read it."""
+        ...
+
+    async def remove_report_mail(self, mail: int) -> bool:
+        """False if somebody has done so: then what was read from it is his."""
+        ...
+
+    async def limit_unreadable_reports(self, keep: int) -> int:
+        """Remove all but the newest. Returns how many."""
+        ...
 
     async def forget_reports(self, before: int) -> int:
         """Remove all that ended, or was received, earlier. Returns how many."""

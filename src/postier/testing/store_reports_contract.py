@@ -8,6 +8,7 @@ from postier.store.api import (
     AggregateReport,
     AuthDkim,
     AuthSpf,
+    BlobId,
     FailureReport,
     Override,
     PublishedPolicy,
@@ -121,6 +122,39 @@ class ReportsContract:
         assert one[1:] == ("a.xml", "no XML", 9, 2)
         assert await store.reader.unreadable_content(one.report) == b"\0\xff"
         assert await store.reader.unreadable_content(one.report + 1) is None
+
+    @on_store
+    async def test_mail_with_reports_keeps_its_blob_until_it_was_read(self, opened: Opened) -> None:
+        store = opened.store
+
+        async def arrive(tx: Tx) -> BlobId:
+            blob_id, _ = await tx.add_blob(b"prefix", b"body")
+            await tx.add_report_mail(blob_id, "r@org.example", 5)
+            return blob_id
+
+        blob_id = await store.transact(arrive)
+        (mail,) = await store.reader.report_mails(10)
+        assert (mail.sender, mail.received, mail.attempts) == ("r@org.example", 5, 0)
+        assert mail.blob == await store.reader.blob_ref(blob_id)
+        assert await opened.blobs.read(mail.blob) == b"prefixbody"
+        await store.transact(lambda tx: tx.begin_report_mail(mail.mail))
+        assert (await store.reader.report_mails(10))[0].attempts == 1
+        for removed in (True, False):
+            assert await store.transact(lambda tx: tx.remove_report_mail(mail.mail)) is removed
+        assert await store.reader.report_mails(10) == []
+
+    @on_store
+    async def test_only_so_many_unreadable_ones_are_kept(self, opened: Opened) -> None:
+        store = opened.store
+
+        async def add(tx: Tx) -> None:
+            for number in range(5):
+                await tx.add_unreadable_report(str(number), "why", b"%d" % number, 9)
+
+        await store.transact(add)
+        assert await store.transact(lambda tx: tx.limit_unreadable_reports(5)) == 0
+        assert await store.transact(lambda tx: tx.limit_unreadable_reports(2)) == 3
+        assert [one.origin for one in await store.reader.unreadable_reports()] == ["4", "3"]
 
     @on_store
     async def test_old_reports_are_forgotten(self, opened: Opened) -> None:

@@ -256,6 +256,8 @@ async def _store(
         blob_id, _ = await tx.add_blob(accepted.prefix, incoming.spool)
         steps = arrival.copy()
         message = new_message(accepted.analysis, blob_id, prefix=accepted.prefix, internal_date=accepted.now)
+        if any(recipient.reports for recipient in here):
+            await tx.add_report_mail(blob_id, transaction.reverse_path, accepted.now)
         for account_id in accounts:
             await deliver(tx, account_id, message, mailbox=accepted.mailbox)
         for (destination, reverse_path), recipients in outgoing.items():

@@ -130,7 +130,7 @@ class Recipient:
     """An accepted forward-path: the accounts of ours it reaches, and the foreign addresses.
 
     `path`: as on the wire, without <>. `notify`, `orcpt`: RFC 3461. `report_tag`: it is the return address of
-    reports to another domain (see accounts/report_returns.py).
+    reports to another domain (see accounts/report_returns.py). `reports`: it takes those of others.
     """
 
     path: str
@@ -139,6 +139,7 @@ class Recipient:
     notify: str = ""
     orcpt: str = ""
     report_tag: str = ""
+    reports: bool = False
 
     @property
     def is_sent_on(self) -> bool:

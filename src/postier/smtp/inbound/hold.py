@@ -62,6 +62,9 @@ async def held_recipients(
     seen = set[AccountId | Address]()
     for recipient in recipients:
         reached: list[tuple[AccountId | Address, Address]] = [(each, each) for each in recipient.forwards]
+        if recipient.reports:
+            address = Address.parse(recipient.path)
+            reached.append((address, address))
         for account in recipient.accounts:
             reached.append((account, await _address_of(dialogue, recipient, account)))
         for who, address in reached:

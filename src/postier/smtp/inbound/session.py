@@ -268,7 +268,15 @@ class _InboundSession:
         is_foreign = resolution.kind is RecipientKind.FOREIGN and event.forward_path is not None
         forwards = (event.forward_path,) if is_foreign and event.forward_path else resolution.forwards
         transaction.recipients.append(
-            Recipient(path, resolution.accounts, forwards, event.notify, event.orcpt, resolution.report_tag)
+            Recipient(
+                path,
+                resolution.accounts,
+                forwards,
+                event.notify,
+                event.orcpt,
+                resolution.report_tag,
+                resolution.reports,
+            )
         )
         self._core.reply(_RECIPIENT_OK)
 

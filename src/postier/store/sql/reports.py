@@ -7,14 +7,17 @@ import hashlib
 
 import msgspec
 
+from postier.blobs.api import BlobRef
 from postier.store.api import (
     AggregateReport,
     AuthDkim,
     AuthSpf,
+    BlobId,
     FailureReport,
     Override,
     PublishedPolicy,
     ReportHead,
+    ReportMail,
     ReportRow,
     RowTotal,
     TlsFailure,
@@ -82,6 +85,15 @@ _UNREADABLE = (
     "SELECT report, origin, reason, received, LENGTH(content) FROM unreadable_reports"
     " ORDER BY report DESC LIMIT ?"
 )
+_MAILS = (
+    "SELECT m.mail, b.pack, b.position, b.length, b.size, m.sender, m.received, m.attempts"
+    " FROM report_mails m JOIN blobs b ON b.blob_id = m.blob_id ORDER BY m.mail LIMIT ?"
+)
+_ADD_MAIL = "INSERT INTO report_mails (mail, blob_id, sender, received, attempts) VALUES (?, ?, ?, ?, 0)"
+_LIMIT_UNREADABLE = (
+    "DELETE FROM unreadable_reports WHERE report <= (SELECT report FROM unreadable_reports"
+    " ORDER BY report DESC LIMIT 1 OFFSET ?)"
+)
 _FORGET = (
     "DELETE FROM dmarc_rows WHERE report IN (SELECT report FROM dmarc_reports WHERE ended < ?)",
     "DELETE FROM tls_report_policies WHERE report IN (SELECT report FROM tls_reports WHERE ended < ?)",
@@ -134,6 +146,14 @@ class ReportReader(Reads):
 
     async def unreadable_reports(self, limit: int = 1000) -> list[UnreadableReport]:
         return [UnreadableReport(*row) for row in await self._connection.rows(_UNREADABLE, (limit,))]
+
+    async def report_mails(self, limit: int) -> list[ReportMail]:
+        await self._settle()
+        rows = await self._connection.rows(_MAILS, (limit,))
+        return [
+            ReportMail(mail, BlobRef(pack, position, length, size), sender, received, attempts)
+            for mail, pack, position, length, size, sender, received, attempts in rows
+        ]
 
     async def unreadable_content(self, report: int) -> bytes | None:
         row = await self._connection.row("SELECT content FROM unreadable_reports WHERE report = ?", (report,))
@@ -200,6 +220,26 @@ class ReportTx(ReportReader, Writes):
         number = await self._connection.next_id("report")
         values = (number, digest, origin, reason, received, content)
         return await self._connection.execute(_ADD_UNREADABLE, values) > 0
+
+    async def add_report_mail(self, blob_id: BlobId, sender: str, received: int) -> None:
+        number = await self._connection.next_id("report")
+        self._ledger.refs[blob_id] += 1
+        await self._connection.execute(_ADD_MAIL, (number, blob_id, sender, received))
+
+    async def begin_report_mail(self, mail: int) -> None:
+        await self._connection.execute(
+            "UPDATE report_mails SET attempts = attempts + 1 WHERE mail = ?", (mail,)
+        )
+
+    async def remove_report_mail(self, mail: int) -> bool:
+        row = await self._connection.row("SELECT blob_id FROM report_mails WHERE mail = ?", (mail,))
+        if row is None:
+            return False
+        self._ledger.refs[BlobId(row[0])] -= 1
+        return await self._connection.execute("DELETE FROM report_mails WHERE mail = ?", (mail,)) > 0
+
+    async def limit_unreadable_reports(self, keep: int) -> int:
+        return await self._connection.execute(_LIMIT_UNREADABLE, (keep,))
 
     async def forget_reports(self, before: int) -> int:
         for statement in _FORGET:
