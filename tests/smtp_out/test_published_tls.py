@@ -96,7 +96,13 @@ class World:
         return server_context(self.folder / "c.pem", self.folder / "c.key")
 
     def deliver(
-        self, host: Any, text: Any, *, tlsa: list[object] | None = None, requiretls: bool = False
+        self,
+        host: Any,
+        text: Any,
+        *,
+        tlsa: list[object] | None = None,
+        requiretls: bool = False,
+        sender: str = "ann@a.example",
     ) -> DeliveryResult:
         async def work() -> DeliveryResult:
             blobs, bus = LocalBlobs(self.folder / "data", "t"), MemoryBus()
@@ -119,7 +125,7 @@ class World:
                     OutboundSettings("mail.example", keep=0),
                     results=results,
                 )
-                mail = Envelope("t1", "ann@a.example", ("bob@b.example",), "b.example", requiretls=requiretls)
+                mail = Envelope("t1", sender, ("bob@b.example",), "b.example", requiretls=requiretls)
                 (result,) = await out.deliver(mail, text)
                 await results.write()
                 self.counted = await store.reader.tls_results(0, 2**40)
@@ -539,6 +545,11 @@ def test_sessions_are_counted_by_policy_host_and_result(world: World, go: Any) -
         ("sts", "starttls-not-supported", "", 1),
     }
     assert {r.policy for r, _ in today} == {policy("enforce", MX).decode()}
+
+
+def test_the_session_of_a_report_is_not_reported(world: World, go: Any) -> None:
+    assert arrives(go(sender="reports-0123456789abcdef@a.example"), "opportunistic")
+    assert counted(world) == set()
 
 
 def test_a_policy_in_testing_is_counted_as_if_it_bound(world: World, go: Any) -> None:

@@ -16,6 +16,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from postier.accounts.report_returns import report_tag
 from postier.base.clock import Clock, SystemClock
 from postier.base.log import Log
 from postier.queue.api import DeliveryResult, Envelope, Outcome, OutgoingMessage
@@ -262,7 +263,8 @@ class SmtpTransport:
         detail: str = "",
         source: str = "",
     ) -> None:
-        if self._results is not None and policy.origin != "route":
+        is_report = report_tag(envelope.reverse_path.partition("@")[0])  # RFC 8460 3: they would never end
+        if self._results is not None and policy.origin != "route" and not is_report:
             self._results.note(
                 envelope.destination, host, policy, result=result, detail=detail, source=source
             )
