@@ -154,6 +154,25 @@ def test_a_later_shorter_timeout_rings_in_time(run: Runner) -> None:
     run(with_server(session, client))
 
 
+def test_a_waiting_session_bounds_what_is_read_before_its_turn(run: Runner) -> None:
+    async def session(connection: StreamConnection) -> None:
+        waiting = asyncio.create_task(connection.event(Lines(), 5))
+        await asyncio.sleep(0)
+        transport = connection.transport
+        assert transport is not None
+        connection.data_received(b"x" * READ_LIMIT)  # as uvloop does, up to 32 times in one turn
+        assert transport.is_reading()
+        connection.data_received(b"x\n")
+        assert not transport.is_reading()
+        assert await waiting == b"x" * (READ_LIMIT + 1)
+        assert transport.is_reading()
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.read() == b""
+
+    run(with_server(session, client))
+
+
 def test_a_busy_session_bounds_what_is_read(run: Runner) -> None:
     async def session(connection: StreamConnection) -> None:
         core = Lines()
@@ -310,6 +329,26 @@ def test_a_filter_sees_input_that_already_waits(run: Runner) -> None:
         writer.write(b"cbe\x0b")
         assert await reader.readexactly(4) == b"cbe\x0b"
         writer.write(b"!")
+        assert await reader.read() == b""
+
+    run(with_server(session, client))
+
+
+def test_a_filter_sees_what_is_left_of_a_piece(run: Runner) -> None:
+    class Rot:
+        def decode(self, data: bytes) -> bytes:
+            return bytes(byte ^ 1 for byte in data)
+
+        encode = decode
+
+    async def session(connection: StreamConnection) -> None:
+        core = Lines()
+        connection.data_received(b"x" * (FEED_LIMIT - 1) + b"\n" + b"cbe\x0b")
+        assert await connection.event(core, 5) == b"x" * (FEED_LIMIT - 1)
+        connection.install_filter(Rot())  # type: ignore[arg-type]
+        assert await connection.event(core, 5) == b"bcd"
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert await reader.read() == b""
 
     run(with_server(session, client))

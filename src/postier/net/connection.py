@@ -86,6 +86,7 @@ class StreamConnection(asyncio.Protocol):
         "_drained",
         "_eof",
         "_eof_told",
+        "_fed",
         "_filter",
         "_goodbye",
         "_id",
@@ -140,6 +141,7 @@ class StreamConnection(asyncio.Protocol):
         self._inbox: list[bytes] = []
         self._inbox_size = 0
         self._ready = b""
+        self._fed = 0  # octets of _ready that the core has
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -252,9 +254,10 @@ class StreamConnection(asyncio.Protocol):
     def install_filter(self, filter: ByteFilter) -> None:
         self._filter = filter
         if self._ready:  # came behind the command that asked for the filter: not yet decoded
-            self._inbox.insert(0, self._ready)
-            self._inbox_size += len(self._ready)
-            self._ready = b""
+            rest = self._ready[self._fed :]
+            self._inbox.insert(0, rest)
+            self._inbox_size += len(rest)
+            self._ready, self._fed = b"", 0
 
     def remove_filter(self, core: Core[Event]) -> None:
         filter, self._filter = self._filter, None
@@ -403,7 +406,8 @@ class StreamConnection(asyncio.Protocol):
         self._inbox_size += len(data)
         if self._waiter is not None:
             self._stop_waiting()
-        elif self._inbox_size > READ_LIMIT and not self._read_paused and self._transport is not None:
+        # also before the session had its turn: the loop reads on while there is more, up to 32 times
+        if self._inbox_size > READ_LIMIT and not self._read_paused and self._transport is not None:
             self._read_paused = True
             self._transport.pause_reading()
 
@@ -435,10 +439,14 @@ class StreamConnection(asyncio.Protocol):
         if not self._ready:
             self._ready = self._take_inbox()
         piece = self._ready
-        if len(piece) <= FEED_LIMIT:
+        if not self._fed and len(piece) <= FEED_LIMIT:
             self._ready = b""
         else:
-            piece, self._ready = piece[:FEED_LIMIT], piece[FEED_LIMIT:]
+            start = self._fed
+            self._fed += FEED_LIMIT
+            if self._fed >= len(piece):
+                self._ready, self._fed = b"", 0
+            piece = piece[start : start + FEED_LIMIT]
         core.receive(piece)
 
     def _take_inbox(self) -> bytes:
@@ -535,7 +543,7 @@ class StreamConnection(asyncio.Protocol):
         drop the reply that says why.
         """
         self._inbox.clear()
-        self._ready = b""
+        self._ready, self._fed = b"", 0
         self._sent_mark = self._sent()
         self._write_deadline = self._loop.time() + LINGER_TIMEOUT
         self._arm(self._write_deadline)
