@@ -119,6 +119,7 @@ async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
         addresses,
         keys,
         settings.port_base,
+        senders=[one for one in backend.settings.smtp.outbound_source_addresses if one not in addresses],
         autoconfig=backend.settings.http.enabled,
         sts_id=policy_id(document) if document else "",
         tls_keys=await asyncio.to_thread(own_keys, backend.settings.data / backend.settings.tls.key),

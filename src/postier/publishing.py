@@ -65,9 +65,20 @@ async def plan_push(
     """What is to be written for one of our domains. Raises UpdateError."""
     records = await dns_records(backend, domain)
     wanted = [record for record in records if record.kind == "DKIM" or not only_keys]
-    return await plan(
-        editor, wanted, Domain(backend.settings.server.hostname), await _withdrawn(backend, domain)
+    inside = [record for record in wanted if record.type in ("A", "AAAA") and _is_inside(record.value)]
+    steps = await plan(
+        editor,
+        [record for record in wanted if record not in inside],
+        Domain(backend.settings.server.hostname),
+        await _withdrawn(backend, domain),
     )
+    note = "is an address of a private network: publish the one that others reach it by"
+    return steps + [Step(each.name, each.type, note=f"{each.value} {note}") for each in inside]
+
+
+def _is_inside(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    return found.is_private and not found.is_loopback
 
 
 async def _withdrawn(backend: Backend, domain: Domain) -> list[DnsRecord]:

@@ -164,7 +164,11 @@ def test_the_record_that_is_proposed_passes() -> None:
         assert judged("SPF", proposed).state == "ok"
     moved = {"a.example": [("MX", (10, "mx.b.example")), ("TXT", "v=spf1 mx -all")]}
     (found,) = check(PUBLIC | moved, of("SPF"))
-    assert "'v=spf1 a:mail.a.example mx -all'" in found.advice
+    assert "'v=spf1 ip4:198.51.100.7 mx -all'" in found.advice
+    (found,) = check(PUBLIC, of("SPF"), "192.0.2.9")
+    assert "'v=spf1 ip4:192.0.2.9 mx -all'" in found.advice
+    (found,) = check(PUBLIC, of("SPF"), "2001:db8::9")
+    assert "'v=spf1 ip6:2001:db8::9 mx -all'" in found.advice
 
 
 def names(zone: Zone, *addresses: str) -> list[tuple[str, str]]:
@@ -226,5 +230,6 @@ def test_a_withdrawn_key_that_is_still_there_is_told() -> None:
     (found,) = asyncio.run(check_withdrawn(ZoneResolver(PUBLIC), [record]))
     assert (found.state, found.record.required) == ("different", False)
     assert found.advice == "Take TXT at s1._domainkey.a.example out of the DNS. Nothing needs it any more."
-    for zone in ({}, {record.name: ["TIMEOUT"]}):
+    other: Zone = {record.name: [("TXT", txt_record(OTHER))]}
+    for zone in ({}, {record.name: ["TIMEOUT"]}, other):
         assert asyncio.run(check_withdrawn(ZoneResolver(zone), [record])) == []

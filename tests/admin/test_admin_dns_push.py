@@ -132,6 +132,25 @@ def test_what_somebody_has_chosen_is_left_alone(name: str, kind: str, texts: lis
     assert bool(said) == bool(note)
 
 
+def test_the_addresses_that_mail_leaves_from_are_in_the_record() -> None:
+    (spf,) = (
+        record
+        for record in domain_records(DOMAIN, HOST, [], [], senders=["192.0.2.9", "2001:db8::9"])
+        if record.kind == "SPF"
+    )
+    assert spf.value == "v=spf1 mx ip4:192.0.2.9 ip6:2001:db8::9 -all"
+
+    async def run(text: str) -> list[str]:
+        async with UpdateServer("a.example", KEY, {("a.example", "TXT"): [f'"{text}"']}) as server:
+            editor = ZoneUpdater(("127.0.0.1", server.port), KEY)
+            await push(editor, await plan(editor, [spf], HOST))
+            return server.records[("a.example", "TXT")]
+
+    assert asyncio.run(run("v=spf1 ip4:192.0.2.9 a:mail.a.example ?all")) == [
+        '"v=spf1 ip6:2001:db8::9 ip4:192.0.2.9 a:mail.a.example ?all"'
+    ]
+
+
 def test_an_alias_does_not_replace_addresses() -> None:
     steps, zone, _ = pushed({("mta-sts.a.example", "A"): ["192.0.2.80"]})
     assert "there is A already" in note_of(steps, "mta-sts.a.example", "CNAME")

@@ -80,6 +80,17 @@ def test_a_dry_run_writes_nothing_and_a_push_what_it_said(
     assert all(step["added"] == step["removed"] == [] for step in listed("dns", "push", "orchard.test"))
 
 
+def test_an_address_of_a_private_network_is_not_published(
+    postier: Any, data: Path, primary: UpdateServer
+) -> None:
+    use(data, primary)
+    settings = data / "postier.toml"
+    settings.write_text(settings.read_text().replace('bind = ["127.0.0.1"]', 'bind = ["10.0.0.5"]'))
+    said = postier("dns", "push", "orchard.test").stdout
+    assert "mail.orchard.test A left alone: 10.0.0.5 is an address of a private network" in said
+    assert ("mail.orchard.test", "A") not in primary.records
+
+
 def test_new_keys_are_published_at_once(postier: Any, listed: Any, data: Path, primary: UpdateServer) -> None:
     use(data, primary)
     assert postier("domain", "dkim", "rotate", "orchard.test").stdout.startswith("These are published")

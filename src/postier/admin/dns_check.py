@@ -16,6 +16,7 @@ from postier.base.clock import Clock
 from postier.base.domain import Domain
 from postier.dns.api import NotFound, Resolver, TemporaryFailure
 from postier.filter.reverse_dns import Iprev, reverse_name
+from postier.mailauth.dkim.key_record import are_same_key
 from postier.smtp.outbound.mta_sts import PolicyError, parse_policy
 from postier.smtp.outbound.sts_fetch import FetchError
 
@@ -97,12 +98,16 @@ async def check_withdrawn(resolver: Resolver, records: Sequence[DnsRecord]) -> l
     found = []
     for record in records:
         try:
-            texts = [text.decode("utf-8", "replace") for text in (await resolver.txt(record.name)).records]
+            texts = (await resolver.txt(record.name)).records
         except (NotFound, TemporaryFailure):
             continue
-        if texts:
+        if any(are_same_key(text, record.value.encode()) for text in texts):
             said = f"Take TXT at {record.name} out of the DNS. {record.why}"
-            found.append(CheckedRecord(record, "different", tuple(texts), said))
+            found.append(
+                CheckedRecord(
+                    record, "different", tuple([text.decode("utf-8", "replace") for text in texts]), said
+                )
+            )
     return found
 
 

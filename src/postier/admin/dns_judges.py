@@ -12,14 +12,14 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from postier.accounts.directory import REPORTS
-from postier.admin.records import DnsRecord, is_of_kind
+from postier.admin.records import DnsRecord, address_term, is_of_kind
 from postier.base.clock import Clock
 from postier.dns.api import NotFound, Resolver, TemporaryFailure
-from postier.mailauth.dkim.key_record import KeyRecord, parse_key_record
+from postier.mailauth.dkim.key_record import KeyRecord, are_same_key, parse_key_record
 from postier.mailauth.dmarc_record import DmarcRecord, Policy, parse_dmarc_record
 from postier.mailauth.spf import MAX_LOOKUP_TERMS, Spf, SpfResult, check_host
 
-__all__ = ["JUDGES", "Judgement", "Own", "otherwise", "spf_with_us"]
+__all__ = ["JUDGES", "Judgement", "Own", "otherwise", "spf_with"]
 
 STRANGER = "203.0.113.254"
 """An address of documentation that nobody sends from, for what a record says of everybody else."""
@@ -90,11 +90,11 @@ async def _judge_spf(own: Own, record: DnsRecord) -> Judgement:
         return Judgement("different", found, f"{said} {record.why}")
     if stranger.result is Spf.PASS:
         return Judgement("different", found, "It lets everybody write in the domain's name. End it in -all.")
-    left_out = [str(one) for one in own.addresses if (await _spf(own, str(one))).result is not Spf.PASS]
+    left_out = [one for one in own.addresses if (await _spf(own, str(one))).result is not Spf.PASS]
     if left_out:
-        mended = spf_with_us(found[0], own.hostname)
-        said = f"Mail from {', '.join(left_out)} does not pass, so it is refused or lands in Junk."
-        return Judgement("different", found, f"{said} Change it to {mended!r}, or add ip4: or ip6: of them.")
+        mended = spf_with(found[0], await _terms_for(own, found[0], left_out))
+        said = f"Mail from {', '.join(map(str, left_out))} does not pass, so it is refused or lands in Junk."
+        return Judgement("different", found, f"{said} Change it to {mended!r}.")
     return Judgement("ok", found, " ".join(_spf_hints(stranger)))
 
 
@@ -113,11 +113,29 @@ def _spf_hints(stranger: SpfResult) -> Iterable[str]:
         yield f"It needs {stranger.lookups} of the {MAX_LOOKUP_TERMS} look-ups that are allowed."
 
 
-def spf_with_us(text: str, hostname: str) -> str:
-    """The record with a first mechanism that lets this server send: those that take the domain's mail, or
-    where that stands there already (and they are others), the server by its name."""
-    version, *terms = text.split()
-    return " ".join([version, f"a:{hostname}" if "mx" in map(str.lower, terms) else "mx", *terms])
+async def _terms_for(own: Own, text: str, left_out: Sequence[IPv4Address | IPv6Address]) -> list[str]:
+    """The mechanisms that let these addresses pass: `mx` for the server's own, unless the record has that
+    already, which then leads elsewhere."""
+    if "mx" in _terms(text):
+        return [address_term(str(one)) for one in left_out]
+    known: set[IPv4Address | IPv6Address] = set()
+    for ask in (own.resolver.a, own.resolver.aaaa):
+        try:
+            known |= set((await ask(own.hostname)).records)
+        except (NotFound, TemporaryFailure):
+            continue
+    return list(dict.fromkeys("mx" if one in known else address_term(str(one)) for one in left_out))
+
+
+def spf_with(text: str, terms: Sequence[str]) -> str:
+    """The record with those of `terms` that it has not yet as its first mechanisms."""
+    version, *others = text.split()
+    there = _terms(text)
+    return " ".join([version, *(term for term in terms if term not in there), *others])
+
+
+def _terms(text: str) -> set[str]:
+    return {term.lower().removeprefix("+") for term in text.split()}
 
 
 async def _judge_dkim(own: Own, record: DnsRecord) -> Judgement:
@@ -127,10 +145,10 @@ async def _judge_dkim(own: Own, record: DnsRecord) -> Judgement:
         return Judgement("missing", ())
     if len(texts) > 1:
         return _change(record, texts, f"There are {len(texts)} TXT records, and verifiers take any of them.")
-    there, ours = parse_key_record(texts[0].encode()), parse_key_record(record.value.encode())
+    there = parse_key_record(texts[0].encode())
     if not isinstance(there, KeyRecord):
         return _change(record, texts, f"No verifier can use it: {there}.")
-    if not isinstance(ours, KeyRecord) or there.key != ours.key:
+    if not are_same_key(texts[0].encode(), record.value.encode()):
         return _change(record, texts, "It is another key than the one that signs, so our signatures fail.")
     said = "It says t=y, testing: some then take our mail as not signed." if there.testing else ""
     return Judgement("ok", tuple(texts), said)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from postier.admin.dns_judges import spf_with_us
+from postier.admin.dns_judges import spf_with
 from postier.admin.records import DnsRecord, is_of_kind
 from postier.base.domain import Domain
 from postier.dns.edit import IsAlias, NotInZones, ZoneChange, ZoneEditor, ZoneRecord
@@ -163,14 +163,14 @@ def _plan_mx(wanted: _Wanted, there: tuple[ZoneRecord, ...]) -> _Planned:
 
 
 def _plan_spf(wanted: _Wanted, there: tuple[ZoneRecord, ...]) -> _Planned:
-    """One that lets this server send stays; to another the server is added."""
+    """One that lets this server send stays; to another the server is added in front."""
     found = _of_kind(wanted, there)
     if len(found) != 1:
         return _leave_if_there(wanted, there)
-    terms = {term.lower().removeprefix("+") for term in found[0].value.split()}
-    if terms & {"mx", f"a:{wanted.hostname}"}:
-        return _NOTHING
-    return found, (spf_with_us(found[0].value, wanted.hostname),), ""
+    by_name = f"a:{wanted.hostname}" in found[0].value.lower().split()
+    terms = [term for term in wanted.values[0].split()[1:-1] if not (term == "mx" and by_name)]
+    mended = spf_with(found[0].value, terms)
+    return _NOTHING if mended == " ".join(found[0].value.split()) else (found, (mended,), "")
 
 
 def _plan_tlsa(wanted: _Wanted, there: tuple[ZoneRecord, ...]) -> _Planned:

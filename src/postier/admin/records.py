@@ -11,7 +11,7 @@ from postier.accounts.dkim_keys import DkimKey, KeyState
 from postier.base.domain import Domain
 from postier.mailauth.dkim.keys import zone_file_strings
 
-__all__ = ["DnsRecord", "dkim_record", "domain_records", "is_of_kind", "zone_lines"]
+__all__ = ["DnsRecord", "address_term", "dkim_record", "domain_records", "is_of_kind", "zone_lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,14 @@ def domain_records(
     dkim: Iterable[DnsRecord],
     port_base: int = 0,
     *,
+    senders: Sequence[str] = (),
     autoconfig: bool = False,
     sts_id: str = "",
     tls_keys: Sequence[str] = (),
 ) -> list[DnsRecord]:
     """`dkim`: from dkim_record, for each key. `addresses`: where `hostname` answers, as texts.
-    `port_base` is added to the standard ports. `autoconfig`: whether the server serves the document.
+    `port_base` is added to the standard ports. `senders`: addresses that mail leaves from,
+    where those are others than `hostname` has. `autoconfig`: whether the server serves the document.
     `sts_id`: of our MTA-STS policy, "" for none. `tls_keys`: for
     TLSA, the SHA-256 of the public keys that the server shows or will show next, in hexadecimal.
 
@@ -67,7 +69,7 @@ def domain_records(
         DnsRecord(
             domain.ascii,
             "TXT",
-            "v=spf1 mx -all",
+            " ".join(["v=spf1 mx", *map(address_term, senders), "-all"]),
             "Without it others may write in this domain's name unnoticed.",
         ),
     ]
@@ -98,6 +100,11 @@ _KEY_WHYS = {
     KeyState.RETIRED: "Mail that it has signed is still on its way.",
     KeyState.WITHDRAWN: "Nothing needs it any more.",
 }
+
+
+def address_term(address: str) -> str:
+    """The SPF mechanism for one address (RFC 7208 5.6)."""
+    return f"ip6:{address}" if ":" in address else f"ip4:{address}"
 
 
 def dkim_record(domain: Domain, key: DkimKey) -> DnsRecord:

@@ -18,7 +18,7 @@ from postier.base.domain import Domain
 from postier.base.log import Log
 from postier.dns.api import NotFound, Resolver, TemporaryFailure
 from postier.dns.edit import UpdateError
-from postier.mailauth.dkim.key_record import KeyRecord, parse_key_record
+from postier.mailauth.dkim.key_record import are_same_key
 from postier.store.api import Store, StoreError
 from postier.store.lease import take_lease
 
@@ -125,15 +125,10 @@ async def look_for(resolver: Resolver, domain: Domain, key: DkimKey) -> Seen:
         return Seen.NO
     except TemporaryFailure:
         return Seen.UNKNOWN
+    matching = [text for text in found if are_same_key(text, key.text.encode())]
     if key.state is KeyState.WITHDRAWN:
-        return Seen.YES if any(_is(text, key) for text in found) else Seen.NO
-    return Seen.YES if len(found) == 1 and _is(found[0], key) else Seen.NO
-
-
-def _is(text: bytes, key: DkimKey) -> bool:
-    """Whether both records hold the same public key, whatever else they say."""
-    there, ours = parse_key_record(text), parse_key_record(key.text.encode())
-    return isinstance(there, KeyRecord) and isinstance(ours, KeyRecord) and there.key == ours.key
+        return Seen.YES if matching else Seen.NO
+    return Seen.YES if len(found) == len(matching) == 1 else Seen.NO
 
 
 def _tell(domain: Domain, before: Sequence[DkimKey], after: Sequence[DkimKey]) -> None:

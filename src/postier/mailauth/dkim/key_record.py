@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from postier.mailauth.dkim.tags import TagError, decode_base64, parse_tag_list, split_colon_list
 
-__all__ = ["MAX_RSA_BITS", "MIN_RSA_BITS", "KeyRecord", "UnacceptableKey", "parse_key_record"]
+__all__ = ["MAX_RSA_BITS", "MIN_RSA_BITS", "KeyRecord", "UnacceptableKey", "are_same_key", "parse_key_record"]
 
 MIN_RSA_BITS = 1024  # RFC 8301 3.2
 MAX_RSA_BITS = 4096  # more is the sender choosing our CPU time
@@ -70,6 +70,12 @@ def _remembered(text: bytes) -> KeyRecord | TagError:
         return _parse(text)
     except TagError as error:
         return error
+
+
+def are_same_key(one: bytes, other: bytes) -> bool:
+    """Whether both records hold the same public key, whatever else they say; False where either has none."""
+    first, second = parse_key_record(one), parse_key_record(other)
+    return isinstance(first, KeyRecord) and isinstance(second, KeyRecord) and first.key == second.key
 
 
 def _parse(text: bytes) -> KeyRecord:
