@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from postier.dns import cache
 from postier.dns.api import Answer, NotFound, TemporaryFailure
 from postier.dns.cache import FAILURE_TTL, MAX_TTL, CachingResolver
 from postier.testing.dns import ZoneResolver
@@ -160,3 +161,24 @@ def test_types_are_kept_apart_and_cleared() -> None:
         return asked * 10 + len(resolver.questions)
 
     assert asyncio.run(run()) == 78
+
+
+def test_long_answers_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPF's macros make us ask a stranger's zone for a new name with every message."""
+    monkeypatch.setattr(cache, "OCTETS", 500_000)
+    zone: dict[str, list[object]] = {f"{n}.test": [("TXT", b"x" * 60_000)] for n in range(30)}
+    zone["small.test"] = [("TXT", b"x")]
+    resolver = ZoneResolver(zone)
+    kept = CachingResolver(resolver, StoppedClock())
+
+    async def ask() -> None:
+        for number in range(30):
+            await kept.txt(f"{number}.test")
+            await kept.txt("small.test")
+        assert resolver.questions.count(("TXT", "small.test")) == 1  # it is used, so it stays
+        before = len(resolver.questions)
+        for number in reversed(range(30)):
+            await kept.txt(f"{number}.test")
+        assert len(resolver.questions) - before == 30 - 500_000 // 61_000
+
+    asyncio.run(ask())

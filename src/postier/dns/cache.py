@@ -2,7 +2,8 @@
 
 Positive ones by TTL, absent names and types by the negative TTL (RFC 2308), failures for some seconds
 (RFC 9520), so that a dead zone costs one wait and not one a message. Equal questions at the same time are
-asked once. The least recently used entry leaves when `capacity` is reached.
+asked once. The least recently used entry leaves when `capacity` is reached, or OCTETS: strangers choose what
+we ask for, and how long the answer is.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _Outcome = Answer[Any] | NotFound | TemporaryFailure
 MAX_TTL = 86_400
 MAX_NEGATIVE_TTL = 10_800  # RFC 2308 5: one to three hours
 FAILURE_TTL = 5
+OCTETS = 32 * 1024 * 1024
+"""Of all that is kept, counted roughly."""
 
 
 class CachingResolver:
@@ -36,7 +39,8 @@ class CachingResolver:
         self._resolver = resolver
         self._monotonic = clock.monotonic
         self._capacity = capacity
-        self._entries: OrderedDict[tuple[str, object], tuple[float, _Outcome]] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, object], tuple[float, _Outcome, int]] = OrderedDict()
+        self._octets = 0
         self._flights: dict[tuple[str, object], asyncio.Task[_Outcome]] = {}
 
     async def a(self, name: str) -> Answer[IPv4Address]:
@@ -63,6 +67,7 @@ class CachingResolver:
     def clear(self) -> None:
         """Forget everything, for an administrator who has just changed a record."""
         self._entries.clear()
+        self._octets = 0
 
     async def _ask(
         self, kind: str, subject: Any, question: Callable[[Any], Awaitable[Answer[_T]]]
@@ -105,8 +110,26 @@ class CachingResolver:
         except TemporaryFailure as failure:
             outcome, ttl = TemporaryFailure(str(failure)), FAILURE_TTL
         if ttl > 0:
-            self._entries[key] = (self._monotonic() + ttl, outcome)
-            self._entries.move_to_end(key)
-            while len(self._entries) > self._capacity:
-                self._entries.popitem(last=False)
+            self._keep(key, outcome, ttl)
         return outcome
+
+    def _keep(self, key: tuple[str, object], outcome: _Outcome, ttl: float) -> None:
+        if known := self._entries.pop(key, None):
+            self._octets -= known[2]
+        octets = _octets(outcome)
+        self._entries[key] = (self._monotonic() + ttl, outcome, octets)
+        self._octets += octets
+        while len(self._entries) > self._capacity or self._octets > OCTETS:
+            _, (_, _, gone) = self._entries.popitem(last=False)
+            self._octets -= gone
+
+
+def _octets(outcome: _Outcome) -> int:
+    """What an entry takes: so much for each object, and the octets that only text and keys have."""
+    if not isinstance(outcome, Answer):
+        return _OBJECT
+    data = (getattr(record, "data", record) for record in outcome.records)
+    return _OBJECT * (1 + len(outcome.records)) + sum(len(each) for each in data if isinstance(each, bytes))
+
+
+_OBJECT = 500
