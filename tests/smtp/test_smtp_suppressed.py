@@ -9,7 +9,7 @@ import pytest
 
 from postier.smtp.inbound.dialogue import Role
 from postier.smtp.inbound.session import inbound_session
-from postier.store.api import Suppression
+from postier.store.api import MailRoute, Suppression
 from postier.testing.connection import MemoryConnection
 
 NOW = 1_794_312_000
@@ -51,6 +51,28 @@ def test_what_is_only_counted_or_over_is_let_through(world, until):
 
 def test_others_are_let_through(world):
     assert told(world, Role.SUBMISSION, replace(BOUNCED, address="y@else.example")).startswith("250 2.1.5")
+
+
+def test_a_domain_without_a_dot_is_refused_unless_it_has_a_route(world):
+    """RFC 6409 4.2."""
+
+    async def go(*routes: MailRoute) -> list[str]:
+        async with world.opened() as (settings, services):
+            for route in routes:
+                await services.store.transact(lambda tx, r=route: tx.set_mail_route(r))
+            connection = MemoryConnection(tls=True)
+            connection.start(inbound_session(settings, services, Role.SUBMISSION))
+            said = [b"x@intern", b"x@Localhost", b"x@else.example", b"x@[192.0.2.7]", b"bob@b.example"]
+            rcpts = [b"RCPT TO:<" + path + b">\r\n" for path in said]
+            for packet in (*LOGIN, b"MAIL FROM:<bob@b.example>\r\n", *rcpts):
+                await connection.quiet()
+                connection.feed(packet)
+            await connection.quiet()
+            output = (connection.output() + await connection.finish()).decode()
+            return [line[:9] for line in output.splitlines()[-5:]]
+
+    assert asyncio.run(go()) == ["554 5.1.2", "554 5.1.2", "250 2.1.5", "250 2.1.5", "250 2.1.5"]
+    assert asyncio.run(go(MailRoute("intern"), MailRoute("*")))[:2] == ["250 2.1.5", "554 5.1.2"]
 
 
 def test_strangers_learn_nothing_of_it(world):

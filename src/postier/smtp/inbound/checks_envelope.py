@@ -21,6 +21,7 @@ from postier.smtp.wire.events import RcptTo
 __all__ = [
     "Addressee",
     "fits",
+    "has_a_whole_domain",
     "has_quota",
     "has_room_for_recipient",
     "is_known",
@@ -38,6 +39,7 @@ _RELAYING = Refuse(Reply(550, "5.7.1", "Relaying denied: this is not an address 
 _RETURNS_ONLY = Refuse(
     Reply(550, "5.7.1", "This address takes only what is returned, from <>"), "not from the null path"
 )
+_PART_OF_A_NAME = Refuse(Reply(554, "5.1.2", "Write the whole domain, with its dots"), "domain without a dot")
 _FULL = Defer(Reply(452, "4.2.2", "The mailbox is full"), "over quota")
 
 
@@ -132,6 +134,17 @@ async def _is_vouched_for(dialogue: Dialogue) -> bool:
         return False
     name = await reverse_name_of(dialogue)
     return name is not None and name.result is Iprev.PASS
+
+
+async def has_a_whole_domain(dialogue: Dialogue, transaction: Transaction, to: Addressee) -> Outcome:
+    """RFC 6409 4.2: a name without a dot is part of one, unless the administrator made a route for it."""
+    path = to.rcpt.forward_path
+    if path is None or "." in (domain := str(path.domain)) or domain.startswith("["):
+        return None
+    if (await to.resolution()).kind is not RecipientKind.FOREIGN:
+        return None
+    routes = await dialogue.services.store.reader.mail_routes()
+    return None if any(route.pattern == domain for route in routes) else _PART_OF_A_NAME
 
 
 async def is_not_suppressed(dialogue: Dialogue, transaction: Transaction, to: Addressee) -> Outcome:

@@ -124,6 +124,7 @@ CHECKS = (
         _unless_off("greylist"),
         reputation.ask_who_vouches,
     ),
+    Check("whole-domain", Stage.RCPT, _PEOPLE, checks_envelope.has_a_whole_domain),
     Check("suppressed", Stage.RCPT, _PEOPLE, checks_envelope.is_not_suppressed),
     Check("loop", Stage.MESSAGE, _ALL, checks_message.does_not_loop),
     Check("author", Stage.MESSAGE, _MX, checks_message.has_one_author),
