@@ -282,7 +282,10 @@ class _Worker:
             asyncio.create_task(_sweep(backend, name), name="sweep"),
             asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
             asyncio.create_task(
-                keep_reading(backend.store, backend.blobs, backend.clock, name), name="reports of others"
+                keep_reading(
+                    backend.store, backend.blobs, backend.clock, open_resolver(self._settings), name
+                ),
+                name="reports of others",
             ),
             asyncio.create_task(_turn_keys(backend, name), name="signing keys"),
             *_reporting(backend, name),

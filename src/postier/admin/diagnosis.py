@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography import x509
 
 from postier.accounts.directory import Directory, RecipientKind
+from postier.admin.report_words import alert_words
 from postier.base.address import Address
 from postier.base.domain import Domain
 from postier.dns.api import DnsError, Resolver
@@ -27,6 +28,7 @@ __all__ = [
     "check_postmaster",
     "check_python",
     "check_queue",
+    "check_reports",
     "check_validation",
 ]
 
@@ -39,6 +41,8 @@ OVERDUE = 600
 LATE = 4 * 3600
 """Seconds after which a destination that takes nothing is worth a line."""
 LATE_SHOWN = 5
+REPORT_ALERTS = 7 * 86400
+REPORT_ALERTS_SHOWN = 5
 SAFE_PYTHONS = {(3, 11): 17, (3, 12): 15, (3, 13): 16, (3, 14): 8}
 """The first micro release of each line in which a TLS client can't crash a server that switches contexts
 (CVE-2026-19445)."""
@@ -204,3 +208,16 @@ def check_python(version: Sequence[int]) -> Finding:
             f"{text} has CVE-2026-19445; one certificate is used for all names. Update it",
         )
     return Finding("ok", "Python", text)
+
+
+async def check_reports(store: Store, now: float) -> list[Finding]:
+    """What was new in the reports of others in the last days; nothing where all is as it was."""
+    alerts = await store.reader.report_alerts("", int(now) - REPORT_ALERTS, REPORT_ALERTS_SHOWN)
+    return [
+        Finding(
+            "warning",
+            f"reports about {alert.domain}",
+            f"{alert_words('en', alert)}; see: postier dmarc sources {alert.domain}",
+        )
+        for alert in alerts
+    ]

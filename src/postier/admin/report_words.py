@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from postier.reports.sources import Source, SourceState, StepKind
+from postier.store.api import ReportAlert
 
-__all__ = ["LANGUAGES", "state_words", "step_words", "words"]
+__all__ = ["LANGUAGES", "alert_words", "state_words", "step_words", "words"]
 
 Words = Mapping[str, str]
 
@@ -23,6 +24,10 @@ _EN: Words = {
     StepKind.FIND_OUT: "find out whether {name} writes for you; if so, let it sign as {domain}",
     StepKind.RAISE_POLICY: "nothing here: a policy of quarantine or reject stops it",
     StepKind.KEPT_OUT: "nothing: your policy keeps it out",
+    "alert.new source": "new source {name} ({state}), {messages} messages",
+    "alert.failing key": "the key {selector} fails: {messages} messages",
+    "alert.drop": "of your own mail {now} % pass, after {before} %",
+    "alert.tls failures": "TLS with you failed for {org}: {sessions} sessions",
     "columns": "SOURCE,STATE,ADDRESSES,MESSAGES,PASS,DKIM,SPF,LAST",
     "steps": "SOURCE,NEXT STEP",
     "advice.mend": "{count} sources need a step before the policy can be raised",
@@ -64,6 +69,10 @@ _FR: Words = {
     StepKind.FIND_OUT: "demander si {name} écrit pour vous ; si oui, le faire signer pour {domain}",
     StepKind.RAISE_POLICY: "rien ici : une politique quarantine ou reject l'arrête",
     StepKind.KEPT_OUT: "rien : votre politique l'arrête",
+    "alert.new source": "nouvelle source {name} ({state}), {messages} messages",
+    "alert.failing key": "la clé {selector} échoue : {messages} messages",
+    "alert.drop": "de votre courrier, {now} % est bon, après {before} %",
+    "alert.tls failures": "TLS avec vous a échoué pour {org} : {sessions} sessions",
     "columns": "SOURCE,ÉTAT,ADRESSES,MESSAGES,BONS,DKIM,SPF,DERNIER",
     "steps": "SOURCE,À FAIRE",
     "advice.mend": "{count} sources demandent un pas avant que la politique monte",
@@ -93,6 +102,13 @@ LANGUAGES: Mapping[str, Words] = {"en": _EN, "fr": _FR}
 
 def words(language: str, key: str, **facts: object) -> str:
     return LANGUAGES[language][key].format(**facts)
+
+
+def alert_words(language: str, alert: ReportAlert) -> str:
+    facts = dict(alert.facts)
+    if "state" in facts:
+        facts["state"] = LANGUAGES[language].get(facts["state"], facts["state"])
+    return LANGUAGES[language][f"alert.{alert.kind}"].format(**facts)
 
 
 def state_words(language: str, state: SourceState) -> str:

@@ -11,11 +11,12 @@ from postier.mailauth.spf import Spf
 from postier.reports.owners import MOST, Owner, WithRecord, owners_of, spf_of
 from postier.reports.simulate import Scenario, Simulation, simulate
 from postier.reports.sources import Source, find_sources, passes
-from postier.store.api import PublishedPolicy, Reader, ReportHead, RowTotal
+from postier.store.api import PublishedPolicy, Reader, ReportAlert, ReportHead, RowTotal
 
 __all__ = ["DAY", "DomainView", "Overview", "domain_view", "overview", "simulation"]
 
 DAY = 86400
+ALERTS_SHOWN = 10
 
 
 class DomainView(NamedTuple):
@@ -25,6 +26,7 @@ class DomainView(NamedTuple):
     policy: PublishedPolicy
     totals: Sequence[RowTotal]
     sources: Sequence[Source]
+    alerts: Sequence[ReportAlert] = ()
 
     def advice(self) -> tuple[str, dict[str, object]]:
         """What the domain itself needs next, as a key of the words and its facts."""
@@ -65,7 +67,10 @@ async def domain_view(
     owners: Mapping[str, Owner] = {}
     if resolver is not None:
         owners = await owners_of(resolver, clock, domain, (total.row.source for total in totals))
-    return DomainView(domain, policy, totals, find_sources(domain, totals, owners, policy.p))
+    sources = find_sources(domain, totals, owners, policy.p)
+    return DomainView(
+        domain, policy, totals, sources, await reader.report_alerts(domain, since, ALERTS_SHOWN)
+    )
 
 
 async def overview(reader: Reader, clock: Clock, days: int) -> list[Overview]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 import click
 
 from postier.admin.report_files import report_files
-from postier.admin.report_words import LANGUAGES, state_words, step_words, words
+from postier.admin.report_words import LANGUAGES, alert_words, state_words, step_words, words
 from postier.admin.reports import DAY, DomainView, domain_view, overview, simulation
 from postier.backend import Backend, open_resolver
 from postier.base.domain import Domain
@@ -22,8 +23,10 @@ from postier.cli.common import (
     language_option,
     print_json,
     print_table,
+    take_password,
     with_backend,
 )
+from postier.reports.fetch import FetchError, Mailbox, ReportMailbox
 from postier.reports.intake import Arrival, Taken, read_arrival, take_reports
 from postier.reports.simulate import Simulation
 from postier.reports.sources import Source, SourceState, StepKind
@@ -48,31 +51,122 @@ def import_(files: tuple[str, ...], json_: bool, data: Path) -> None:
     DMARC aggregate and failure reports, TLS reports; XML or JSON, packed or not, or whole mails with them.
     What can't be read is kept with the reason.
     """
-    unreadable: list[Arrival] = []
 
-    async def work(backend: Backend) -> Taken:
-        taken = Taken()
-        batch: list[Arrival] = []
-        rows = 0
+    async def work(backend: Backend) -> _Intake:
+        intake = _Intake(backend)
         for name, content in report_files(files):
-            arrival = read_arrival(name, content)
-            batch.append(arrival)
-            rows += arrival.rows
-            if arrival.reason:
-                unreadable.append(arrival._replace(content=b""))
-            if rows >= _BATCH_ROWS or len(batch) >= _BATCH_FILES:
-                taken = taken.plus(await take_reports(backend.store, backend.clock, batch))
-                batch, rows = [], 0
-        return taken.plus(await take_reports(backend.store, backend.clock, batch)) if batch else taken
+            await intake.add(name, content)
+        await intake.flush()
+        return intake
 
-    taken = with_backend(data, work)
+    _tell_taken(with_backend(data, work), json_)
+
+
+class _Intake:
+    """Reads reports and stores them some at a time."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._batch: list[Arrival] = []
+        self._rows = 0
+        self.taken = Taken()
+        self.unreadable: list[Arrival] = []
+
+    async def add(self, name: str, content: bytes) -> bool:
+        """True once it and all before it are stored. Raises StoreError."""
+        arrival = read_arrival(name, content)
+        self._batch.append(arrival)
+        self._rows += arrival.rows
+        if arrival.reason:
+            self.unreadable.append(arrival._replace(content=b""))
+        if self._rows < _BATCH_ROWS and len(self._batch) < _BATCH_FILES:
+            return False
+        await self.flush()
+        return True
+
+    async def flush(self) -> None:
+        if self._batch:
+            store, clock = self._backend.store, self._backend.clock
+            self.taken = self.taken.plus(await take_reports(store, clock, self._batch))
+            self._batch, self._rows = [], 0
+
+
+def _tell_taken(intake: _Intake, json_: bool) -> None:
     if json_:
-        refused = [{"file": one.origin, "reason": one.reason} for one in unreadable]
-        print_json({**taken._asdict(), "unreadable_files": refused})
+        refused = [{"file": one.origin, "reason": one.reason} for one in intake.unreadable]
+        print_json({**intake.taken._asdict(), "unreadable_files": refused})
         return
-    for one in unreadable:
+    for one in intake.unreadable:
         click.echo(f"unreadable  {one.origin}: {one.reason}")
-    click.echo(_taken_words(taken))
+    click.echo(_taken_words(intake.taken))
+
+
+@command.command("fetch")
+@click.argument("host")
+@click.option("--login", required=True, help="Whom to log in as.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
+@click.option("--folder", default="INBOX", show_default=True, help="Where the reports lie.")
+@click.option(
+    "--tls",
+    type=click.Choice(("tls", "starttls", "none")),
+    default="tls",
+    show_default=True,
+    help='"none" sends the password in clear text: for the loopback only.',
+)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=None, help="If not 993, or 143 without TLS first."
+)
+@click.option(
+    "--ca", type=click.Path(path_type=Path), default=None, help="PEM file of the authority to believe."
+)
+@click.option("--all", "everything", is_flag=True, help="Also mail that was read before.")
+@json_option
+@data_option
+def fetch(
+    host: str,
+    login: str,
+    password_stdin: bool,
+    folder: str,
+    tls: str,
+    port: int | None,
+    ca: Path | None,
+    everything: bool,
+    json_: bool,
+    data: Path,
+) -> None:
+    """Fetch reports over IMAP from a mailbox on another server, HOST.
+
+    Mail is marked as read once what it holds is stored; nothing is deleted.
+    """
+    if tls == "none" and host not in ("localhost", "127.0.0.1", "::1"):
+        raise click.UsageError("without TLS only from this very machine")
+    password = take_password(password_stdin)
+    number = port or (993 if tls == "tls" else 143)
+    mailbox = Mailbox(host, number, login, password, folder, tls, everything, str(ca or ""))
+
+    async def work(backend: Backend) -> _Intake:
+        intake = _Intake(backend)
+        session = ReportMailbox(mailbox)
+        await asyncio.to_thread(session.__enter__)
+        try:
+            mails, done = session.messages(), list[str]()
+            while (mail := await asyncio.to_thread(next, mails, None)) is not None:
+                uid, content = mail
+                done.append(uid)
+                if await intake.add(f"{login} at {host}, message {uid}", content):
+                    await asyncio.to_thread(session.mark_read, done)
+                    done = []
+            await intake.flush()
+            await asyncio.to_thread(session.mark_read, done)
+        finally:
+            await asyncio.to_thread(session.__exit__)
+        return intake
+
+    try:
+        intake = with_backend(data, work)
+    except FetchError as error:
+        raise Failure(str(error)) from None
+    _tell_taken(intake, json_)
 
 
 def _taken_words(taken: Taken) -> str:
@@ -157,6 +251,10 @@ def sources(domain: Domain, days: int, no_dns: bool, lang: str, json_: bool, dat
                 "policy": view.policy._asdict(),
                 "next": words(lang, advice, **facts),
                 "sources": [_source_facts(source, lang) for source in view.sources],
+                "alerts": [
+                    {**one._asdict(), "facts": dict(one.facts), "words": alert_words(lang, one)}
+                    for one in view.alerts
+                ],
             }
         )
         return
@@ -193,6 +291,8 @@ def sources(domain: Domain, days: int, no_dns: bool, lang: str, json_: bool, dat
             empty="",
         )
     click.echo("\n" + words(lang, advice, **facts))
+    for alert in view.alerts:
+        click.echo(f"{_day(alert.at)}  {alert_words(lang, alert)}")
 
 
 @command.command("simulate")

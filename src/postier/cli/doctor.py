@@ -21,6 +21,7 @@ from postier.admin.diagnosis import (
     check_postmaster,
     check_python,
     check_queue,
+    check_reports,
     check_validation,
 )
 from postier.admin.dns_check import CheckedRecord
@@ -52,6 +53,7 @@ def command(no_dns: bool, json_: bool, data: Path) -> None:
         findings = [check_python(sys.version_info[:3]), _check_user(settings), _check_disk(settings)]
         findings += [_certificate(settings), await check_postmaster(backend.store)]
         findings += await check_queue(backend.store, backend.clock.now())
+        findings += await check_reports(backend.store, backend.clock.now())
         findings += await asyncio.gather(*_ports(settings))
         if not no_dns:
             findings += await _check_dns(backend)

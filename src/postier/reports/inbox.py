@@ -13,10 +13,12 @@ from collections.abc import Iterable, Sequence
 from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.blobs.api import Blobs, BlobUnreadable
+from postier.dns.api import Resolver
 from postier.reports.intake import UNREADABLE_KEPT, Arrival, Taken, read_arrival, store_arrivals
 from postier.reports.limits import LIMITS
 from postier.reports.read import Report
 from postier.reports.sources import is_within
+from postier.reports.watch import look_at_all
 from postier.store.api import AggregateReport, FailureReport, ReportMail, Store, StoreError, Tx
 from postier.store.lease import take_lease
 
@@ -24,6 +26,7 @@ __all__ = ["ATTEMPTS", "keep_reading", "only_ours", "read_mails"]
 
 PAUSE = 10.0
 LEASE = 300
+LOOK_EVERY = 600
 AT_ONCE = 20
 ATTEMPTS = 3
 UNREADABLE_MOST = 1000
@@ -32,15 +35,23 @@ UNREADABLE_MOST = 1000
 log = Log("reports")
 
 
-async def keep_reading(store: Store, blobs: Blobs, clock: Clock, owner: str, pause: float = PAUSE) -> None:
-    """For ever."""
+async def keep_reading(
+    store: Store, blobs: Blobs, clock: Clock, resolver: Resolver, owner: str, pause: float = PAUSE
+) -> None:
+    """For ever: mails, and now and then what all reports show that is new."""
+    look_at = clock.now() + LOOK_EVERY
     while True:
         await asyncio.sleep(pause)
         try:
-            if not await store.reader.report_mails(1):
+            waiting, is_due = await store.reader.report_mails(1), clock.now() >= look_at
+            if not waiting and not is_due:
                 continue
+            if is_due:
+                look_at = clock.now() + LOOK_EVERY
             if await take_lease(store, clock, "reports-in", owner, LEASE):
                 await read_mails(store, blobs, clock)
+                if is_due:
+                    await look_at_all(store, resolver, clock)
         except StoreError as error:
             log.fault("reports wait", why=error)
 

@@ -17,6 +17,7 @@ __all__ = [
     "FailureReport",
     "Override",
     "PublishedPolicy",
+    "ReportAlert",
     "ReportHead",
     "ReportMail",
     "ReportReader",
@@ -209,6 +210,16 @@ class ReportMail(NamedTuple):
     attempts: int
 
 
+class ReportAlert(NamedTuple):
+    """Something new that reports showed about a domain, told once. `facts`: names and values for words."""
+
+    domain: str
+    at: int
+    kind: str
+    subject: str
+    facts: tuple[tuple[str, str], ...] = ()
+
+
 class ReportReader(Protocol):
     """`since`: reports that end then or later. `domain`: "" for all."""
 
@@ -231,6 +242,18 @@ class ReportReader(Protocol):
         ...
 
     async def unreadable_reports(self, limit: int = 1000) -> list[UnreadableReport]:
+        """The newest."""
+        ...
+
+    async def report_marks(self) -> dict[str, int]:
+        """For each domain a number that grows with each new report about it, of TLS, too."""
+        ...
+
+    async def report_watch(self, domain: str) -> tuple[int, str] | None:
+        """The mark up to which reports were looked at, and what was known then."""
+        ...
+
+    async def report_alerts(self, domain: str, since: int, limit: int = 1000) -> list[ReportAlert]:
         """The newest."""
         ...
 
@@ -261,6 +284,10 @@ class ReportTx(ReportReader, Protocol):
     async def add_report_mail(self, blob_id: BlobId, sender: str, received: int) -> None:
         """The blob stays while its row does."""
         ...
+
+    async def set_report_watch(self, domain: str, mark: int, known: str) -> None: ...
+
+    async def add_report_alert(self, alert: ReportAlert) -> None: ...
 
     async def begin_report_mail(self, mail: int) -> None:
         """Count an attempt to read it."""

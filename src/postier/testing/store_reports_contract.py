@@ -12,6 +12,7 @@ from postier.store.api import (
     FailureReport,
     Override,
     PublishedPolicy,
+    ReportAlert,
     ReportRow,
     TlsFailure,
     TlsPolicyResult,
@@ -142,6 +143,28 @@ class ReportsContract:
         for removed in (True, False):
             assert await store.transact(lambda tx: tx.remove_report_mail(mail.mail)) is removed
         assert await store.reader.report_mails(10) == []
+
+    @on_store
+    async def test_what_was_looked_at_and_what_was_told(self, opened: Opened) -> None:
+        store = opened.store
+        assert await store.reader.report_marks() == {}
+        assert await store.reader.report_watch("a.example") is None
+        await store.transact(adding(REPORT))
+        policies = (TlsPolicyResult("b.example", "sts", 1, 0),)
+        await store.transact(lambda tx: tx.add_tls_report(TlsReport("O", "1", 1, 2, "", policies), 3))
+        marks = await store.reader.report_marks()
+        assert set(marks) == {"a.example", "b.example"}
+        await store.transact(adding(REPORT._replace(report_id="2")))
+        assert (await store.reader.report_marks())["a.example"] > marks["b.example"] > marks["a.example"]
+        for mark in (5, 6):
+            await store.transact(lambda tx, one=mark: tx.set_report_watch("a.example", one, "{}"))  # type: ignore[misc]
+            assert await store.reader.report_watch("a.example") == (mark, "{}")
+        alerts = [ReportAlert("a.example", at, "drop", "alignment", (("now", "3"),)) for at in (10, 20)]
+        for alert in alerts:
+            await store.transact(lambda tx, one=alert: tx.add_report_alert(one))  # type: ignore[misc]
+        assert await store.reader.report_alerts("", 0) == alerts[::-1]
+        assert await store.reader.report_alerts("a.example", 11) == alerts[1:]
+        assert await store.reader.report_alerts("b.example", 0) == []
 
     @on_store
     async def test_only_so_many_unreadable_ones_are_kept(self, opened: Opened) -> None:

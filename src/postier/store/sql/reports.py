@@ -16,6 +16,7 @@ from postier.store.api import (
     FailureReport,
     Override,
     PublishedPolicy,
+    ReportAlert,
     ReportHead,
     ReportMail,
     ReportRow,
@@ -85,6 +86,19 @@ _UNREADABLE = (
     "SELECT report, origin, reason, received, LENGTH(content) FROM unreadable_reports"
     " ORDER BY report DESC LIMIT ?"
 )
+_MARKS = (
+    "SELECT domain, MAX(report) FROM (SELECT domain, report FROM dmarc_reports"
+    " UNION ALL SELECT domain, report FROM tls_report_policies) every_report GROUP BY domain"
+)
+_SET_WATCH = (
+    "INSERT INTO report_watch (domain, mark, known) VALUES (?, ?, ?)"
+    " ON CONFLICT (domain) DO UPDATE SET mark = excluded.mark, known = excluded.known"
+)
+_ADD_ALERT = "INSERT INTO report_alerts (alert, domain, at, kind, subject, facts) VALUES (?, ?, ?, ?, ?, ?)"
+_ALERTS = (
+    "SELECT domain, at, kind, subject, facts FROM report_alerts"
+    " WHERE (? = '' OR domain = ?) AND at >= ? ORDER BY alert DESC LIMIT ?"
+)
 _MAILS = (
     "SELECT m.mail, b.pack, b.position, b.length, b.size, m.sender, m.received, m.attempts"
     " FROM report_mails m JOIN blobs b ON b.blob_id = m.blob_id ORDER BY m.mail LIMIT ?"
@@ -103,6 +117,7 @@ _FORGET_COUNTED = (
     "DELETE FROM tls_reports WHERE ended < ?",
     "DELETE FROM failure_reports WHERE received < ?",
     "DELETE FROM unreadable_reports WHERE received < ?",
+    "DELETE FROM report_alerts WHERE at < ?",
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -146,6 +161,20 @@ class ReportReader(Reads):
 
     async def unreadable_reports(self, limit: int = 1000) -> list[UnreadableReport]:
         return [UnreadableReport(*row) for row in await self._connection.rows(_UNREADABLE, (limit,))]
+
+    async def report_marks(self) -> dict[str, int]:
+        return {domain: int(mark) for domain, mark in await self._connection.rows(_MARKS)}
+
+    async def report_watch(self, domain: str) -> tuple[int, str] | None:
+        row = await self._connection.row("SELECT mark, known FROM report_watch WHERE domain = ?", (domain,))
+        return None if row is None else (int(row[0]), str(row[1]))
+
+    async def report_alerts(self, domain: str, since: int, limit: int = 1000) -> list[ReportAlert]:
+        rows = await self._connection.rows(_ALERTS, (domain, domain, since, limit))
+        return [
+            ReportAlert(name, at, kind, subject, _fields_decoder.decode(facts))
+            for name, at, kind, subject, facts in rows
+        ]
 
     async def report_mails(self, limit: int) -> list[ReportMail]:
         await self._settle()
@@ -225,6 +254,13 @@ class ReportTx(ReportReader, Writes):
         number = await self._connection.next_id("report")
         self._ledger.refs[blob_id] += 1
         await self._connection.execute(_ADD_MAIL, (number, blob_id, sender, received))
+
+    async def set_report_watch(self, domain: str, mark: int, known: str) -> None:
+        await self._connection.execute(_SET_WATCH, (domain, mark, known))
+
+    async def add_report_alert(self, alert: ReportAlert) -> None:
+        number = await self._connection.next_id("report")
+        await self._connection.execute(_ADD_ALERT, (number, *alert[:4], _encode(alert.facts).decode()))
 
     async def begin_report_mail(self, mail: int) -> None:
         await self._connection.execute(
