@@ -234,6 +234,20 @@ def test_a_name_below_the_organizational_domain_need_not_agree(tmp_path: Path) -
     assert on_dmarc(tmp_path, work, zone) == ["x@deep.reports.b.example"]
 
 
+@pytest.mark.parametrize(
+    ("size", "outcome"), [("!1k", "failed"), ("!1m", "sent"), ("!6000", "sent"), ("!x", "sent")]
+)
+def test_a_mail_larger_than_the_record_allows_is_not_sent(tmp_path: Path, size: str, outcome: str) -> None:
+    zone = {"_dmarc.b.example": [("TXT", f"v=DMARC1; p=none; rua=mailto:rua@b.example{size}")]}
+
+    async def work(world: World) -> None:
+        (found,) = await world.reporting.round()
+        assert found.outcome == outcome
+        assert len(await world.mails()) == (outcome == "sent")
+
+    on_dmarc(tmp_path, work, zone)
+
+
 def test_many_places_and_ones_by_http_get_few_mails(tmp_path: Path) -> None:
     uris = ",".join(f"mailto:a{n}@b.example" for n in range(150))
     text = f"v=DMARC1; p=none; rua=https://b.example/,{uris}"
@@ -279,6 +293,11 @@ def test_the_signatures_that_vouch_most_come_first_and_no_more_than_some() -> No
         (b"Subject: Report\r\n Domain: us.example\r\n", True),
         (b"Content-Type: multipart/report; report-type=delivery-status\r\n", True),
         (b"TLS-Report-Domain: us.example\r\n", True),
+        (b"Subject:\r\n\tREPORT\r\n domain: us.example\r\n", True),
+        (b"From: x\r\nContent-Type:\r\n Multipart/Report; report-type=tlsrpt\r\n", True),
+        (b"Subject: Re: Report Domain: us.example\r\n", False),
+        (b"X-Subject: Report Domain: us.example\r\n", False),
+        (b"X-Report-Abuse: x\r\n", False),
         (b"Subject: Quarterly report\r\n", False),
         (b"Subject: Hello\r\n", False),
         (b"", False),

@@ -7,11 +7,14 @@ import functools
 import re
 from dataclasses import dataclass
 
-__all__ = ["DmarcRecord", "Policy", "parse_dmarc_record"]
+__all__ = ["DmarcRecord", "Policy", "parse_dmarc_record", "size_limits"]
 
 MAX_RECORD = 8192
 
 _VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")  # case matters in its value only, as it should
+MAX_URIS = 10
+_SIZE = re.compile(r"([0-9]{1,12})([kmgt]?)")
+_UNITS = ("", "k", "m", "g", "t")
 _FLAGS = re.compile(r"[01dsDS:]*")
 
 
@@ -93,6 +96,17 @@ def _remembered(octets: bytes) -> DmarcRecord | None:
     )
 
 
+def size_limits(record: DmarcRecord) -> dict[str, int]:
+    """The URIs of rua that take only so many octets ("!10m", RFC 7489 6.4, which RFC 9989 reads no more)."""
+    found = {}
+    for uri in _tags(record.text).get("rua", "").split(",")[:MAX_URIS]:
+        name, mark, size = uri.strip(" \t").partition("!")
+        number = _SIZE.fullmatch(size.lower())
+        if mark and number is not None:
+            found[name] = int(number[1]) << _UNITS.index(number[2]) * 10
+    return found
+
+
 def _tags(text: str) -> dict[str, str]:
     tags: dict[str, str] = {}
     for spec in text.split(";"):
@@ -111,8 +125,8 @@ def _one_of(value: str, allowed: tuple[str, ...], default: str) -> str:
 
 
 def _uris(value: str) -> tuple[str, ...]:
-    """At most 10 of them; more is a way to make us send mail (RFC 9990 3.3)."""
-    uris = (uri.strip(" \t").partition("!")[0] for uri in value.split(",")[:10])
+    """At most MAX_URIS of them; more is a way to make us send mail (RFC 9990 3.3)."""
+    uris = (uri.strip(" \t").partition("!")[0] for uri in value.split(",")[:MAX_URIS])
     return tuple([uri for uri in uris if uri])
 
 

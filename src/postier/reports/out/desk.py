@@ -15,7 +15,7 @@ from postier.base.clock import Clock
 from postier.base.ids import new_id
 from postier.base.log import Log
 from postier.dns.api import NotFound, Resolver
-from postier.mailauth.dmarc_record import parse_dmarc_record
+from postier.mailauth.dmarc_record import parse_dmarc_record, size_limits
 from postier.message.analysis import analyse
 from postier.reports.out.consent import with_consent
 from postier.reports.out.destinations import Destination, destinations_of, tlsrpt_uris
@@ -114,8 +114,15 @@ class ReportDesk:
         if kind == "tls":
             return destinations_of(tlsrpt_uris(texts), ("mailto", "https")), []
         records = [record for record in map(parse_dmarc_record, texts) if record is not None]
-        uris = records[0].rua if len(records) == 1 else ()
-        return await with_consent(self._resolver, domain, destinations_of(uris, ("mailto",)))
+        if len(records) != 1:
+            return [], []
+        limits = size_limits(records[0])
+        asked = [
+            one._replace(limit=limits.get(uri, 0))
+            for uri in records[0].rua
+            for one in destinations_of([uri], ("mailto",))
+        ]
+        return await with_consent(self._resolver, domain, list({one.name: one for one in asked}.values()))
 
     async def _objection(self, one: Destination) -> str:
         """Why nothing goes there, "" for nothing."""
@@ -139,8 +146,10 @@ class ReportDesk:
         if not plan.destinations:
             return await self.close(first, "nothing", plan.reasons or "no record asks for reports")
         posted = await self._post_all(fitting, plan.destinations)
-        by_mail = [one for one in plan.destinations if one.address is not None]
+        by_mail = [one for one in plan.destinations if one.address is not None and _fits(fitting, one)]
         permanent = all(fault.permanent for _, fault in posted.faults)
+        if not by_mail and not posted.taken and not posted.faults:
+            return await self.close(first, "failed", "larger than its record lets it be")
         if not by_mail and not posted.taken and not permanent:
             return None
         return await self._write(identity, fitting, posted, by_mail, plan)
@@ -205,6 +214,11 @@ class ReportDesk:
         outcome = _outcome(report, word, 0, detail, self._clock.now())
         await self._store.transact(lambda tx: _end(tx, outcome))
         return outcome
+
+
+def _fits(reports: Sequence[Report], to: Destination) -> bool:
+    """Within what the record allows for a mail, by a fair guess: base64, header, text (RFC 7489 6.4)."""
+    return not to.limit or max(len(report.packed()) for report in reports) * 1.4 + 4096 <= to.limit
 
 
 def _outcome(report: Report, word: str, destinations: int, detail: str, now: float) -> ReportOutcome:

@@ -24,12 +24,14 @@ _VERSION = b"v=TLSRPTv1"
 
 class Destination(NamedTuple):
     """`name`: as it is stopped and shown, the address in lower case or the URL. Exactly one of `address` and
-    `host` is there; `target` is the path of the URL with its query."""
+    `host` is there; `target` is the path of the URL with its query. `limit`: octets of the
+    largest mail that it takes, 0 where it does not say."""
 
     name: str
     address: Address | None = None
     host: str = ""
     target: str = ""
+    limit: int = 0
 
     @property
     def domain(self) -> str:

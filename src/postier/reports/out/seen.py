@@ -8,7 +8,6 @@ import re
 import msgspec
 
 from postier.mailauth.evaluation import DkimFinding, Evaluation, PublishedPolicy, SpfFinding
-from postier.message.headers import HeaderFields
 from postier.reports.out.identity import DAY
 from postier.store.api import DmarcSeen
 
@@ -17,7 +16,11 @@ __all__ = ["Policy", "Row", "decode_policy", "decode_row", "is_report", "seen_of
 MAX_SIGNATURES = 10
 """Of one row, the ones that vouch most first; RFC 9990 3.1.3 allows 100."""
 MAX_TEXT = 100
-_SUBJECT = re.compile(rb"[ \t\r\n]*Report[ \t\r\n]+Domain:", re.IGNORECASE)
+_REPORT = re.compile(
+    rb"^(?:tls-report-domain[ \t]*:|subject[ \t]*:\s*report\s+domain:"
+    rb"|content-type[ \t]*:\s*multipart/report\b)",
+    re.MULTILINE,
+)
 
 
 class Policy(msgspec.Struct, frozen=True, array_like=True):
@@ -109,15 +112,7 @@ def _rank(one: DkimFinding, evaluation: Evaluation) -> int:
 def is_report(header: bytes) -> bool:
     """A report, by mail, on mail or its delivery: nobody reports on those, or two servers would never end."""
     lowered = header.lower()
-    if b"report" not in lowered:
-        return False
-    fields = HeaderFields(header)
-    kind = fields.first(b"content-type") or b""
-    return (
-        b"tls-report-domain" in fields
-        or kind.strip().lower().startswith(b"multipart/report")
-        or _SUBJECT.match(fields.first(b"subject") or b"") is not None
-    )
+    return b"report" in lowered and _REPORT.search(lowered) is not None
 
 
 def decode_policy(text: str) -> Policy:
