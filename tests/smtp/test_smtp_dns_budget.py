@@ -7,10 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from postier.base.clock import SystemClock
 from postier.dns.api import NotFound, TemporaryFailure
+from postier.dns.cache import CachingResolver
+from postier.mailauth.dkim import keys
+from postier.mailauth.dkim.canonical import BodyHasher
+from postier.mailauth.dkim.sign import Signer, sign
 from postier.mailauth.dmarc import record_names
 from postier.smtp.inbound.dns_budget import MAX_QUESTIONS, SPF_QUESTIONS, DnsBudget
 from postier.testing.dns import ZoneResolver
+
+KEY = keys.generate_ed25519()
 
 
 class Silent:
@@ -111,6 +118,56 @@ def test_what_is_asked_ahead_is_asked_at_once_and_its_failures_are_nobodys():
     asyncio.run(ask())
     assert silent.most == 10
     assert silent.waiting == 0
+
+
+def test_what_the_cache_knows_is_asked_of_nobody_and_found_the_same():
+    clock, zone = SystemClock(), ZoneResolver({"a.example": [("TXT", "x")]})
+
+    async def ask() -> None:
+        cache = CachingResolver(zone, clock)
+        first, later = DnsBudget(cache, 20.0), DnsBudget(cache, 0.0)
+        assert not first.remembers(["a.example"])
+        await first.txt("a.example")
+        assert later.remembers(["A.example."])
+        assert not later.remembers(["a.example", "b.example"])
+        assert (await later.txt("a.example")).records == (b"x",)  # past its time, but it needs none
+        with pytest.raises(TemporaryFailure):
+            await later.mx("a.example")
+
+    asyncio.run(ask())
+    assert zone.questions[:1] == [("TXT", "a.example")]
+    assert ("TXT", "a.example") not in zone.questions[1:]
+
+
+def test_a_message_whose_records_are_known_is_judged_the_same(world):
+    world.zone = {
+        "a.example": [("TXT", "v=spf1 ip4:192.0.2.1 -all"), ("A", "192.0.2.1")],
+        "_dmarc.a.example": [("TXT", "v=DMARC1; p=reject")],
+        "_dmarc.example": [("A", "192.0.2.9")],  # this zone lets no absence be kept
+        "k._domainkey.a.example": [("TXT", keys.txt_record(KEY))],
+    }
+    zone = ZoneResolver(world.zone)
+    hasher = BodyHasher()
+    hasher.feed(b"Hello\r\n")
+    signer = Signer("a.example", "k", KEY)
+    header = b"From: A <a@a.example>\r\n"
+    field = sign([signer], header, hasher.digest(), timestamp=1)
+    message = field + header + b"\r\nHello\r\n.\r\n"
+    said = [
+        b"EHLO a.example\r\n",
+        b"MAIL FROM:<a@a.example>\r\nRCPT TO:<bob@b.example>\r\nDATA\r\n",
+        message,
+        b"MAIL FROM:<a@a.example>\r\nRCPT TO:<bob@b.example>\r\nDATA\r\n",
+        message,
+    ]
+    cache = CachingResolver(zone, SystemClock())
+    _, stored = asyncio.run(world.converse(said, change=lambda services: replace(services, resolver=cache)))
+    first, second = (one.data.partition(b"\r\nReceived:")[0] for one in stored)
+    assert first == second
+    assert b"dkim=pass" in first
+    assert b"dmarc=pass" in first
+    texts = [name for kind, name in zone.questions if kind == "TXT"]
+    assert len(texts) == len(set(texts)) == 4
 
 
 def test_the_names_that_dmarc_will_ask():

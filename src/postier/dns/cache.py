@@ -64,6 +64,11 @@ class CachingResolver:
     async def srv(self, name: str) -> Answer[Srv]:
         return await self._ask("srv", name, self._resolver.srv)
 
+    def remembers(self, kind: str, subject: str | IPv4Address | IPv6Address) -> bool:
+        """Whether the question `kind` (the name of its method) has an answer here that needs no wait."""
+        entry = self._entries.get(_key(kind, subject))
+        return entry is not None and entry[0] > self._monotonic()
+
     def clear(self) -> None:
         """Forget everything, for an administrator who has just changed a record."""
         self._entries.clear()
@@ -72,7 +77,7 @@ class CachingResolver:
     async def _ask(
         self, kind: str, subject: Any, question: Callable[[Any], Awaitable[Answer[_T]]]
     ) -> Answer[_T]:
-        key = (kind, subject.lower().removesuffix(".") if isinstance(subject, str) else subject)
+        key = _key(kind, subject)
         entry = self._entries.get(key)
         if entry is not None and entry[0] > self._monotonic():
             self._entries.move_to_end(key)
@@ -133,3 +138,7 @@ def _octets(outcome: _Outcome) -> int:
 
 
 _OBJECT = 500
+
+
+def _key(kind: str, subject: Any) -> tuple[str, object]:
+    return kind, subject.lower().removesuffix(".") if isinstance(subject, str) else subject

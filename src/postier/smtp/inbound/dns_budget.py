@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeVar
 
 from postier.dns.api import Answer, DnsError, Mx, Resolver, Srv, TemporaryFailure, Tlsa
+from postier.dns.cache import CachingResolver
 
 __all__ = ["MAX_QUESTIONS", "SIGNATURE_QUESTIONS", "SPF_QUESTIONS", "DnsBudget"]
 
@@ -23,17 +24,18 @@ SPF_QUESTIONS = 50
 SIGNATURE_QUESTIONS = 25
 _PART_OF_TIME = 0.75
 
-_Subject = TypeVar("_Subject")
+_Subject = TypeVar("_Subject", str, IPv4Address | IPv6Address)
 _Record = TypeVar("_Record")
 
 
 class DnsBudget:
     """A Resolver in front of `resolver`, for one message; `seconds` from its making on."""
 
-    __slots__ = ("_answers", "_deadline", "_left", "_resolver", "_seconds")
+    __slots__ = ("_answers", "_cache", "_deadline", "_left", "_resolver", "_seconds")
 
     def __init__(self, resolver: Resolver, seconds: float, questions: int = MAX_QUESTIONS) -> None:
         self._resolver = resolver
+        self._cache = resolver if isinstance(resolver, CachingResolver) else None
         self._seconds = seconds
         self._deadline = asyncio.get_running_loop().time() + seconds
         self._left = questions
@@ -46,29 +48,34 @@ class DnsBudget:
         return DnsBudget(self._resolver, self._seconds * _PART_OF_TIME, questions)
 
     async def a(self, name: str) -> Answer[IPv4Address]:
-        return await self._ask(self._resolver.a, name)
+        return await self._ask("a", self._resolver.a, name)
 
     async def aaaa(self, name: str) -> Answer[IPv6Address]:
-        return await self._ask(self._resolver.aaaa, name)
+        return await self._ask("aaaa", self._resolver.aaaa, name)
 
     async def mx(self, name: str) -> Answer[Mx]:
-        return await self._ask(self._resolver.mx, name)
+        return await self._ask("mx", self._resolver.mx, name)
 
     async def txt(self, name: str) -> Answer[bytes]:
-        return await self._ask(self._resolver.txt, name)
+        return await self._ask("txt", self._resolver.txt, name)
 
     async def ptr(self, address: IPv4Address | IPv6Address) -> Answer[str]:
-        return await self._ask(self._resolver.ptr, address)
+        return await self._ask("ptr", self._resolver.ptr, address)
 
     async def tlsa(self, name: str) -> Answer[Tlsa]:
-        return await self._ask(self._resolver.tlsa, name)
+        return await self._ask("tlsa", self._resolver.tlsa, name)
 
     async def srv(self, name: str) -> Answer[Srv]:
-        return await self._ask(self._resolver.srv, name)
+        return await self._ask("srv", self._resolver.srv, name)
+
+    def remembers(self, names: Iterable[str]) -> bool:
+        """Whether the TXT records of all `names` are in the cache behind us: they need no asking ahead."""
+        cache = self._cache
+        return cache is not None and all(cache.remembers("txt", name) for name in names)
 
     async def ask_ahead(self, names: Iterable[str]) -> None:
-        """Ask for the TXT records of all `names` at once; the cache behind us keeps what they say, so the
-        checks that need them one after another need not wait for each."""
+        """Ask for the TXT records of all `names` at once; what they say is kept, so the checks that need them
+        one after another need not wait for each."""
 
         async def ask(name: str) -> None:
             try:
@@ -79,23 +86,24 @@ class DnsBudget:
         await asyncio.gather(*map(ask, names))
 
     async def _ask(
-        self, question: Callable[[_Subject], Awaitable[Answer[_Record]]], subject: _Subject
+        self, kind: str, question: Callable[[_Subject], Awaitable[Answer[_Record]]], subject: _Subject
     ) -> Answer[_Record]:
-        key = question, subject
-        known = self._answers.get(key)
+        known = self._answers.get((kind, subject))
         if known is None:
-            known = self._answers[key] = await self._answer(question, subject)
+            known = self._answers[kind, subject] = await self._answer(kind, question, subject)
         if isinstance(known, DnsError):
             raise known
         return known
 
     async def _answer(
-        self, question: Callable[[_Subject], Awaitable[Answer[_Record]]], subject: _Subject
+        self, kind: str, question: Callable[[_Subject], Awaitable[Answer[_Record]]], subject: _Subject
     ) -> Answer[_Record] | DnsError:
         if self._left <= 0:
             return TemporaryFailure("too many DNS questions for one message")
         self._left -= 1
         try:
+            if self._cache is not None and self._cache.remembers(kind, subject):
+                return await question(subject)
             async with asyncio.timeout_at(self._deadline):
                 return await question(subject)
         except TimeoutError:

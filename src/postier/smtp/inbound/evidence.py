@@ -6,7 +6,7 @@ The DNS is asked all there is to ask at once, within one budget. Trouble there c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postier.base.clock import Clock
@@ -126,11 +126,19 @@ async def evidence_of(dialogue: Dialogue, transaction: Transaction, arrived: Arr
         resolver = _budget(dialogue, MAX_QUESTIONS - before)
         for_spf, for_keys = resolver.part(SPF_QUESTIONS - before), resolver.part(SIGNATURE_QUESTIONS)
         domains = arrived.author_domains
-        spf, (dkim, arc), _ = await asyncio.gather(
-            spf_of(dialogue, transaction, for_spf),
-            _verify(arrived.incoming, for_keys, dialogue.services.clock),
-            resolver.ask_ahead(dmarc.record_names(domains[0]) if len(domains) == 1 else ()),
-        )
+        clock, reader = dialogue.services.clock, arrived.incoming.body_reader
+        verifier = reader if isinstance(reader, MessageVerifier) else None
+        policies = dmarc.record_names(domains[0]) if len(domains) == 1 else []
+        keys = verifier.key_names if verifier is not None else []
+        if resolver.remembers([*policies, *keys]):  # side by side is dearer where nothing waits
+            dkim, arc = await _verify(verifier, for_keys, clock)
+            spf = await spf_of(dialogue, transaction, for_spf)
+        else:
+            (dkim, arc), spf, *_ = await asyncio.gather(
+                _verify(verifier, for_keys, clock, ahead=keys),
+                spf_of(dialogue, transaction, for_spf),
+                resolver.ask_ahead(policies),
+            )
         arrived.evidence = Evidence(spf, dkim, await dmarc.evaluate(resolver, domains, spf, dkim), arc)
     return arrived.evidence
 
@@ -141,12 +149,10 @@ def _budget(dialogue: Dialogue, questions: int) -> DnsBudget:
 
 
 async def _verify(
-    incoming: Incoming, resolver: DnsBudget, clock: Clock
+    verifier: MessageVerifier | None, resolver: DnsBudget, clock: Clock, ahead: Sequence[str] = ()
 ) -> tuple[tuple[DkimResult, ...], ArcResult]:
-    verifier = incoming.body_reader
-    if not isinstance(verifier, MessageVerifier):
+    if verifier is None:
         return (), NO_CHAIN
-    names = verifier.key_names
-    if len(names) > 1:
-        await resolver.ask_ahead(names)
+    if len(ahead) > 1:
+        await resolver.ask_ahead(ahead)
     return await verifier.finish(resolver, clock)
