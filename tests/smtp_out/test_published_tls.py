@@ -24,12 +24,13 @@ from postier.queue.api import DeliveryResult, Envelope, Outcome
 from postier.smtp.outbound import published
 from postier.smtp.outbound.dane import problem_with
 from postier.smtp.outbound.published import PublishedTls
+from postier.smtp.outbound.route_table import RouteTable
 from postier.smtp.outbound.routes import Routes, RouteSettings
 from postier.smtp.outbound.sts_cache import StsPolicies
 from postier.smtp.outbound.sts_fetch import FetchError
 from postier.smtp.outbound.tls_results import TlsResults
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
-from postier.store.api import TlsContract, TlsResult
+from postier.store.api import MailRoute, RouteHost, TlsContract, TlsResult
 from postier.store.sqlite import open_sqlite
 from postier.testing.dns import ZoneResolver
 from postier.testing.store_helpers import SettableClock
@@ -79,6 +80,7 @@ class World:
         self.clock: Any = SystemClock()
         self.zone: dict[str, list[object]] = {"b.example": [("MX", (1, MX))], MX: [("A", "127.0.0.1")]}
         self.secure = False
+        self.destination = "b.example"
         self.contract: TlsContract | None = None
         self.counted: list[tuple[TlsResult, int]] = []
 
@@ -117,7 +119,12 @@ class World:
                     ]
                 resolver = ZoneResolver(self.zone, secure=self.secure)
                 sts = StsPolicies(resolver, self.documents, store, self.clock)  # type: ignore[arg-type]
-                routes = Routes(resolver, RouteSettings(port=host.port, allow_loopback=True))
+                via = MailRoute("c.example", hosts=(RouteHost("b.example", host.port, mx=True),))
+
+                async def tables() -> RouteTable:
+                    return RouteTable((via,), (), 1)
+
+                routes = Routes(resolver, RouteSettings(port=host.port, allow_loopback=True), tables=tables)
                 results = TlsResults(store, self.clock)
                 out = SmtpTransport(
                     routes,
@@ -125,7 +132,8 @@ class World:
                     OutboundSettings("mail.example", keep=0),
                     results=results,
                 )
-                mail = Envelope("t1", sender, ("bob@b.example",), "b.example", requiretls=requiretls)
+                to = self.destination
+                mail = Envelope("t1", sender, (f"bob@{to}",), to, requiretls=requiretls)
                 (result,) = await out.deliver(mail, text)
                 await results.write()
                 self.counted = await store.reader.tls_results(0, 2**40)
@@ -351,6 +359,22 @@ def test_dane_ta_asks_for_a_chain_a_name_and_a_date(
     assert waits(go(tlsa=record), "4.7.5")
     world.show(MX, ca=make_ca("ours"))  # the same name, another key: the chain has the issuer, unused
     assert waits(go(tlsa=record), "4.7.5")
+
+
+def test_of_exchanges_that_a_route_names_the_policies_of_their_domain_hold(world: World, go: Any) -> None:
+    """RFC 8461 3.4, RFC 7672 2.2.1; and a contract is with the recipients' domain all the same."""
+    world.destination = "c.example"
+    assert arrives(go(), "opportunistic")
+    world.publish_sts(policy("enforce", MX))
+    assert arrives(go(), "mta-sts")
+    world.show("somebody.example")
+    assert waits(go(), "4.7.5")
+    world.show(MX)
+    world.secure = True
+    assert waits(go(tlsa=[tlsa(make_ca("ours"), 2, 0, 1)]), "4.7.5")
+    assert arrives(go(tlsa=[tlsa(world.ca, 2, 0, 1)]), "dane")
+    world.contract = TlsContract("c.example")
+    assert arrives(go(), "contract")
 
 
 @pytest.mark.parametrize("script", DOWNGRADES)

@@ -49,6 +49,7 @@ class PublishedTls:
         contract = await self._store.reader.tls_contract(destination)
         if contract is not None:
             return self._by_contract(contract, host)
+        destination = host.domain or destination  # RFC 8461 3.4
         dane = await self._by_dane(destination, host) if host.server_name is not None else None
         if dane is not None and dane.tlsa:
             return dane

@@ -24,7 +24,7 @@ from __future__ import annotations
 import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import zip_longest
@@ -75,16 +75,18 @@ class Unroutable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A host by name, or by address where `name` is none. `trusted`: any address of it may be used."""
+    """A host by name, or by address where `name` is none. `trusted`: any address of it may be used.
+    `domain`: whose exchange it is, where a route named that in place of the destination."""
 
     name: str
     port: int
     trusted: bool = False
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One address to connect to. `name`: of the exchange, for TLS and the log. `trusted`: as of it.
+    """One address to connect to. `name`: of the exchange, for TLS and the log. `trusted`, `domain`: as of it.
 
     A Unix socket has its path for both, and no port.
     """
@@ -93,6 +95,7 @@ class Host:
     address: str
     port: int
     trusted: bool = field(default=False, compare=False)
+    domain: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} [{self.address}]:{self.port}" if self.port else f"unix:{self.address}"
@@ -206,7 +209,8 @@ class Routes:
 
     async def _of_host(self, host: RouteHost) -> tuple[Exchange, ...]:
         if host.mx:
-            return (await self._by_dns(host.name, host.port))[1]
+            exchanges = (await self._by_dns(host.name, host.port))[1]
+            return tuple(replace(exchange, domain=host.name) for exchange in exchanges)
         return (Exchange(host.name, host.port, trusted=True),)
 
     async def _by_dns(self, destination: str, port: int) -> tuple[str, tuple[Exchange, ...]]:
@@ -235,10 +239,8 @@ class Routes:
             raise Unroutable(True, "5.4.4", f"the mail host {exchange.name} has no usable address")
         if any((str(address), exchange.port) in self._settings.own_endpoints for address in usable):
             raise Unroutable(True, "5.4.6", f"the mail host {exchange.name} is this server: mail would loop")
-        trusted = exchange.trusted
-        return tuple(
-            Host(exchange.name, str(address), exchange.port, trusted) for address in usable[:MAX_ADDRESSES]
-        )
+        name, port, trusted, domain = exchange.name, exchange.port, exchange.trusted, exchange.domain
+        return tuple(Host(name, str(address), port, trusted, domain) for address in usable[:MAX_ADDRESSES])
 
     async def _mx(self, domain: str) -> Sequence[Mx]:
         try:

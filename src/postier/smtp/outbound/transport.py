@@ -265,9 +265,8 @@ class SmtpTransport:
     ) -> None:
         is_report = report_tag(envelope.reverse_path.partition("@")[0])  # RFC 8460 3: they would never end
         if self._results is not None and policy.origin != "route" and not is_report:
-            self._results.note(
-                envelope.destination, host, policy, result=result, detail=detail, source=source
-            )
+            domain = host.domain or envelope.destination
+            self._results.note(domain, host, policy, result=result, detail=detail, source=source)
 
     async def _connect(self, host: Host, terms: Terms, source: Source | None) -> Peer:
         timeouts = self._settings.timeouts
@@ -321,7 +320,7 @@ class SmtpTransport:
         route = way.route
         policy = self._route_policies.policy_for(route, host) if route is not None else None
         if policy is None:
-            named = route is not None and bool(route.hosts)  # then it is no exchange of the domain
+            named = route is not None and bool(route.hosts) and not host.domain  # then it is no exchange
             policy = await self._published(replace(host, trusted=True) if named else host, envelope, message)
         if route is None:
             return Terms(policy, name)
