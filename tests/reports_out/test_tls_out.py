@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
@@ -142,6 +143,17 @@ def test_a_report_goes_out_once(tmp_path: Path) -> None:
             "tls", "b.example", YESTERDAY, "sent",
         )  # fmt: skip
         assert await world.store.reader.tls_results(YESTERDAY, YESTERDAY)  # for postier tls report
+
+    on_world(tmp_path, work)
+
+
+def test_two_at_the_same_time_send_it_once(tmp_path: Path) -> None:
+    async def work(world: World) -> None:
+        identity = await identity_of(world.store.reader, "mail.us.example", "")
+        both = [world.reporting.send(identity, "tls", "b.example", YESTERDAY) for _ in range(2)]
+        first, second = await asyncio.gather(*both)
+        assert first == second
+        assert len(await world.mails()) == 1
 
     on_world(tmp_path, work)
 

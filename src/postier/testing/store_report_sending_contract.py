@@ -53,6 +53,8 @@ class ReportSendingContract:
             await end(store, outcome)
         assert await store.reader.report_outcomes(10, 11) == [other, sent, later]
         assert await store.reader.report_outcomes(11, 12) == [later]
+        assert await store.reader.report_outcome("tls", "b.example", 10) == sent
+        assert await store.reader.report_outcome("tls", "b.example", 11) is None
         assert await store.reader.reports_written(300) == 2
         assert await store.reader.reports_written(200) == 4
         assert await store.transact(lambda tx: tx.forget_report_outcomes(11)) == 2

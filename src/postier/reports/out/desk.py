@@ -1,7 +1,8 @@
 """One report to one domain: where it may go, and handing it over.
 
 A report by mail, the note that it was sent, and the end of what it tells are ONE transaction: it goes out
-once or not at all. One by HTTPS may go out twice if we die in between, with the same Report-ID.
+once or not at all, whoever else tries at the same time. One by HTTPS may go out twice, if we die in between,
+with the same Report-ID.
 """
 
 from __future__ import annotations
@@ -189,7 +190,10 @@ class ReportDesk:
         detail = "; ".join([*faults, plan.reasons] if plan.reasons else faults)
         outcome = _outcome(reports[0], "sent" if targets else "failed", len(targets), detail, now)
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> ReportOutcome:
+            ended = await tx.report_outcome(outcome.kind, outcome.domain, outcome.day)
+            if ended is not None:  # somebody else was quicker
+                return ended
             for one, _, trace_id, data in mails:
                 await _queue(tx, identity, one, targets[one.name].tag, trace_id, data, now)
             for name, target in targets.items():
@@ -200,11 +204,13 @@ class ReportDesk:
                     refused = await tx.report_target(one.name) or ReportTarget(one.name, new_id(), 0, 0)
                     await tx.set_report_target(refused._replace(stopped=int(now), reason=str(fault)))
             await _end(tx, outcome)
+            return outcome
 
-        await self._store.transact(work)
-        for one, report, trace_id, _ in mails:
-            log.info("report queued", kind=report.kind, domain=report.domain, to=one.name, trace=trace_id)
-        return outcome
+        written = await self._store.transact(work)
+        if written is outcome:
+            for one, report, trace_id, _ in mails:
+                log.info("report queued", kind=report.kind, domain=report.domain, to=one.name, trace=trace_id)
+        return written
 
     async def _target(self, name: str) -> ReportTarget:
         return await self._store.reader.report_target(name) or ReportTarget(name, new_id(), 0, 0)

@@ -69,7 +69,8 @@ class HttpsPost:
                     str(address), self._port, ssl=self._context, server_hostname=to.host, limit=16 * 1024
                 )
             except OSError as error:  # ssl.SSLError is one
-                doubt = f"no connection: {getattr(error, 'verify_message', '') or error.strerror or error}"
+                why = getattr(error, "verify_message", "") or error.strerror or type(error).__name__
+                doubt = f"no connection: {why}"
                 continue
             try:
                 return await _post(reader, writer, to, content, media_type)

@@ -24,10 +24,8 @@ _ADD_SEEN = (
     " SET messages = dmarc_results.messages + excluded.messages,"
     " accepted = dmarc_results.accepted + excluded.accepted"
 )
-_OUTCOMES = (
-    "SELECT kind, domain, day, report_id, outcome, destinations, detail, written FROM report_outcomes"
-    " WHERE day BETWEEN ? AND ? ORDER BY day, kind, domain"
-)
+_OUTCOMES = "SELECT kind, domain, day, report_id, outcome, destinations, detail, written FROM report_outcomes"
+_OUTCOMES_OF_DAYS = _OUTCOMES + " WHERE day BETWEEN ? AND ? ORDER BY day, kind, domain"
 _SET_OUTCOME = (
     "INSERT INTO report_outcomes (kind, domain, day, report_id, outcome, destinations, detail, written)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, kind, domain) DO UPDATE"
@@ -54,7 +52,13 @@ class ReportSendingReader(Reads):
         ]
 
     async def report_outcomes(self, first: int, last: int) -> list[ReportOutcome]:
-        return [ReportOutcome(*row) for row in await self._connection.rows(_OUTCOMES, (first, last))]
+        return [ReportOutcome(*row) for row in await self._connection.rows(_OUTCOMES_OF_DAYS, (first, last))]
+
+    async def report_outcome(self, kind: str, domain: str, day: int) -> ReportOutcome | None:
+        row = await self._connection.row(
+            _OUTCOMES + " WHERE day = ? AND kind = ? AND domain = ?", (day, kind, domain)
+        )
+        return None if row is None else ReportOutcome(*row)
 
     async def reports_written(self, since: int) -> int:
         row = await self._connection.row(
