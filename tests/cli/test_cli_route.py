@@ -132,6 +132,17 @@ def test_a_password_is_never_shown(postier: Any, data: Path) -> None:
     assert data.stat().st_mode & 0o077 == 0  # what holds it is the server's own
 
 
+def test_no_route_leads_our_own_mail_away(fails: Any, postier: Any) -> None:
+    said = fails("route", "add", "Orchard.test.", "h.test:25")
+    assert said == "orchard.test is a domain of this server: its mail stays here"
+    postier("route", "add", "*.orchard.test", "h.test:25")
+
+
+def test_a_number_past_all_bounds_is_said_so(fails: Any) -> None:
+    assert fails("user", "limit", "alice@orchard.test", "--recipients", "9" * 25) == "a number is too large"
+    assert fails("queue", "show", "9" * 25) == "a number is too large"
+
+
 def test_a_fallback_and_a_pool_must_be_there_and_stay_while_they_are_used(
     postier: Any, fails: Any, listed: Any
 ) -> None:

@@ -122,8 +122,11 @@ def check_route(route: MailRoute) -> None:
 
 
 async def set_route(tx: Tx, route: MailRoute) -> None:
-    """Raises RouteError where it names a pool or a fallback that is not there."""
+    """Raises RouteError where it names a pool or a fallback that is not there, or is for a domain of ours,
+    whose mail no route leads away."""
     check_route(route)
+    if await tx.domain(route.pattern) is not None:
+        raise RouteError(f"{route.pattern} is a domain of this server: its mail stays here")
     pools = {pool.name for pool in await tx.source_pools()}
     if route.pool and route.pool not in pools:
         raise RouteError(f"there is no pool {route.pool}")

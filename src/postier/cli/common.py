@@ -145,6 +145,8 @@ def run(work: Awaitable[Result]) -> Result:
         return asyncio.run(whole())
     except AlreadyExists as error:
         raise Failure(f"already there: {error}") from None
+    except OverflowError:
+        raise Failure("a number is too large") from None
     except (NoSuchAccount, PeopleError) as error:
         raise Failure(str(error)) from None
     except (StoreError, sqlite3.Error) as error:
