@@ -247,6 +247,34 @@ def test_a_tls_report_with_other_types_than_the_standard_has() -> None:
     assert (report.report_id, report.policies[0].kind, report.policies[0].failed) == ("7", "sts", 0)
 
 
+def test_a_tls_report_that_is_odd_in_other_ways() -> None:
+    odd = """{"organization-name": "O", "report-id": "1", "policies": {"policy": {"policy-type": "tlsa",
+        "policy-domain": "A.example."}, "summary": {"total-failure-session-count": "2"}, "failure-details":
+        {"result-type": "Certificate-Expired", "failed-session-count": 2.0,
+        "additional-information": {"a": 1}}}}"""
+    for data in (
+        odd.encode(),
+        odd.encode("utf-16"),
+        b"\xef\xbb\xbf" + odd.encode(),
+        gzip.compress(odd.encode()),
+    ):
+        (report,) = read_report(data, Budget())
+        assert isinstance(report, TlsReport)
+        (policy,) = report.policies
+        assert (policy.domain, policy.failed, policy.failures[0].result) == (
+            "a.example",
+            2,
+            "certificate-expired",
+        )
+        assert policy.failures[0].sessions == 2
+
+
+def test_an_empty_reason_is_none() -> None:
+    (report,) = read_report(XML.replace("<dkim>pass</dkim>", "<dkim>pass</dkim><reason/>").encode(), Budget())
+    assert isinstance(report, AggregateReport)
+    assert report.rows[0].overrides == ()
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from([XML.encode(), TLS.encode(), gzip.compress(XML.encode()), mailed(XML.encode())]),

@@ -62,7 +62,7 @@ def _kind(content: bytes) -> str:
 
 def _read_document(content: bytes, kind: str, budget: Budget) -> AggregateReport | TlsReport:
     if kind == "json":
-        return read_tls(content.strip(b" \t\r\n\0"), budget)
+        return read_tls(content, budget)
     return read_aggregate(decode_markup(content), budget)
 
 

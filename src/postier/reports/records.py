@@ -183,7 +183,7 @@ def _evaluated(row: Node) -> _Evaluated:
         _DISPOSITIONS.get(word(evaluated.raw("disposition")), "none"),
         "pass" if word(evaluated.raw("dkim")) == "pass" else "fail",
         "pass" if word(evaluated.raw("spf")) == "pass" else "fail",
-        tuple(map(_override, evaluated.all("reason")[:_REASONS])),
+        tuple(_override(one) for one in evaluated.all("reason")[:_REASONS] if one),
     )
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from postier.reports.limits import Budget, Unreadable
+from postier.reports.markup import decode_markup
 from postier.reports.words import clean, host, moment, number, source_address, word
 from postier.store.reports import TlsFailure, TlsPolicyResult, TlsReport
 
 __all__ = ["read_tls"]
 
-Scalar = str | int | float | bool | None
+Scalar = Any
+"""Reporters write numbers as texts, texts as numbers, and now and then something else."""
 
 
 class _Loose(msgspec.Struct, rename="kebab"):
@@ -49,7 +51,7 @@ class _Failure(_Loose):
 class _Policy(_Loose):
     policy: _PolicyDetail | None = None
     summary: _Summary | None = None
-    failure_details: list[_Failure] | None = None
+    failure_details: list[_Failure] | _Failure | None = None
 
 
 class _Report(_Loose):
@@ -69,7 +71,7 @@ def read_tls(data: bytes, budget: Budget) -> TlsReport:
     if len(data) > limits.json:
         raise Unreadable(f"the JSON is longer than {limits.json} octets")
     try:
-        report = _decoder.decode(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"))
+        report = _decoder.decode(decode_markup(data).strip(" \t\r\n\0"))
     except msgspec.ValidationError as error:
         raise Unreadable(f"the JSON is no TLS report: {clean(str(error))}") from None
     except msgspec.DecodeError as error:
@@ -80,10 +82,7 @@ def read_tls(data: bytes, budget: Budget) -> TlsReport:
     policies = report.policies if isinstance(report.policies, list) else [report.policies or _Policy()]
     if not report.policies or (not report.organization_name and not report.report_id):
         raise Unreadable("the JSON is no TLS report: it has no policies, or nobody who reports")
-    if (
-        len(policies) > limits.policies
-        or sum(len(one.failure_details or ()) for one in policies) > limits.failures
-    ):
+    if len(policies) > limits.policies or sum(len(_failures(one)) for one in policies) > limits.failures:
         raise Unreadable(f"it has more than {limits.policies} policies or {limits.failures} failures")
     dates = report.date_range or _DateRange()
     begin, end = moment(dates.start_datetime), moment(dates.end_datetime)
@@ -101,6 +100,11 @@ def _text(value: Any) -> str:
     return "" if value is None else clean(str(value))
 
 
+def _failures(one: _Policy) -> list[_Failure]:
+    found = one.failure_details
+    return [found] if isinstance(found, _Failure) else found or []
+
+
 def _policy(one: _Policy) -> TlsPolicyResult:
     policy, summary = one.policy or _PolicyDetail(), one.summary or _Summary()
     return TlsPolicyResult(
@@ -108,7 +112,7 @@ def _policy(one: _Policy) -> TlsPolicyResult:
         kind=word(_text(policy.policy_type)),
         successes=number(summary.total_successful_session_count),
         failed=number(summary.total_failure_session_count),
-        failures=tuple(map(_failure, one.failure_details or ())),
+        failures=tuple(map(_failure, _failures(one))),
     )
 
 
