@@ -124,7 +124,7 @@ def preview(domain: Domain, day: datetime.datetime | None, lang: str, json_: boo
             click.echo(words(lang, "preview.nothing", kind=one.kind, day=_day(numbers[0])))
             continue
         for report in one.reports:
-            octets = len(report.packed())
+            octets = len(report.packed)
             click.echo(words(lang, "preview.report", kind=one.kind, name=report.report_id, octets=octets))
         for name in one.destinations:
             click.echo(words(lang, "preview.to", name=name))

@@ -135,7 +135,7 @@ class Reporting:
         """The report of a day, whether or not it is due; None: it is tried again. Raises StoreError."""
         key = (kind, domain, day)
         reports = await self.documents.of(identity, kind, domain, day)
-        empty = Report(kind, domain, day, "", b"")
+        empty = Report(kind, domain, day, "")
         if not reports:
             outcome: ReportOutcome | None = await self.desk.close(empty, "nothing", NOTHING_ACCEPTED)
         else:

@@ -7,9 +7,11 @@ with the same Report-ID.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from postier.accounts.report_returns import report_return_path
 from postier.base.clock import Clock
@@ -17,7 +19,6 @@ from postier.base.ids import new_id
 from postier.base.log import Log
 from postier.dns.api import NotFound, Resolver
 from postier.mailauth.dmarc_record import parse_dmarc_record, size_limits
-from postier.message.analysis import analyse
 from postier.reports.out.consent import with_consent
 from postier.reports.out.destinations import Destination, destinations_of, tlsrpt_uris
 from postier.reports.out.https import HttpsPost, PostError
@@ -68,10 +69,32 @@ class _Posted:
     faults: list[tuple[Destination, PostError]] = field(default_factory=list)
 
 
+class _Mail(NamedTuple):
+    to: Destination
+    trace_id: str
+    data: bytes
+
+
+def _mails(
+    identity: Identity, reports: Sequence[Report], by_mail: Sequence[Destination], now: float
+) -> list[_Mail]:
+    """Each report for each place; signing long ones takes a while."""
+    found = []
+    for one in by_mail:
+        for report in reports:
+            trace_id = new_id()
+            assert one.address is not None
+            found.append(_Mail(one, trace_id, report_mail(report, identity, one.address, now, trace_id)))
+    return found
+
+
 def report_id(kind: str, domain: str, day: int, hostname: str, number: int = 0) -> str:
-    """As in a Message-ID; the same for the same report, whenever it is sent."""
-    digest = hashlib.blake2b(f"{kind} {domain} {day} {number}".encode(), digest_size=8).hexdigest()
-    return f"{kind}.{day}.{digest}@{hostname}"
+    """The same for the same report, whenever it is sent. That of a DMARC report is the one in its file name,
+    letters and digits (RFC 9990 3.1.4); that of a TLS report is as in a Message-ID (RFC 8460 5.3)."""
+    digest = hashlib.blake2b(
+        f"{kind} {domain} {day} {number} {hostname}".encode(), digest_size=10
+    ).hexdigest()
+    return f"{day}.{digest}@{hostname}" if kind == "tls" else f"{day}x{digest}"
 
 
 class ReportDesk:
@@ -141,7 +164,7 @@ class ReportDesk:
         Raises StoreError.
         """
         first = reports[0]
-        fitting = [report for report in reports if len(report.packed()) <= self._limits.size]
+        fitting = [report for report in reports if len(report.packed) <= self._limits.size]
         if not fitting:
             return await self.close(first, "failed", f"larger than {self._limits.size} octets")
         if not plan.destinations:
@@ -162,7 +185,7 @@ class ReportDesk:
                 continue
             try:
                 for report in reports:
-                    await self._poster.post(one, report.packed(), MEDIA_TYPES[report.kind])
+                    await self._poster.post(one, report.packed, MEDIA_TYPES[report.kind])
                 posted.taken.append(one)
             except PostError as error:
                 log.warning("report not taken", domain=reports[0].domain, to=one.name, why=error)
@@ -179,13 +202,7 @@ class ReportDesk:
     ) -> ReportOutcome:
         now = self._clock.now()
         targets = {one.name: await self._target(one.name) for one in (*by_mail, *posted.taken)}
-        mails = [
-            (one, report, trace_id, report_mail(report, identity, one.address, now, trace_id))
-            for one in by_mail
-            for report in reports
-            for trace_id in (new_id(),)
-            if one.address is not None
-        ]
+        mails = await asyncio.to_thread(_mails, identity, reports, by_mail, now)
         faults = [f"{one.name}: {fault}" for one, fault in posted.faults]
         detail = "; ".join([*faults, plan.reasons] if plan.reasons else faults)
         outcome = _outcome(reports[0], "sent" if targets else "failed", len(targets), detail, now)
@@ -194,8 +211,8 @@ class ReportDesk:
             ended = await tx.report_outcome(outcome.kind, outcome.domain, outcome.day)
             if ended is not None:  # somebody else was quicker
                 return ended
-            for one, _, trace_id, data in mails:
-                await _queue(tx, identity, one, targets[one.name].tag, trace_id, data, now)
+            for mail in mails:
+                await _queue(tx, identity, mail, targets[mail.to.name].tag, now)
             for name, target in targets.items():
                 known = await tx.report_target(name) or target
                 await tx.set_report_target(known._replace(sent=known.sent + 1, last=int(now)))
@@ -208,8 +225,14 @@ class ReportDesk:
 
         written = await self._store.transact(work)
         if written is outcome:
-            for one, report, trace_id, _ in mails:
-                log.info("report queued", kind=report.kind, domain=report.domain, to=one.name, trace=trace_id)
+            for mail in mails:
+                log.info(
+                    "report queued",
+                    kind=outcome.kind,
+                    domain=outcome.domain,
+                    to=mail.to.name,
+                    trace=mail.trace_id,
+                )
         return written
 
     async def _target(self, name: str) -> ReportTarget:
@@ -224,7 +247,7 @@ class ReportDesk:
 
 def _fits(reports: Sequence[Report], to: Destination) -> bool:
     """Within what the record allows for a mail, by a fair guess: base64, header, text (RFC 7489 6.4)."""
-    return not to.limit or max(len(report.packed()) for report in reports) * 1.4 + 4096 <= to.limit
+    return not to.limit or max(len(report.packed) for report in reports) * 1.4 + 4096 <= to.limit
 
 
 def _outcome(report: Report, word: str, destinations: int, detail: str, now: float) -> ReportOutcome:
@@ -239,28 +262,26 @@ async def _end(tx: Tx, outcome: ReportOutcome) -> None:
         await tx.forget_dmarc_results(outcome.day, outcome.domain)
 
 
-async def _queue(
-    tx: Tx, identity: Identity, to: Destination, tag: str, trace_id: str, data: bytes, now: float
-) -> None:
+async def _queue(tx: Tx, identity: Identity, mail: _Mail, tag: str, now: float) -> None:
     """An entry of its own: what comes back then says where from."""
     reverse_path = str(report_return_path(tag, identity.domain))
-    blob_id, _ = await tx.add_blob(b"", data)
+    blob_id, _ = await tx.add_blob(b"", mail.data)
     entry_id = await tx.add_queue_entry(
-        trace_id=trace_id,
+        trace_id=mail.trace_id,
         account_id=None,
         reverse_path=reverse_path,
-        destination=to.domain,
+        destination=mail.to.domain,
         blob_id=blob_id,
-        recipients=[QueueRecipient(0, str(to.address), RecipientState.PENDING, notify="FAILURE")],
+        recipients=[QueueRecipient(0, str(mail.to.address), RecipientState.PENDING, notify="FAILURE")],
         arrived=int(now),
         next_attempt=int(now),
         body="7BIT",
     )
     facts = {
         "sender": reverse_path,
-        "recipient": str(to.address),
-        "message_id": analyse(data).message_id or "",
+        "recipient": str(mail.to.address),
+        "message_id": f"{mail.trace_id}@{identity.hostname}",
         "entry": str(entry_id),
-        "destination": to.domain,
+        "destination": mail.to.domain,
     }
-    await tx.add_steps([Step(trace_id, now, StepKind.QUEUED, facts)])
+    await tx.add_steps([Step(mail.trace_id, now, StepKind.QUEUED, facts)])

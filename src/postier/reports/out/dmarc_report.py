@@ -11,7 +11,7 @@ from postier.reports.out.identity import DAY, Identity
 from postier.reports.out.seen import Policy, Row, decode_policy, decode_row
 from postier.store.api import DmarcCount, DmarcSeen
 
-__all__ = ["by_policy", "dmarc_report"]
+__all__ = ["Counted", "by_policy", "dmarc_report"]
 
 NAMESPACE = "urn:ietf:params:xml:ns:dmarc-2.0"
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 from postier.reports.out.desk import report_id
-from postier.reports.out.dmarc_report import by_policy, dmarc_report
+from postier.reports.out.dmarc_report import Counted, by_policy, dmarc_report
 from postier.reports.out.identity import Identity
 from postier.reports.out.mail import Report
 from postier.reports.out.tls_report import tls_report
@@ -37,15 +40,23 @@ class Documents:
         if not any(count.accepted for _, count in counted):
             return []
         groups = sorted(by_policy(counted), key=len, reverse=True)[:MAX_POLICIES]
-        reports = []
-        for number, group in enumerate(groups):
-            name = report_id(kind, domain, day, identity.hostname, number)
-            reports.append(Report(kind, domain, day, name, dmarc_report(identity, name, group)))
-        return reports
+        return await asyncio.to_thread(_dmarc_reports, identity, domain, day, groups)
 
     async def _of_tls(self, identity: Identity, domain: str, day: int) -> list[Report]:
         counted = await self._reader.tls_results(day, day, domain)
         if not counted:
             return []
         name = report_id("tls", domain, day, identity.hostname)
-        return [Report("tls", domain, day, name, tls_report(identity, name, day, counted))]
+        document = tls_report(identity, name, day, counted)
+        return [await asyncio.to_thread(Report.of, "tls", domain, day, name, document)]
+
+
+def _dmarc_reports(
+    identity: Identity, domain: str, day: int, groups: Sequence[Sequence[Counted]]
+) -> list[Report]:
+    """Long ones take a second."""
+    reports = []
+    for number, group in enumerate(groups):
+        name = report_id("dmarc", domain, day, identity.hostname, number)
+        reports.append(Report.of("dmarc", domain, day, name, dmarc_report(identity, name, group)))
+    return reports

@@ -26,11 +26,13 @@ class Report:
     domain: str
     day: int
     report_id: str
-    document: bytes
+    document: bytes = b""
+    packed: bytes = b""
 
-    def packed(self) -> bytes:
-        """gzip, the same octets for the same document."""
-        return gzip.compress(self.document, mtime=0)
+    @classmethod
+    def of(cls, kind: str, domain: str, day: int, report_id: str, document: bytes) -> Report:
+        """Packs it, which takes a while: gzip, the same octets for the same document."""
+        return cls(kind, domain, day, report_id, document, gzip.compress(document, mtime=0))
 
     def file_name(self, submitter: str) -> str:
         """RFC 8460 5.1, RFC 9990 4.3.1."""
@@ -69,7 +71,7 @@ def report_mail(report: Report, identity: Identity, to: Address, now: float, mes
         ("Message-ID", f"<{message_id}@{identity.hostname}>"),
         ("Auto-Submitted", "auto-generated"),
     ]
-    attached = DataPart(MEDIA_TYPES[report.kind], report.packed(), report.file_name(submitter))
+    attached = DataPart(MEDIA_TYPES[report.kind], report.packed, report.file_name(submitter))
     parts = (TextPart(text + f"\nReport-ID: <{report.report_id}>\n"), attached)
     if report.kind == "tls":
         fields += [

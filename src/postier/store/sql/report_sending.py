@@ -11,7 +11,8 @@ from postier.store.sql.base import Reads, Writes
 __all__ = ["ReportSendingReader", "ReportSendingTx"]
 
 _DAYS = (
-    "SELECT day, domain, SUM(messages), SUM(accepted) FROM dmarc_results WHERE day BETWEEN ? AND ?"
+    "SELECT day, domain, CAST(SUM(messages) AS BIGINT), CAST(SUM(accepted) AS BIGINT) FROM dmarc_results"
+    " WHERE day BETWEEN ? AND ?"
     " GROUP BY day, domain ORDER BY day, domain"
 )
 _SEEN = (
@@ -62,7 +63,7 @@ class ReportSendingReader(Reads):
 
     async def reports_written(self, since: int) -> int:
         row = await self._connection.row(
-            "SELECT SUM(destinations) FROM report_outcomes WHERE written >= ?", (since,)
+            "SELECT CAST(SUM(destinations) AS BIGINT) FROM report_outcomes WHERE written >= ?", (since,)
         )
         return (row[0] or 0) if row is not None else 0
 
