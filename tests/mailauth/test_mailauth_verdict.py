@@ -92,6 +92,19 @@ def test_who_keeps_mail_from_being_refused(
     assert (verdict.action, verdict.override) == (action, override)
 
 
+@pytest.mark.parametrize(
+    ("found", "action"),
+    [
+        (Found(SpfResult(Spf.TEMPERROR, "list.test"), (), REJECT), Action.QUARANTINE),
+        (Found(NO_SPF, (DkimResult(Dkim.TEMPERROR, "list.test"),), REJECT), Action.QUARANTINE),
+        (Found(SpfResult(Spf.TEMPERROR, "stranger.test"), (), REJECT), Action.REFUSE),
+        (Found(SpfResult(Spf.PERMERROR, "list.test"), (), REJECT), Action.REFUSE),
+    ],
+)
+def test_a_silent_dns_refuses_no_mail_of_those_that_are_known(found: Found, action: Action) -> None:
+    assert decide(found, LOCAL).action is action
+
+
 def chain(sealer: str, said: str, *, covers: bool = True) -> ArcResult:
     results = f"mx.{sealer}; dmarc={said} header.from=a.test"
     return ArcResult(Arc.PASS, sets=(ArcSet(sealer, "s", results),), covers_message=covers)

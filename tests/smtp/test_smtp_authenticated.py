@@ -89,3 +89,15 @@ def test_the_facts_for_reports_are_kept_with_the_transaction(world, monkeypatch)
         "reject",
         ("mailto:r@a.example",),
     )
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_received_spf_on_request_only(world, asked: bool):
+    world.zone = ZONE
+    said = [
+        b"EHLO mx.list.example\r\n",
+        b"MAIL FROM:<x@list.example>\r\nRCPT TO:<bob@b.example>\r\nDATA\r\n",
+        LISTED + b".\r\n",
+    ]
+    _, [stored] = asyncio.run(world.converse(said, policy=policy(received_spf=asked)))
+    assert (b"\r\nReceived-SPF: pass\r\n" in stored.data) == asked

@@ -56,6 +56,12 @@ POLICY_ROWS = (
         "What mail is worth whose sender's domain says that this host is not one of its own.",
     ),
     Setting(
+        "policy.received_spf",
+        BOOLEAN,
+        False,
+        "Write a Received-SPF field beside Authentication-Results, for programs that read only that.",
+    ),
+    Setting(
         "policy.no_author",
         one_of("mark", "refuse"),
         "mark",

@@ -16,7 +16,7 @@ from postier.mailauth.dmarc import DmarcResult
 from postier.mailauth.headers import split_fields
 from postier.mailauth.spf import SpfResult
 
-__all__ = ["forged_ranges", "remove_forged", "render"]
+__all__ = ["forged_ranges", "quoted", "remove_forged", "render"]
 
 MAX_VALUE = 240  # characters, of up to 4 octets: a line stays below 998
 MAX_READ = 4096
@@ -99,7 +99,7 @@ def _dkim(signature: DkimResult) -> str:
     reason = "the end of the body is not signed" if signature.body_length_short else signature.reason
     parts = [f"dkim={signature.result.value}"]
     if reason and (signature.result is not Dkim.PASS or signature.body_length_short):
-        parts.append(f"reason={_quoted(reason)}")
+        parts.append(f"reason={quoted(reason)}")
     return _fold(parts + [f"{name}={_value(value)}" for name, value in props])
 
 
@@ -108,7 +108,7 @@ def _dmarc(dmarc: DmarcResult, reason: str) -> str:
     if dmarc.policy is not None and dmarc.record is not None:
         parts.append(_comment(f"p={dmarc.record.policy.value} policy={dmarc.policy.value}"))
     if reason:
-        parts.append(f"reason={_quoted(reason)}")
+        parts.append(f"reason={quoted(reason)}")
     if dmarc.domain:
         parts.append(f"header.from={_value(dmarc.domain)}")
     if dmarc.policy is not None:
@@ -122,7 +122,7 @@ def _arc(arc: ArcResult) -> str:
     if arc.sets:
         parts.append(_comment(f"i={len(arc.sets)} as.d={arc.sealer} as.s={arc.sets[-1].selector}"))
     else:
-        parts.append(f"reason={_quoted(arc.reason)}")
+        parts.append(f"reason={quoted(arc.reason)}")
     return _fold(parts)
 
 
@@ -143,12 +143,14 @@ def _value(text: str) -> str:
 
 
 def _token_or_quoted(text: str) -> str:
-    return text if len(text) <= MAX_VALUE and _TOKEN.fullmatch(text) else _quoted(text)
+    return text if len(text) <= MAX_VALUE and _TOKEN.fullmatch(text) else quoted(text)
 
 
-def _quoted(text: str) -> str:
-    """Controls become "?", and so do semicolons: many who read this field split it there whatever the quotes
-    say. What is longer than MAX_VALUE is cut."""
+def quoted(text: str) -> str:
+    """`text` as a quoted-string, cut where it is longer than MAX_VALUE.
+
+    Controls become "?", and so do semicolons: many who read this field split it there, quotes or not.
+    """
     safe = _UNSAFE.sub("?", text[:MAX_VALUE]).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{safe}"'
 

@@ -89,11 +89,14 @@ def decide(found: Found, local: LocalPolicy = EVERYBODY) -> Verdict:
         return Verdict(
             Action.QUARANTINE, f"DMARC fails, {dmarc.policy_domain} asks for quarantine", override=softened
         )
+    reason = f"DMARC fails, {dmarc.policy_domain} asks to reject"
     override, voucher = _voucher(found, proved, local)
     if voucher:
-        reason = f"DMARC fails, {dmarc.policy_domain} asks to reject, {voucher} sent it on"
+        return Verdict(Action.QUARANTINE, f"{reason}, {voucher} sent it on", override=override)
+    override, voucher = _voucher(found, _open_domains(found), local)
+    if voucher:
+        reason += f", {voucher} may have sent it on, but the DNS did not answer"
         return Verdict(Action.QUARANTINE, reason, override=override)
-    reason = f"DMARC fails, {dmarc.policy_domain} asks to reject"
     return Verdict(Action.REFUSE, reason, _refusal(dmarc))
 
 
@@ -104,14 +107,20 @@ def proved_domains(spf: SpfResult, dkim: Sequence[DkimResult]) -> list[str]:
     return proved + [each.domain for each in dkim if each.result is Dkim.PASS and not each.body_length_short]
 
 
-def _voucher(found: Found, proved: Sequence[str], local: LocalPolicy) -> tuple[str, str]:
-    """Which forwarder or list stands behind the message, and what RFC 9990 calls that; "" without one."""
-    for domain in proved:
+def _open_domains(found: Found) -> list[str]:
+    """Those that the DNS kept from being proved: its silence is no fault of theirs."""
+    spf = [found.spf.domain] if found.spf.result is Spf.TEMPERROR else []
+    return spf + [each.domain for each in found.dkim if each.result is Dkim.TEMPERROR]
+
+
+def _voucher(found: Found, domains: Sequence[str], local: LocalPolicy) -> tuple[str, str]:
+    """What RFC 9990 calls the forwarder or list of `domains` that sent the message, and who it is; or ""."""
+    for domain in domains:
         if names_itself_list(found.list_id, domain):
             return "mailing_list", f"the list of {domain}"
         if local.knows(domain):
             return "trusted_forwarder", domain
-    if found.spf.result is Spf.PASS and is_rewritten(found.reverse_path):
+    if found.spf.domain in domains and is_rewritten(found.reverse_path):
         return "other", f"{found.spf.domain}, a forwarder,"
     if local.knows(found.arc.sealer):
         return "trusted_forwarder", found.arc.sealer

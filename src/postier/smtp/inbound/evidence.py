@@ -13,6 +13,7 @@ from postier.base.clock import Clock
 from postier.mailauth import authentication_results, dmarc
 from postier.mailauth.arc import NO_CHAIN, Arc, ArcResult
 from postier.mailauth.dkim.result import Dkim, DkimResult
+from postier.mailauth.received_spf import received_spf
 from postier.mailauth.spf import Spf, SpfResult, check_host
 from postier.mailauth.verifier import MessageVerifier
 from postier.message.addresses import author_domains
@@ -86,10 +87,11 @@ class Arrived:
         return self.evidence.facts if self.evidence is not None else {}
 
     def results(self, dialogue: Dialogue, transaction: Transaction) -> bytes:
-        """Our Authentication-Results field, b"" where nothing was examined."""
+        """Our Authentication-Results field, and Received-SPF where it is asked for; b"" where nothing was
+        examined."""
         if self.evidence is None:
             return b""
-        return authentication_results.render(
+        field = authentication_results.render(
             dialogue.settings.hostname,
             spf=self.evidence.spf,
             dkim=self.evidence.dkim,
@@ -100,6 +102,15 @@ class Arrived:
             helo=dialogue.helo,
             ip=dialogue.connection.peer[0],
             iprev=iprev_result(dialogue),
+        )
+        if not dialogue.settings.policy.received_spf:
+            return field
+        return field + received_spf(
+            self.evidence.spf,
+            receiver=dialogue.settings.hostname,
+            ip=dialogue.connection.peer[0],
+            helo=dialogue.helo,
+            mail_from=transaction.reverse_path,
         )
 
 
