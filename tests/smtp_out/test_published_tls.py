@@ -475,6 +475,7 @@ def test_no_downgrade_gets_round_a_contract(world: World, go: Any, script: dict[
 
 def test_requiretls_wants_a_certificate_and_the_sender_is_told(world: World, go: Any) -> None:
     """RFC 8689 4.2.1."""
+    world.publish_sts(policy("testing", MX))
     result, host = found = go(requiretls=True)
     assert arrives(found, "requiretls")
     assert any(line.endswith(" REQUIRETLS") for line in host.commands)
@@ -484,6 +485,25 @@ def test_requiretls_wants_a_certificate_and_the_sender_is_told(world: World, go:
     for script in (None, *DOWNGRADES):
         result, host = go(script, requiretls=True)
         assert (result.outcome, result.status, host.messages) == (Outcome.PERMANENT, "5.7.10", [])
+
+
+def test_requiretls_wants_to_know_whose_the_host_is(world: World, go: Any) -> None:
+    """RFC 8689 4.2.1: who forges MX records has a certificate for his own host."""
+
+    def refused(status: str) -> bool:
+        result, host = go(requiretls=True)
+        assert "takes mail for b.example" in result.diagnostic
+        return (result.status, host.messages) == (status, [])
+
+    assert refused("5.7.10")
+    world.publish_sts(policy("testing", "other.b.example"))
+    assert refused("5.7.10")
+    world.publish_sts(policy("none"), policy_id="2")
+    assert refused("5.7.10")
+    world.publish_sts(None, policy_id="3")
+    assert refused("4.7.10")  # there is a policy, which can't be had just now
+    world.secure = True
+    assert arrives(go(requiretls=True), "requiretls")
 
 
 def test_requiretls_is_content_with_dane_and_mta_sts(world: World, go: Any) -> None:

@@ -27,7 +27,7 @@ from postier.net.tls import CertificateError, opportunistic_client_context, veri
 from postier.smtp.outbound.dane import usable
 from postier.smtp.outbound.mta_sts import StsMode, StsPolicy
 from postier.smtp.outbound.routes import Host, Unroutable
-from postier.smtp.outbound.sts_cache import StsAnswer, StsPolicies
+from postier.smtp.outbound.sts_cache import NO_POLICY, StsAnswer, StsPolicies
 from postier.smtp.outbound.tls_policy import PolicyFault, TlsPolicy
 from postier.store.api import Store, TlsContract
 
@@ -54,6 +54,7 @@ class PublishedTls:
         if dane is not None and dane.tlsa:
             return dane
         weaker = self._opportunistic(host) if dane is None else dane
+        answer, is_named = NO_POLICY, True
         if not (host.trusted or destination.startswith("[")):
             answer = await self.sts.policy_for(destination)
             policy = answer.policy
@@ -63,15 +64,16 @@ class PublishedTls:
                 return self._in_testing(policy, answer, host, weaker)
             if answer.failure and dane is None:
                 weaker = replace(weaker, kind="sts", failure=answer.failure, detail=answer.detail)
-        return self._by_message(host, requiretls, weaker)
+            is_named = host.name == destination or (policy is not None and policy.allows(host.name))
+        if not requiretls:
+            return weaker
+        if not (is_named or await self._signed_name(destination)):
+            text = f"nothing proves that {host.name} takes mail for {destination}: neither DNSSEC nor MTA-STS"
+            raise Unroutable(not answer.failure, "4.7.10" if answer.failure else "5.7.10", text)
+        return TlsPolicy(self._context(""), host.name, required=True, origin="requiretls")
 
     def _opportunistic(self, host: Host) -> TlsPolicy:
         return TlsPolicy(self._any, host.server_name)
-
-    def _by_message(self, host: Host, requiretls: bool, otherwise: TlsPolicy) -> TlsPolicy:
-        if not requiretls:
-            return otherwise
-        return TlsPolicy(self._context(""), host.name, required=True, origin="requiretls")
 
     def _by_contract(self, contract: TlsContract, host: Host) -> TlsPolicy:
         name = contract.name or host.name

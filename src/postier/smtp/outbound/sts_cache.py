@@ -19,7 +19,7 @@ from postier.smtp.outbound.mta_sts import PolicyError, StsPolicy, parse_policy, 
 from postier.smtp.outbound.sts_fetch import FetchError, PolicyFetcher
 from postier.store.api import FetchedPolicy, Store
 
-__all__ = ["StsAnswer", "StsPolicies"]
+__all__ = ["NO_POLICY", "StsAnswer", "StsPolicies"]
 
 log = Log("mta-sts")
 
