@@ -143,6 +143,32 @@ def test_a_simulation(postier: Any, listed: Any, misused: Any, reported: int) ->
     assert "begins with" in misused("dmarc", "simulate", "orchard.test", "--spf", "ip4:192.0.2.1")
 
 
+def test_failure_and_tls_reports_are_exported(postier: Any, listed: Any, tmp_path: Path) -> None:
+    failure = (
+        "Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\n"
+        "Content-Type: message/feedback-report\n\nFeedback-Type: auth-failure\nSource-IP: 192.0.2.9\n"
+        "Reported-Domain: orchard.test\n\n--b\nContent-Type: text/rfc822-headers\n\n"
+        "Subject: one\nTo: two\n--b--\n"
+    )
+    (tmp_path / "f.eml").write_text(failure)
+    (tmp_path / "t.json").write_text(
+        '{"organization-name": "Org", "report-id": "1",'
+        ' "date-range": {"end-datetime": "2099-01-01T00:00:00Z"}, "policies": [{"policy": {"policy-type": "sts", "policy-domain": "orchard.test"}, "summary":'
+        ' {"total-successful-session-count": 9, "total-failure-session-count": 1}, "failure-details":'
+        ' [{"result-type": "certificate-expired", "failed-session-count": 1}]}]}'
+    )
+    assert listed("dmarc", "import", str(tmp_path))["failure"] == 1
+    (one,) = listed("dmarc", "export", "orchard.test", "--what", "failures")
+    assert (one["source"], one["fields"]["reported-domain"]) == ("192.0.2.9", "orchard.test")
+    assert one["headers"] == "Subject: one\nTo: two"
+    assert len(postier("dmarc", "export", "--what", "failures").stdout.splitlines()) == 2
+    (one,) = listed("dmarc", "export", "--what", "tls")
+    assert (one["successes"], one["failures"][0]["result"]) == (9, "certificate-expired")
+    said = postier("dmarc", "summary").stdout
+    assert "TLS: 10 sessions of 1 reporters, 1 failed" in said
+    assert "1 failure reports" in said
+
+
 def test_rows_are_exported(postier: Any, listed: Any, reported: int, tmp_path: Path) -> None:
     lines = postier("dmarc", "export", "orchard.test").stdout.splitlines()
     assert len(lines) == 41
@@ -155,6 +181,6 @@ def test_rows_are_exported(postier: Any, listed: Any, reported: int, tmp_path: P
     assert listed("dmarc", "export", "harbor.test") == []
     (tmp_path / "x.xml").write_bytes(b"<html/>")
     postier("dmarc", "import", str(tmp_path / "x.xml"))
-    (one,) = listed("dmarc", "export", "--unreadable")
+    (one,) = listed("dmarc", "export", "--what", "unreadable")
     assert one["reason"] == "the XML is no DMARC report"
     assert postier("dmarc", "export", "--content", str(one["report"])).stdout == "<html/>"

@@ -187,6 +187,15 @@ def test_what_costs_too_much_is_unreadable(name: str) -> None:
     assert time.process_time() - before < 20  # a bound of work, not a measure
 
 
+@pytest.mark.parametrize("piece", ["a<!-- -->", "&a<!-- -->"], ids=["valid", "broken"])
+def test_text_in_very_many_pieces_costs_little(piece: str) -> None:
+    before = time.process_time()
+    (report,) = read_report(XML.replace("Org", piece * 300_000).encode(), Budget())
+    assert isinstance(report, AggregateReport)
+    assert report.org.count("a") == 500 // len(piece[:-8])
+    assert time.process_time() - before < 15  # a bound of work, not a measure
+
+
 @pytest.mark.parametrize("more", [0, 1])
 def test_the_limit_of_rows(more: int) -> None:
     budget = Budget(Limits(rows=10))

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from postier.admin.diagnosis import check_reports
 from postier.admin.report_words import LANGUAGES, alert_words
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
@@ -115,6 +116,9 @@ def test_stored_reports_are_looked_at_once(tmp_path: Path) -> None:
             assert await look_at_all(store, resolver, clock) == 0
             (alert,) = await store.reader.report_alerts("a.example", 0)
             assert (alert.kind, alert.subject) == ("new source", "198.51.100.0/24")
+            (finding,) = await check_reports(store, clock.now())
+            assert "new source 198.51.100.0/24 (ours), 50 messages" in finding.detail
+            assert await check_reports(store, clock.now() + 8 * DAY) == []
         finally:
             await store.close()
 

@@ -17,6 +17,8 @@ __all__ = ["DAY", "DomainView", "Overview", "domain_view", "overview", "simulati
 
 DAY = 86400
 ALERTS_SHOWN = 10
+ENOUGH_DAYS = 14
+"""Of reports before a policy may rise: some senders write once in a fortnight."""
 
 
 class DomainView(NamedTuple):
@@ -28,6 +30,12 @@ class DomainView(NamedTuple):
     sources: Sequence[Source]
     alerts: Sequence[ReportAlert] = ()
 
+    @property
+    def days(self) -> int:
+        """From the oldest report to the newest."""
+        first = min((total.first for total in self.totals), default=0)
+        return (max((total.last for total in self.totals), default=0) - first + 1) // DAY
+
     def advice(self) -> tuple[str, dict[str, object]]:
         """What the domain itself needs next, as a key of the words and its facts."""
         to_do = sum(source.is_open for source in self.sources)
@@ -35,6 +43,8 @@ class DomainView(NamedTuple):
             return "advice.mend", {"count": to_do}
         if self.policy.p == "reject":
             return "advice.done", {}
+        if self.days < ENOUGH_DAYS:
+            return "advice.wait", {"days": self.days, "enough": ENOUGH_DAYS}
         policy = "reject" if self.policy.p == "quarantine" else "quarantine"
         return "advice.raise", {"policy": policy, "domain": self.domain}
 

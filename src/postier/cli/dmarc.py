@@ -392,15 +392,19 @@ def simulate_(
 
 @command.command("export")
 @click.argument("domain", type=DOMAIN, required=False)
-@click.option("--unreadable", is_flag=True, help="What could not be read, with the reasons.")
+@click.option(
+    "--what",
+    type=click.Choice(("rows", "failures", "tls", "unreadable")),
+    default="rows",
+    show_default=True,
+    help="Rows of aggregate reports, failure reports, TLS reports, or what could not be read.",
+)
 @click.option("--content", type=int, default=None, metavar="NUMBER", help="The octets of an unreadable one.")
 @_days_option
 @json_option
 @data_option
-def export(
-    domain: Domain | None, unreadable: bool, content: int | None, days: int, json_: bool, data: Path
-) -> None:
-    """Print the rows of stored reports, of DOMAIN or of all: tab-separated, or as JSON."""
+def export(domain: Domain | None, what: str, content: int | None, days: int, json_: bool, data: Path) -> None:
+    """Print stored reports, of DOMAIN or of all: tab-separated, or as JSON."""
 
     async def work(backend: Backend) -> list[dict[str, object]] | bytes:
         reader = backend.store.reader
@@ -409,9 +413,16 @@ def export(
             if octets is None:
                 raise Failure(f"there is no unreadable report {content}")
             return octets
-        if unreadable:
+        since, name = int(backend.clock.now()) - days * DAY, domain.ascii if domain else ""
+        if what == "unreadable":
             return [one._asdict() for one in await reader.unreadable_reports()]
-        since = int(backend.clock.now()) - days * DAY
+        if what == "failures":
+            return [
+                {**one._asdict(), "fields": dict(one.fields)}
+                for one in await reader.failure_reports(name, since)
+            ]
+        if what == "tls":
+            return [_tls_row(one) for one in await reader.tls_reported(name, since)]
         return [
             {
                 "org": head.org,
@@ -425,7 +436,7 @@ def export(
                 "auth_dkim": [one._asdict() for one in row.auth_dkim],
                 "auth_spf": [one._asdict() for one in row.auth_spf],
             }
-            for head in reversed(await reader.report_heads(domain.ascii if domain else "", since))
+            for head in reversed(await reader.report_heads(name, since))
             for row in await reader.report_rows(head.report)
         ]
 
@@ -438,6 +449,17 @@ def export(
         _print_tabs(found)
 
 
+def _tls_row(one: TlsReported) -> dict[str, object]:
+    policy = one.policy
+    return {
+        "org": one.org,
+        "begin": one.begin,
+        "end": one.end,
+        **policy._asdict(),
+        "failures": [failure._asdict() for failure in policy.failures],
+    }
+
+
 def _print_tabs(rows: Sequence[dict[str, object]]) -> None:
     for number, row in enumerate(rows):
         if not number:
@@ -446,9 +468,11 @@ def _print_tabs(rows: Sequence[dict[str, object]]) -> None:
 
 
 def _tab_cell(value: object) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {text}" for name, text in value.items())
     if isinstance(value, list):
         return "; ".join(" ".join(str(part) for part in one.values() if part) for one in value)
-    return str(value)
+    return " ".join(str(value).split())
 
 
 async def _view(backend: Backend, domain: Domain, days: int, no_dns: bool) -> DomainView:

@@ -17,6 +17,9 @@ from postier.store.reports import AggregateReport, PublishedPolicy, ReportRow
 __all__ = ["read_aggregate"]
 
 _ERRORS = 20
+_SECTION = 256 * 1024
+_TEXT = 4096
+"""Characters of a section, and of one element in it, that are looked at."""
 
 
 def read_aggregate(text: str, budget: Budget) -> AggregateReport:
@@ -72,7 +75,7 @@ class _Sections:
         if path:
             if len(path) == 1:
                 self._nodes = 0
-                self._room = 256 * 1024
+                self._room = _SECTION
             self._nodes += 1
             if self._nodes > self._limits.nodes:
                 raise Unreadable(f"a section of it has more than {self._limits.nodes} elements")
@@ -91,7 +94,9 @@ class _Sections:
     def text(self, data: str) -> None:
         if len(self._path) > 2 and self._room > 0 and not data.isspace():
             self._room -= len(data)
-            self._path[-1].pieces += data
+            node = self._path[-1]
+            if len(node.pieces) < _TEXT:
+                node.pieces += data
 
     def end(self, name: str) -> None:
         node = self._path.pop()

@@ -20,7 +20,7 @@ __all__ = ["EMPTY", "Node", "plain_rows", "row_of", "too_many_rows"]
 _AUTHENTICATIONS = 100
 """Signatures or SPF results of one row that are kept."""
 _REASONS = 20
-_LONGEST = 8192
+_LONGEST = 4096
 """Characters of a record that is read the short way."""
 _DEPTH = 10
 _GAP = re.compile(r"\s*+<record>")
@@ -139,13 +139,13 @@ def _joined(source: str, count: str, evaluated: _Evaluated, known: _Known) -> Re
     )
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=512)
 def _evaluated_in(text: str) -> _Evaluated | None:
     node = _plain_node(text)
     return None if node is None else _evaluated(node)
 
 
-@functools.lru_cache(maxsize=2048)
+@functools.lru_cache(maxsize=1024)
 def _known_in(text: str) -> _Known | None:
     node = _plain_node(text)
     return None if node is None else _known(node)

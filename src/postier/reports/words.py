@@ -11,28 +11,34 @@ __all__ = ["clean", "host", "moment", "number", "source_address", "word"]
 
 TEXT = 500
 WORD = 40
+_SHORT = 256
+"""Characters of a text that is remembered: reports repeat names, and nobody shall fill our memory."""
 _MOST = 2**53
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}")
 _NUMBER = re.compile(r"\s*+([+-]?[0-9]{1,20})(?:\.[0-9]*+)?\s*+")
 
 
-@functools.lru_cache(maxsize=4096)
 def clean(text: str, limit: int = TEXT) -> str:
     """One line that is safe to print and to store, cut at `limit` characters."""
+    return _remembered(text, limit) if len(text) <= _SHORT else _clean(text, limit)
+
+
+def _clean(text: str, limit: int) -> str:
     text = " ".join(text[: 4 * limit].split())
     if not text.isprintable():
         text = "".join(letter for letter in text if letter.isprintable())
     return text[:limit]
 
 
-@functools.lru_cache(maxsize=1024)
+_remembered = functools.lru_cache(maxsize=4096)(_clean)
+
+
 def word(text: str, default: str = "") -> str:
     """A word of a standard's list: in lower case, however it was written."""
     return clean(text, WORD).lower() or default
 
 
-@functools.lru_cache(maxsize=4096)
 def host(text: str) -> str:
     """A domain name in lower case without its final dot; what is none stays as it was written."""
     return clean(text).lower().rstrip(".")
@@ -60,7 +66,6 @@ def moment(text: object) -> int:
     return max(0, int(when.timestamp()))
 
 
-@functools.lru_cache(maxsize=4096)
 def source_address(text: str) -> str:
     """An IP address in its usual form, IPv4 where it is mapped into IPv6; what is none stays as written."""
     if _IPV4.fullmatch(text):

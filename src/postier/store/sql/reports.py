@@ -120,6 +120,8 @@ _FORGET_COUNTED = (
     "DELETE FROM report_alerts WHERE at < ?",
 )
 
+_FEW = 6
+"""Results of a row up to which its text is remembered: nearly all rows repeat those of others."""
 _encode = msgspec.json.Encoder().encode
 _policy_decoder = msgspec.json.Decoder(PublishedPolicy)
 _auth_decoder = msgspec.json.Decoder(_Auth)
@@ -127,12 +129,17 @@ _fields_decoder = msgspec.json.Decoder(tuple[tuple[str, str], ...])
 _failures_decoder = msgspec.json.Decoder(tuple[TlsFailure, ...])
 
 
-@functools.lru_cache(maxsize=4096)
 def _auth_text(auth: _Auth) -> str:
+    few = sum(map(len, auth)) <= _FEW
+    return _remembered_text(auth) if few else _encode(auth).decode()
+
+
+@functools.lru_cache(maxsize=1024)
+def _remembered_text(auth: _Auth) -> str:
     return _encode(auth).decode()
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _auth(text: str) -> _Auth:
     found: _Auth = _auth_decoder.decode(text)
     return found
