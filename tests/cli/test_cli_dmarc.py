@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -151,12 +152,19 @@ def test_failure_and_tls_reports_are_exported(postier: Any, listed: Any, tmp_pat
         "Subject: one\nTo: two\n--b--\n"
     )
     (tmp_path / "f.eml").write_text(failure)
-    (tmp_path / "t.json").write_text(
-        '{"organization-name": "Org", "report-id": "1",'
-        ' "date-range": {"end-datetime": "2099-01-01T00:00:00Z"}, "policies": [{"policy": {"policy-type": "sts", "policy-domain": "orchard.test"}, "summary":'
-        ' {"total-successful-session-count": 9, "total-failure-session-count": 1}, "failure-details":'
-        ' [{"result-type": "certificate-expired", "failed-session-count": 1}]}]}'
-    )
+    tls = {
+        "organization-name": "Org",
+        "report-id": "1",
+        "date-range": {"end-datetime": "2099-01-01T00:00:00Z"},
+        "policies": [
+            {
+                "policy": {"policy-type": "sts", "policy-domain": "orchard.test"},
+                "summary": {"total-successful-session-count": 9, "total-failure-session-count": 1},
+                "failure-details": [{"result-type": "certificate-expired", "failed-session-count": 1}],
+            }
+        ],
+    }
+    (tmp_path / "t.json").write_text(json.dumps(tls))
     assert listed("dmarc", "import", str(tmp_path))["failure"] == 1
     (one,) = listed("dmarc", "export", "orchard.test", "--what", "failures")
     assert (one["source"], one["fields"]["reported-domain"]) == ("192.0.2.9", "orchard.test")

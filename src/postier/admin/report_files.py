@@ -1,4 +1,5 @@
-"""Files that hold reports: single ones, folders of them, mailboxes in mbox form, the standard input."""
+"""Files that hold reports (single ones, folders of them, mailboxes in mbox form, the standard input), and
+taking in what they hold."""
 
 from __future__ import annotations
 
@@ -6,7 +7,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["report_files"]
+from postier.base.clock import Clock
+from postier.reports.intake import Arrival, Taken, read_arrival, take_reports
+from postier.store.api import Store
+
+__all__ = ["Intake", "report_files"]
+
+_BATCH_ROWS = 20_000
+_BATCH_FILES = 50
 
 _LONGEST = 32 * 1024 * 1024
 """Octets of one file or mail that are read; what is longer is cut, and unreadable."""
@@ -57,3 +65,32 @@ def _mails(stream: Iterator[bytes]) -> Iterator[bytes]:
         if size <= _LONGEST:
             lines.append(line[1:] if line.startswith(b">") and line.lstrip(b">").startswith(_MBOX) else line)
     yield b"".join(lines)
+
+
+class Intake:
+    """Reads reports and stores them some at a time."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._batch: list[Arrival] = []
+        self._rows = 0
+        self.taken = Taken()
+        self.unreadable: list[Arrival] = []
+
+    async def add(self, name: str, content: bytes) -> bool:
+        """True once it and all before it are stored. Raises StoreError."""
+        arrival = read_arrival(name, content)
+        self._batch.append(arrival)
+        self._rows += arrival.rows
+        if arrival.reason:
+            self.unreadable.append(arrival._replace(content=b""))
+        if self._rows < _BATCH_ROWS and len(self._batch) < _BATCH_FILES:
+            return False
+        await self.flush()
+        return True
+
+    async def flush(self) -> None:
+        if self._batch:
+            self.taken = self.taken.plus(await take_reports(self._store, self._clock, self._batch))
+            self._batch, self._rows = [], 0

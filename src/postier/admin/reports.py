@@ -11,9 +11,9 @@ from postier.mailauth.spf import Spf
 from postier.reports.owners import MOST, Owner, WithRecord, owners_of, spf_of
 from postier.reports.simulate import Scenario, Simulation, simulate
 from postier.reports.sources import Source, find_sources, passes
-from postier.store.api import PublishedPolicy, Reader, ReportAlert, ReportHead, RowTotal
+from postier.store.api import PublishedPolicy, Reader, ReportAlert, ReportHead, RowTotal, TlsReported
 
-__all__ = ["DAY", "DomainView", "Overview", "domain_view", "overview", "simulation"]
+__all__ = ["DAY", "DomainView", "Overview", "domain_view", "exported", "overview", "simulation"]
 
 DAY = 86400
 ALERTS_SHOWN = 10
@@ -123,3 +123,41 @@ async def simulation(
             except ValueError:
                 results[address] = Spf.NONE
     return simulate(Scenario(view.domain, policy, strict, results), view.totals, view.source_of())
+
+
+async def exported(reader: Reader, what: str, domain: str, since: int) -> list[dict[str, object]]:
+    """What is stored, as plain values: "rows", "failures", "tls" or "unreadable". Raises StoreError."""
+    if what == "unreadable":
+        return [one._asdict() for one in await reader.unreadable_reports()]
+    if what == "failures":
+        failures = await reader.failure_reports(domain, since)
+        return [{**one._asdict(), "fields": dict(one.fields)} for one in failures]
+    if what == "tls":
+        return [_tls_row(one) for one in await reader.tls_reported(domain, since)]
+    return [
+        {
+            "org": head.org,
+            "report_id": head.report_id,
+            "domain": head.domain,
+            "begin": head.begin,
+            "end": head.end,
+            "policy": head.policy.p,
+            **row._asdict(),
+            "overrides": [one._asdict() for one in row.overrides],
+            "auth_dkim": [one._asdict() for one in row.auth_dkim],
+            "auth_spf": [one._asdict() for one in row.auth_spf],
+        }
+        for head in reversed(await reader.report_heads(domain, since))
+        for row in await reader.report_rows(head.report)
+    ]
+
+
+def _tls_row(one: TlsReported) -> dict[str, object]:
+    policy = one.policy
+    return {
+        "org": one.org,
+        "begin": one.begin,
+        "end": one.end,
+        **policy._asdict(),
+        "failures": [failure._asdict() for failure in policy.failures],
+    }

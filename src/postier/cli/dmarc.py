@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from postier.admin.report_files import report_files
+from postier.admin.report_files import Intake, report_files
 from postier.admin.report_words import LANGUAGES, alert_words, state_words, step_words, words
-from postier.admin.reports import DAY, DomainView, domain_view, overview, simulation
+from postier.admin.reports import DAY, DomainView, domain_view, exported, overview, simulation
 from postier.backend import Backend, open_resolver
 from postier.base.domain import Domain
 from postier.cli.common import (
@@ -27,13 +27,10 @@ from postier.cli.common import (
     with_backend,
 )
 from postier.reports.fetch import FetchError, Mailbox, ReportMailbox
-from postier.reports.intake import Arrival, Taken, read_arrival, take_reports
+from postier.reports.intake import Taken
 from postier.reports.simulate import Simulation
 from postier.reports.sources import Source, SourceState, StepKind
 from postier.store.api import TlsReported
-
-_BATCH_ROWS = 20_000
-_BATCH_FILES = 50
 
 
 @click.group("dmarc")
@@ -52,8 +49,8 @@ def import_(files: tuple[str, ...], json_: bool, data: Path) -> None:
     What can't be read is kept with the reason.
     """
 
-    async def work(backend: Backend) -> _Intake:
-        intake = _Intake(backend)
+    async def work(backend: Backend) -> Intake:
+        intake = Intake(backend.store, backend.clock)
         for name, content in report_files(files):
             await intake.add(name, content)
         await intake.flush()
@@ -62,36 +59,7 @@ def import_(files: tuple[str, ...], json_: bool, data: Path) -> None:
     _tell_taken(with_backend(data, work), json_)
 
 
-class _Intake:
-    """Reads reports and stores them some at a time."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._batch: list[Arrival] = []
-        self._rows = 0
-        self.taken = Taken()
-        self.unreadable: list[Arrival] = []
-
-    async def add(self, name: str, content: bytes) -> bool:
-        """True once it and all before it are stored. Raises StoreError."""
-        arrival = read_arrival(name, content)
-        self._batch.append(arrival)
-        self._rows += arrival.rows
-        if arrival.reason:
-            self.unreadable.append(arrival._replace(content=b""))
-        if self._rows < _BATCH_ROWS and len(self._batch) < _BATCH_FILES:
-            return False
-        await self.flush()
-        return True
-
-    async def flush(self) -> None:
-        if self._batch:
-            store, clock = self._backend.store, self._backend.clock
-            self.taken = self.taken.plus(await take_reports(store, clock, self._batch))
-            self._batch, self._rows = [], 0
-
-
-def _tell_taken(intake: _Intake, json_: bool) -> None:
+def _tell_taken(intake: Intake, json_: bool) -> None:
     if json_:
         refused = [{"file": one.origin, "reason": one.reason} for one in intake.unreadable]
         print_json({**intake.taken._asdict(), "unreadable_files": refused})
@@ -144,8 +112,8 @@ def fetch(
     number = port or (993 if tls == "tls" else 143)
     mailbox = Mailbox(host, number, login, password, folder, tls, everything, str(ca or ""))
 
-    async def work(backend: Backend) -> _Intake:
-        intake = _Intake(backend)
+    async def work(backend: Backend) -> Intake:
+        intake = Intake(backend.store, backend.clock)
         session = ReportMailbox(mailbox)
         await asyncio.to_thread(session.__enter__)
         try:
@@ -413,32 +381,9 @@ def export(domain: Domain | None, what: str, content: int | None, days: int, jso
             if octets is None:
                 raise Failure(f"there is no unreadable report {content}")
             return octets
-        since, name = int(backend.clock.now()) - days * DAY, domain.ascii if domain else ""
-        if what == "unreadable":
-            return [one._asdict() for one in await reader.unreadable_reports()]
-        if what == "failures":
-            return [
-                {**one._asdict(), "fields": dict(one.fields)}
-                for one in await reader.failure_reports(name, since)
-            ]
-        if what == "tls":
-            return [_tls_row(one) for one in await reader.tls_reported(name, since)]
-        return [
-            {
-                "org": head.org,
-                "report_id": head.report_id,
-                "domain": head.domain,
-                "begin": head.begin,
-                "end": head.end,
-                "policy": head.policy.p,
-                **row._asdict(),
-                "overrides": [one._asdict() for one in row.overrides],
-                "auth_dkim": [one._asdict() for one in row.auth_dkim],
-                "auth_spf": [one._asdict() for one in row.auth_spf],
-            }
-            for head in reversed(await reader.report_heads(name, since))
-            for row in await reader.report_rows(head.report)
-        ]
+        return await exported(
+            reader, what, domain.ascii if domain else "", int(backend.clock.now()) - days * DAY
+        )
 
     found = with_backend(data, work)
     if isinstance(found, bytes):
@@ -447,17 +392,6 @@ def export(domain: Domain | None, what: str, content: int | None, days: int, jso
         print_json(found)
     else:
         _print_tabs(found)
-
-
-def _tls_row(one: TlsReported) -> dict[str, object]:
-    policy = one.policy
-    return {
-        "org": one.org,
-        "begin": one.begin,
-        "end": one.end,
-        **policy._asdict(),
-        "failures": [failure._asdict() for failure in policy.failures],
-    }
 
 
 def _print_tabs(rows: Sequence[dict[str, object]]) -> None:
