@@ -29,7 +29,10 @@ class Reads:
         self._time = now
 
     async def _settle(self) -> None:
-        """A transaction writes its counters here, before a query that would see them."""
+        """A transaction writes what its ledger holds here, before a query that would see it."""
+
+    async def _settle_counters(self) -> None:
+        """The like, before a query that sees accounts and mailboxes alone."""
 
 
 class Writes(Reads):
@@ -46,6 +49,9 @@ class Writes(Reads):
 
     async def _settle(self) -> None:
         await self._ledger.settle()
+
+    async def _settle_counters(self) -> None:
+        await self._ledger.settle_counters()
 
     async def settle(self) -> None:
         """Write what the ledger still holds. Whoever runs the work calls this at its end."""

@@ -93,19 +93,19 @@ def _addresses(rows: list[Row]) -> list[DirectoryAddress]:
 
 class DirectoryReader(Reads):
     async def account(self, account_id: AccountId) -> Account:
-        await self._settle()
+        await self._settle_counters()
         row = await self._connection.row(_ACCOUNT + " WHERE account_id = ?", (account_id,))
         if row is None:
             raise NoSuchAccount(str(account_id))
         return as_account(row)
 
     async def account_named(self, name: str) -> Account | None:
-        await self._settle()
+        await self._settle_counters()
         row = await self._connection.row(_ACCOUNT + " WHERE name = ?", (name,))
         return None if row is None else as_account(row)
 
     async def accounts(self) -> list[Account]:
-        await self._settle()
+        await self._settle_counters()
         return sorted(map(as_account, await self._connection.rows(_ACCOUNT)), key=lambda found: found.name)
 
     async def domain(self, name: str) -> Domain | None:

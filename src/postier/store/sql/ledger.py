@@ -175,6 +175,13 @@ class Ledger:
             del self.mailboxes[key]
 
     async def settle(self) -> None:
+        """Write the lines that changed, and the blobs. A new blob that waits for the end of its transaction
+        is written with those who need it, and once."""
+        await self.settle_counters()
+        if self.new_blobs or self.refs:
+            await self._save_blobs()
+
+    async def settle_counters(self) -> None:
         """Write the lines that changed."""
         for account in self.accounts.values():
             if account.dirty:
@@ -182,8 +189,6 @@ class Ledger:
         for mailbox in self.mailboxes.values():
             if mailbox.dirty:
                 await self._save_mailbox(mailbox)
-        if self.new_blobs or self.refs:
-            await self._save_blobs()
 
     async def _save_account(self, line: AccountLine) -> None:
         await self.connection.execute(
@@ -223,7 +228,8 @@ class Ledger:
         for blob_id, ref in self.new_blobs.items():
             await self.connection.execute(_SAVE_BLOB, (blob_id, *ref, self.refs.pop(blob_id, 0)))
         self.new_blobs.clear()
-        await self.settle_refs()
+        if self.refs:
+            await self.settle_refs()
 
     async def settle_refs(self) -> None:
         """Write how many need the blobs that are stored already."""

@@ -65,7 +65,7 @@ def _inside(name: str) -> tuple[str, str]:
 
 class MailboxReader(Reads):
     async def mailboxes(self, account_id: AccountId, prefix: str = "") -> list[Mailbox]:
-        await self._settle()
+        await self._settle_counters()
         if prefix:
             rows = await self._connection.rows(_BEGINNING, (account_id, prefix, prefix + _LAST))
         else:
@@ -74,19 +74,19 @@ class MailboxReader(Reads):
         return sorted(found, key=lambda mailbox: mailbox.name)
 
     async def mailbox(self, account_id: AccountId, mailbox_id: MailboxId) -> Mailbox:
-        await self._settle()
+        await self._settle_counters()
         row = await self._connection.row(_MAILBOX + " AND m.mailbox_id = ?", (account_id, mailbox_id))
         if row is None:
             raise NoSuchMailbox(f"{account_id}/{mailbox_id}")
         return as_mailbox(row)
 
     async def mailbox_named(self, account_id: AccountId, name: str) -> Mailbox | None:
-        await self._settle()
+        await self._settle_counters()
         row = await self._connection.row(_MAILBOX + " AND m.name = ?", (account_id, name))
         return None if row is None else as_mailbox(row)
 
     async def special_mailboxes(self, account_id: AccountId) -> list[Mailbox]:
-        await self._settle()
+        await self._settle_counters()
         rows = await self._connection.rows(_MAILBOX + " AND m.special_use <> ''", (account_id,))
         return sorted(map(as_mailbox, rows), key=lambda mailbox: mailbox.name)
 
@@ -97,7 +97,7 @@ class MailboxReader(Reads):
         return None
 
     async def mailboxes_inside(self, account_id: AccountId, name: str) -> list[Mailbox]:
-        await self._settle()
+        await self._settle_counters()
         rows = await self._connection.rows(
             _MAILBOX + " AND m.name > ? AND m.name < ?", (account_id, *_inside(name))
         )
@@ -172,7 +172,7 @@ class MailboxTx(MailboxReader, Writes):
         selectable: bool | None = None,
         special_use: str | None = None,
     ) -> None:
-        await self._settle()
+        await self._settle_counters()
         await self._ledger.mailbox(account_id, mailbox_id)
         await self._connection.execute(
             "UPDATE mailboxes SET selectable = COALESCE(?, selectable),"
