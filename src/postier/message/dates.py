@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import functools
 import re
 from datetime import date, datetime, timedelta, timezone
 from typing import NamedTuple
@@ -127,6 +128,12 @@ def _local(epoch: float, offset: int) -> tuple[datetime, str]:
 
 def format_date_time(epoch: float, offset: int = 0) -> str:
     """`Fri, 21 Nov 1997 09:55:06 -0600` (RFC 5322 3.3), for a Date field."""
+    return _date_time(int(epoch), offset)
+
+
+@functools.lru_cache(maxsize=4)
+def _date_time(epoch: int, offset: int) -> str:
+    """Kept, since all that comes within a second bears the same."""
     at, zone = _local(epoch, offset)
     day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
     return f"{day}, {at.day} {month} {at.year:04} {at.hour:02}:{at.minute:02}:{at.second:02} {zone}"
