@@ -166,11 +166,11 @@ class Transaction:
     evaluation: Evaluation | None = None
     release_at: int = 0
     left_out: dict[int, Reply] = field(default_factory=dict)
+    reverse_path: str = field(init=False)
+    """As on the wire without <>; "" is the null path."""
 
-    @property
-    def reverse_path(self) -> str:
-        """As on the wire without <>; "" is the null path."""
-        return "" if self.mail.reverse_path is None else str(self.mail.reverse_path)
+    def __post_init__(self) -> None:
+        self.reverse_path = "" if self.mail.reverse_path is None else str(self.mail.reverse_path)
 
 
 @dataclass(slots=True)
