@@ -12,6 +12,7 @@ The fields of OVERSIGNED are named once more than they occur, so that none can b
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,13 @@ SIGNED_IF_PRESENT = (
 )  # fmt: skip
 
 _LINE = 76
+_FOLD = "\r\n\t"
+_CHOSEN = tuple(
+    (name, name.lower().encode(), extra)
+    for chosen, extra in ((OVERSIGNED, 1), (SIGNED_IF_PRESENT, 0))
+    for name in chosen
+)
+"""In which order fields are signed, and how many times more than they occur they are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +94,31 @@ def _choose(fields: Sequence[Field]) -> tuple[tuple[str, ...], bytes]:
         by_name.setdefault(field.name, []).append(field.raw)
     names: list[str] = []
     lines: list[bytes] = []
-    for chosen, extra in ((OVERSIGNED, 1), (SIGNED_IF_PRESENT, 0)):
-        for name in chosen:
-            instances = by_name.get(name.lower().encode(), ())
-            names.extend([name] * (len(instances) + extra))
-            lines.extend(relaxed_field(raw) for raw in reversed(instances))
+    for name, lower, extra in _CHOSEN:
+        instances = by_name.get(lower, ())
+        names += [name] * (len(instances) + extra)
+        for raw in reversed(instances):
+            lines.append(relaxed_field(raw))
     lines.append(b"")
     return tuple(names), b"\r\n".join(lines)
 
 
-def _field(signer: Signer, names: Sequence[str], bh: str, timestamp: int) -> bytes:
+def _field(signer: Signer, names: tuple[str, ...], bh: str, timestamp: int) -> bytes:
     """The field with an empty b= at its end, folded, without the final CRLF."""
-    lines = [
+    lines = (
         f"DKIM-Signature: v=1; a={signer.algorithm}; c=relaxed/relaxed;",
         f"d={signer.domain}; s={signer.selector}; t={timestamp};",
-    ]
+        _named(names),
+        f"bh={bh};",
+        "b=",
+    )
+    return _FOLD.join(lines).encode("ascii")
+
+
+@functools.lru_cache(maxsize=100)
+def _named(names: tuple[str, ...]) -> str:
+    """The tag h=, folded. Most messages that a program writes have the same fields."""
+    lines = []
     line = "h="
     for index, name in enumerate(names):
         piece = name + (":" if index < len(names) - 1 else ";")
@@ -108,9 +126,9 @@ def _field(signer: Signer, names: Sequence[str], bh: str, timestamp: int) -> byt
             lines.append(line)
             line = ""
         line += piece
-    return "\r\n\t".join([*lines, line, f"bh={bh};", "b="]).encode("ascii")
+    return _FOLD.join([*lines, line])
 
 
 def _fold_data(data: str) -> str:
     first, rest = data[: _LINE - 3], data[_LINE - 3 :]
-    return "\r\n\t".join([first, *(rest[i : i + _LINE] for i in range(0, len(rest), _LINE))])
+    return _FOLD.join([first, *(rest[i : i + _LINE] for i in range(0, len(rest), _LINE))])
