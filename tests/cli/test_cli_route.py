@@ -16,6 +16,7 @@ SECRET = "cli-password"  # what the fixture types
 WRONG = [
     (["example.org"], "say where the mail goes: HOST:PORT"),
     (["*", "--lmtp"], "LMTP needs a host"),
+    (["*", "h.test:24", "h.test:25", "--lmtp"], "port 25 is SMTP's, LMTP needs another (RFC 2033 5)"),
     (["*", "h.test:24", "--lmtp", "--discard"], "only one of --lmtp, --discard and --error"),
     (["*", "h.test:25", "--discard"], "what is discarded or returned goes nowhere"),
     (["*", "--discard", "--pool", "p"], "what is discarded or returned goes nowhere"),

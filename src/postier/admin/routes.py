@@ -101,6 +101,8 @@ def check_route(route: MailRoute) -> None:
     rules = (
         (hands_on or not (route.hosts or changes), "what is discarded or returned goes nowhere"),
         (route.transport is not RouteTransport.LMTP or bool(route.hosts), "LMTP needs a host"),
+        (route.transport is not RouteTransport.LMTP or all(host.port != 25 for host in route.hosts),
+         "port 25 is SMTP's, LMTP needs another (RFC 2033 5)"),
         (not hands_on or bool(route.hosts or changes), "say where the mail goes: HOST:PORT"),
         (route.transport is not RouteTransport.ERROR or _REPLY.fullmatch(route.reply) is not None,
          "expected a status and a text, such as '5.7.1 We do not write to them'"),
