@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from postier.net.api import ConnectionLost, IdleTimeout, Wake
+from postier.net.api import Connection, ConnectionLost, IdleTimeout, Wake
 from postier.net.connection import FEED_LIMIT, READ_LIMIT, StreamConnection, plain_address
 from postier.net.server import Endpoint, Listener, Server
+from postier.testing.connection import MemoryConnection
 
 Runner = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -405,3 +406,26 @@ def test_what_the_core_has_to_say_is_sent_between_the_pieces_of_a_flood(run: Run
 
     run(with_server(session, client))
     assert max(waiting) == 0  # nothing was left unsent when the next piece came
+
+
+@pytest.mark.parametrize(("octets", "seconds"), [(1, 150), (40_000, 1500)])
+def test_who_takes_the_last_words_octet_by_octet_is_left(octets: int, seconds: int) -> None:
+    """Closed connections count for no limit, so they must not be held open for days by slow reading."""
+
+    async def session(connection: Connection) -> None:
+        connection.write(b"x" * 60_000)
+
+    async def main() -> None:
+        connection = MemoryConnection()
+        connection.stall()
+        connection.start(session)
+        await connection.quiet()
+        waited = 0
+        while not connection.wire.aborted and connection.wire.backlog:
+            del connection.wire.backlog[:octets]
+            connection.loop.advance(50)
+            waited += 50
+            assert waited <= seconds
+        assert connection.wire.aborted == (octets == 1)
+
+    asyncio.run(main())

@@ -16,6 +16,7 @@ shutting down) are given by the listener.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -54,6 +55,10 @@ LINGER_TIMEOUT = 2.0
 RETIRE_AFTER = 1.0
 """Seconds of silence after which a peer is told goodbye when the server stops."""
 
+SLOWEST_END = 1024
+"""Octets a second that a peer must take of what is left when we close, beside the write time-out: by then it
+counts for no limit any more."""
+
 TLS_SHUTDOWN_TIMEOUT = 10.0
 TLS_TAIL = 64 * 1024
 """With more than this unsent, `close` waits for the peer before TLS's own shutdown (and its clock) begins."""
@@ -81,6 +86,7 @@ class StreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "__weakref__",
+        "_close_by",
         "_closing",
         "_deadline",
         "_drained",
@@ -157,6 +163,7 @@ class StreamConnection(asyncio.Protocol):
         self._eof = False
         self._eof_told = False
         self._closing = False
+        self._close_by = math.inf
         self._retiring = False
         self._woken = False
         self.proxied: Proxied | None = None
@@ -274,10 +281,11 @@ class StreamConnection(asyncio.Protocol):
         if already or self._lost is not None or transport is None:
             return
         self._stop_waiting()
+        unsent = transport.get_write_buffer_size()
+        self._close_by = self._loop.time() + self._write_timeout + unsent / SLOWEST_END
         if (self._inbox or self._ready or self._read_paused) and self._secured is None:
             self._linger(transport)
             return
-        unsent = transport.get_write_buffer_size()
         if self._secured is not None and unsent > TLS_TAIL:
             transport.set_write_buffer_limits(high=TLS_TAIL)  # resume_writing closes
         else:
@@ -528,9 +536,12 @@ class StreamConnection(asyncio.Protocol):
 
     def _check_progress(self, now: float) -> None:
         sent = self._sent()
+        if now >= self._close_by:
+            self._break("the peer takes the rest too slowly")
+            return
         if sent > self._sent_mark:
             self._sent_mark = sent
-            self._write_deadline = now + self._write_timeout
+            self._write_deadline = min(now + self._write_timeout, self._close_by)
         elif now >= self._write_deadline:
             self._break(f"the peer took nothing for {self._write_timeout:g} s")
             return
