@@ -13,7 +13,7 @@ from postier.reports.simulate import Scenario, Simulation, simulate
 from postier.reports.sources import Source, find_sources, passes
 from postier.store.api import PublishedPolicy, Reader, ReportAlert, ReportHead, RowTotal, TlsReported
 
-__all__ = ["DAY", "DomainView", "Overview", "domain_view", "exported", "overview", "simulation"]
+__all__ = ["DAY", "DomainView", "Overview", "domain_view", "exported", "overview", "simulation", "window"]
 
 DAY = 86400
 ALERTS_SHOWN = 10
@@ -22,7 +22,7 @@ ENOUGH_DAYS = 14
 
 
 class DomainView(NamedTuple):
-    """The last days of a domain. `policy`: as the newest report found it."""
+    """The last days of a domain, up to its newest report. `policy`: as the newest report found it."""
 
     domain: str
     policy: PublishedPolicy
@@ -66,13 +66,18 @@ class Overview(NamedTuple):
     to_do: int
 
 
+def window(newest: int, clock: Clock, days: int) -> int:
+    """When the last days began: those before the newest report, so that an archive tells its story, too."""
+    return min(newest, int(clock.now())) - days * DAY
+
+
 async def domain_view(
     reader: Reader, resolver: Resolver | None, clock: Clock, domain: str, days: int
 ) -> DomainView:
     """Without a resolver sources are told apart by what the reports say alone. Raises StoreError."""
-    since = int(clock.now()) - days * DAY
+    heads = await reader.report_heads(domain, 0, 1)
+    since = window(heads[0].end if heads else 0, clock, days)
     totals = await reader.row_totals(domain, since)
-    heads = await reader.report_heads(domain, since, 1)
     policy = heads[0].policy if heads else PublishedPolicy(domain)
     owners: Mapping[str, Owner] = {}
     if resolver is not None:
@@ -85,12 +90,15 @@ async def domain_view(
 
 async def overview(reader: Reader, clock: Clock, days: int) -> list[Overview]:
     """By domain; the DNS is not asked. Raises StoreError."""
-    heads = await reader.report_heads("", int(clock.now()) - days * DAY)
+    heads = await reader.report_heads("", 0)
     by_domain: dict[str, list[ReportHead]] = {}
     for head in heads:
         by_domain.setdefault(head.domain, []).append(head)
     return [
-        _line(await domain_view(reader, None, clock, domain, days), found)
+        _line(
+            await domain_view(reader, None, clock, domain, days),
+            [head for head in found if head.end >= window(found[0].end, clock, days)],
+        )
         for domain, found in sorted(by_domain.items())
     ]
 

@@ -12,7 +12,7 @@ import click
 
 from postier.admin.report_files import Intake, report_files
 from postier.admin.report_words import LANGUAGES, alert_words, state_words, step_words, words
-from postier.admin.reports import DAY, DomainView, domain_view, exported, overview, simulation
+from postier.admin.reports import DAY, DomainView, domain_view, exported, overview, simulation, window
 from postier.backend import Backend, open_resolver
 from postier.base.domain import Domain
 from postier.cli.common import (
@@ -145,7 +145,11 @@ def _taken_words(taken: Taken) -> str:
 
 
 _days_option = click.option(
-    "--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="How far back."
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=30,
+    show_default=True,
+    help="How far back from the newest.",
 )
 _dns_option = click.option("--no-dns", is_flag=True, help="Ask the DNS nothing: sources get coarser.")
 
@@ -160,7 +164,8 @@ def summary(days: int, lang: str, json_: bool, data: Path) -> None:
 
     async def work(backend: Backend) -> dict[str, object]:
         reader, since = backend.store.reader, int(backend.clock.now()) - days * DAY
-        tls = await reader.tls_reported("", since)
+        newest = await reader.tls_reported("", 0, 1)
+        tls = await reader.tls_reported("", window(newest[0].end if newest else 0, backend.clock, days))
         return {
             "domains": await overview(reader, backend.clock, days),
             "failure_reports": len(await reader.failure_reports("", since)),
@@ -368,10 +373,12 @@ def simulate_(
     help="Rows of aggregate reports, failure reports, TLS reports, or what could not be read.",
 )
 @click.option("--content", type=int, default=None, metavar="NUMBER", help="The octets of an unreadable one.")
-@_days_option
+@click.option("--days", type=click.IntRange(1, 3650), default=None, help="How far back; if not given, all.")
 @json_option
 @data_option
-def export(domain: Domain | None, what: str, content: int | None, days: int, json_: bool, data: Path) -> None:
+def export(
+    domain: Domain | None, what: str, content: int | None, days: int | None, json_: bool, data: Path
+) -> None:
     """Print stored reports, of DOMAIN or of all: tab-separated, or as JSON."""
 
     async def work(backend: Backend) -> list[dict[str, object]] | bytes:
@@ -381,9 +388,8 @@ def export(domain: Domain | None, what: str, content: int | None, days: int, jso
             if octets is None:
                 raise Failure(f"there is no unreadable report {content}")
             return octets
-        return await exported(
-            reader, what, domain.ascii if domain else "", int(backend.clock.now()) - days * DAY
-        )
+        since = int(backend.clock.now()) - days * DAY if days else 0
+        return await exported(reader, what, domain.ascii if domain else "", since)
 
     found = with_backend(data, work)
     if isinstance(found, bytes):

@@ -302,5 +302,6 @@ class ReportTx(ReportReader, Protocol):
         ...
 
     async def forget_reports(self, before: int) -> int:
-        """Remove all that ended, or was received, earlier. Returns how many."""
+        """Remove what ended earlier and was received earlier, so that an archive that is taken in stays.
+        Returns how many reports, unreadable ones and alerts these were."""
         ...

@@ -186,7 +186,9 @@ class ReportsContract:
             await store.transact(adding(report))
         await store.transact(lambda tx: tx.add_unreadable_report("a", "b", b"c", 200))
         assert await store.transact(lambda tx: tx.forget_reports(201)) == 2
-        (head,) = await store.reader.report_heads("", 0)
-        assert head.report_id == "2"
+        await store.transact(lambda tx: tx.add_aggregate_report(REPORT._replace(report_id="3"), 201))
+        assert await store.transact(lambda tx: tx.forget_reports(201)) == 0
+        head, archived = await store.reader.report_heads("", 0)
+        assert (head.report_id, archived.report_id) == ("2", "3")
         assert len(await store.reader.report_rows(head.report)) == 2
         assert await store.reader.unreadable_reports() == []

@@ -109,13 +109,17 @@ _LIMIT_UNREADABLE = (
     " ORDER BY report DESC LIMIT 1 OFFSET ?)"
 )
 _FORGET = (
-    "DELETE FROM dmarc_rows WHERE report IN (SELECT report FROM dmarc_reports WHERE ended < ?)",
-    "DELETE FROM tls_report_policies WHERE report IN (SELECT report FROM tls_reports WHERE ended < ?)",
+    "DELETE FROM dmarc_rows WHERE report IN"
+    " (SELECT report FROM dmarc_reports WHERE ended < ? AND received < ?)",
+    "DELETE FROM tls_report_policies WHERE report IN"
+    " (SELECT report FROM tls_reports WHERE ended < ? AND received < ?)",
+    "DELETE FROM failure_reports WHERE arrived < ? AND received < ?",
 )
 _FORGET_COUNTED = (
-    "DELETE FROM dmarc_reports WHERE ended < ?",
-    "DELETE FROM tls_reports WHERE ended < ?",
-    "DELETE FROM failure_reports WHERE received < ?",
+    "DELETE FROM dmarc_reports WHERE ended < ? AND received < ?",
+    "DELETE FROM tls_reports WHERE ended < ? AND received < ?",
+)
+_FORGET_OTHERS = (
     "DELETE FROM unreadable_reports WHERE received < ?",
     "DELETE FROM report_alerts WHERE at < ?",
 )
@@ -286,8 +290,13 @@ class ReportTx(ReportReader, Writes):
 
     async def forget_reports(self, before: int) -> int:
         for statement in _FORGET:
-            await self._connection.execute(statement, (before,))
-        return sum([await self._connection.execute(statement, (before,)) for statement in _FORGET_COUNTED])
+            await self._connection.execute(statement, (before, before))
+        removed = 0
+        for statement in _FORGET_COUNTED:
+            removed += await self._connection.execute(statement, (before, before))
+        for statement in _FORGET_OTHERS:
+            removed += await self._connection.execute(statement, (before,))
+        return removed
 
 
 def _head(
