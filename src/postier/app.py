@@ -56,9 +56,8 @@ from postier.queue.attempt import QueueServices
 from postier.queue.schedule import Schedule
 from postier.queue.suppress import SuppressionRules
 from postier.queue.worker import QueueWorker, WorkerSettings
-from postier.reporting import open_reporting
+from postier.reporting import Told, open_told, report_tasks
 from postier.reports.inbox import keep_reading
-from postier.reports.out.counter import DmarcCounter
 from postier.reports.out.daily import OPEN_DAYS
 from postier.search.sqlite import SqliteTextIndex
 from postier.sending import Outbound, daily_limits, open_outbound
@@ -254,9 +253,9 @@ class _Worker:
         limits = self._settings.connections
         trusted = self._settings.server.trust_loopback
         recorder = StepRecorder(backend.store)
-        dmarc = DmarcCounter(backend.store, backend.clock) if self._settings.reports.dmarc else None
+        told = open_told(backend)
         server = Server(
-            self._listeners(backend, verifier, recorder.note, dmarc),
+            self._listeners(backend, verifier, recorder.note, told),
             Limits(0, 0)
             if trusted
             else Limits(limits.per_worker, limits.per_address, limits.per_network, limits.per_minute),
@@ -277,7 +276,6 @@ class _Worker:
         name = f"worker-{self._channel.number}"
         recording = asyncio.create_task(recorder.run(), name="stories")
         counting = asyncio.create_task(outbound.results.run(), name="TLS results")
-        refusals = asyncio.create_task(dmarc.run(), name="DMARC results") if dmarc is not None else None
         chores = (
             asyncio.create_task(_sweep(backend, name), name="sweep"),
             asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
@@ -288,7 +286,7 @@ class _Worker:
                 name="reports of others",
             ),
             asyncio.create_task(_turn_keys(backend, name), name="signing keys"),
-            *_reporting(backend, name),
+            *report_tasks(backend, told, name),
         )
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -309,9 +307,7 @@ class _Worker:
         await recording
         outbound.results.stop()
         await counting
-        if dmarc is not None and refusals is not None:
-            dmarc.stop()
-            await refusals
+        await told.stop()
         outbound.transport.close()
 
     def _listeners(
@@ -319,9 +315,9 @@ class _Worker:
         backend: Backend,
         verifier: PasswordVerifier,
         note_step: NoteStep,
-        dmarc: DmarcCounter | None,
+        told: Told,
     ) -> list[Listener]:
-        sessions = _sessions(backend, verifier, note_step, self._shared.senders, dmarc)
+        sessions = _sessions(backend, verifier, note_step, self._shared.senders, told)
         return [
             Listener(
                 endpoint,
@@ -350,7 +346,7 @@ def _sessions(
     verifier: PasswordVerifier,
     note_step: NoteStep,
     counts: SharedCounts,
-    dmarc: DmarcCounter | None,
+    told: Told,
 ) -> dict[str, Session]:
     """What each service runs for a connection."""
     settings = backend.settings
@@ -382,7 +378,8 @@ def _sessions(
         signers_for=lambda domain: signers_for(backend.store.reader, domain),
         note_step=note_step,
         counts=counts,
-        dmarc_counter=dmarc,
+        dmarc_counter=told.dmarc,
+        failure_reports=told.failures,
     )
     smtp = inbound_session(inbound_settings, inbound, Role.MX)
     submission = inbound_session(inbound_settings, inbound, Role.SUBMISSION)
@@ -416,13 +413,6 @@ def _sessions(
         "pop3": pop3,
         "pop3s": pop3,
     }
-
-
-def _reporting(backend: Backend, name: str) -> list[asyncio.Task[None]]:
-    """Reports to other domains, where they are switched on."""
-    if not (backend.settings.reports.tls or backend.settings.reports.dmarc):
-        return []
-    return [asyncio.create_task(open_reporting(backend).run(name), name="reports")]
 
 
 def _text_index(settings: Settings) -> SqliteTextIndex | None:

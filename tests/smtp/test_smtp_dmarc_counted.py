@@ -110,3 +110,29 @@ def test_who_does_not_ask_and_what_is_a_report_is_not_counted(
 
 def test_nothing_is_counted_while_reports_are_off(world: Any) -> None:
     assert counted(world, HONEST, on=False)[1] == []
+
+
+def test_what_fails_is_handed_to_who_tells_of_failures(world: Any) -> None:
+    noted: list[tuple[str, str, bytes]] = []
+
+    class Failures:
+        def note(self, evaluation: Any, reverse_path: str, header: bytes) -> None:
+            noted.append((evaluation.result, reverse_path, header))
+
+    async def go() -> None:
+        world.zone = HONEST | {"a.example": [("TXT", "v=spf1 -all")]}
+        async with world.opened(policy=replace(USUAL_POLICY, greylist=False)) as (settings, services):
+            services = replace(services, failure_reports=Failures())
+            connection = MemoryConnection(tls=True)
+            connection.start(inbound_session(settings, services, Role.MX))
+            envelope = b"MAIL FROM:<ann@a.example>\r\nRCPT TO:<bob@b.example>\r\nDATA\r\n"
+            for packet in (b"EHLO mx.a.example\r\n", envelope, LETTER + b"\r\nHello\r\n.\r\n"):
+                await connection.quiet()
+                connection.feed(packet)
+            await connection.quiet()
+            await connection.finish()
+
+    asyncio.run(go())
+    ((result, reverse_path, header),) = noted
+    assert (result, reverse_path) == ("fail", "ann@a.example")
+    assert b"From: Ann <ann@a.example>" in header

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postier.config.kinds import BOOLEAN, COUNT, DURATION, SIZE, TEXT, Setting
+from postier.config.kinds import BOOLEAN, COUNT, DOMAINS, DURATION, SIZE, TEXT, Setting
 
 __all__ = ["REPORT_LEAST", "REPORT_ROWS", "ReportsSettings"]
 
@@ -22,6 +22,12 @@ REPORT_ROWS = (
         BOOLEAN,
         False,
         "Tell domains that ask for it what mail came in their name (RFC 9990), once a day.",
+    ),
+    Setting(
+        "reports.failures",
+        DOMAINS,
+        [],
+        "Domains that are told, if they ask, of single messages that failed DMARC in their name (RFC 9991).",
     ),
     Setting(
         "reports.contact",
@@ -48,6 +54,7 @@ class ReportsSettings:
     keep: int
     tls: bool
     dmarc: bool
+    failures: tuple[str, ...]
     contact: str
     max_size: int
     destinations: int

@@ -16,9 +16,11 @@ __all__ = ["with_consent"]
 
 
 async def with_consent(
-    resolver: Resolver, policy_domain: str, destinations: Sequence[Destination]
+    resolver: Resolver, policy_domain: str, destinations: Sequence[Destination], *, failures: bool = False
 ) -> tuple[list[Destination], list[str]]:
     """Those that may get reports about `policy_domain`, and the names of those that did not agree.
+
+    `failures`: failure reports are meant.
 
     Raises TemporaryFailure where one of them can't be asked: then later.
     """
@@ -33,8 +35,8 @@ async def with_consent(
         answer = answers[one.domain]
         if answer is False:
             refused.append(one.name)
-        elif answer is not True and answer.rua:
-            instead = destinations_of(answer.rua, ("mailto",))
+        elif answer is not True and (uris := answer.ruf if failures else answer.rua):
+            instead = destinations_of(uris, ("mailto",))
             agreed |= {each.name: each for each in instead if each.domain == one.domain}
         else:
             agreed[one.name] = one
@@ -42,8 +44,8 @@ async def with_consent(
 
 
 async def _consent(resolver: Resolver, policy_domain: str, other: str) -> DmarcRecord | None:
-    """The one DMARC record at POLICY-DOMAIN._report._dmarc.OTHER; its rua, if any, goes before ours, as long
-    as it leads to the same domain."""
+    """The one DMARC record at POLICY-DOMAIN._report._dmarc.OTHER; its rua (or ruf), if any, goes before
+    ours, as long as it leads to the same domain."""
     try:
         texts = (await resolver.txt(f"{policy_domain}._report._dmarc.{other}")).records
     except NotFound:

@@ -35,7 +35,7 @@ from postier.store.api import (
     Tx,
 )
 
-__all__ = ["Plan", "ReportDesk", "ReportLimits", "report_id"]
+__all__ = ["Mail", "Plan", "ReportDesk", "ReportLimits", "report_id"]
 
 log = Log("reports")
 
@@ -69,7 +69,9 @@ class _Posted:
     faults: list[tuple[Destination, PostError]] = field(default_factory=list)
 
 
-class _Mail(NamedTuple):
+class Mail(NamedTuple):
+    """One message for one place, signed."""
+
     to: Destination
     trace_id: str
     data: bytes
@@ -77,14 +79,14 @@ class _Mail(NamedTuple):
 
 def _mails(
     identity: Identity, reports: Sequence[Report], by_mail: Sequence[Destination], now: float
-) -> list[_Mail]:
+) -> list[Mail]:
     """Each report for each place; signing long ones takes a while."""
     found = []
     for one in by_mail:
         for report in reports:
             trace_id = new_id()
             assert one.address is not None
-            found.append(_Mail(one, trace_id, report_mail(report, identity, one.address, now, trace_id)))
+            found.append(Mail(one, trace_id, report_mail(report, identity, one.address, now, trace_id)))
     return found
 
 
@@ -140,13 +142,17 @@ class ReportDesk:
         records = [record for record in map(parse_dmarc_record, texts) if record is not None]
         if len(records) != 1:
             return [], []
-        limits = size_limits(records[0])
+        record = records[0]
+        if kind == "failure" and record.psd == "y":  # it would hear of everybody's mail (RFC 9991 5)
+            return [], []
+        limits = size_limits(record)
         asked = [
             one._replace(limit=limits.get(uri, 0))
-            for uri in records[0].rua
+            for uri in (record.ruf if kind == "failure" else record.rua)
             for one in destinations_of([uri], ("mailto",))
         ]
-        return await with_consent(self._resolver, domain, list({one.name: one for one in asked}.values()))
+        places = list({one.name: one for one in asked}.values())
+        return await with_consent(self._resolver, domain, places, failures=kind == "failure")
 
     async def _objection(self, one: Destination) -> str:
         """Why nothing goes there, "" for nothing."""
@@ -201,21 +207,19 @@ class ReportDesk:
         plan: Plan,
     ) -> ReportOutcome:
         now = self._clock.now()
-        targets = {one.name: await self._target(one.name) for one in (*by_mail, *posted.taken)}
+        names = [one.name for one in (*by_mail, *posted.taken)]
         mails = await asyncio.to_thread(_mails, identity, reports, by_mail, now)
         faults = [f"{one.name}: {fault}" for one, fault in posted.faults]
         detail = "; ".join([*faults, plan.reasons] if plan.reasons else faults)
-        outcome = _outcome(reports[0], "sent" if targets else "failed", len(targets), detail, now)
+        outcome = _outcome(reports[0], "sent" if names else "failed", len(names), detail, now)
 
         async def work(tx: Tx) -> ReportOutcome:
             ended = await tx.report_outcome(outcome.kind, outcome.domain, outcome.day)
             if ended is not None:  # somebody else was quicker
                 return ended
+            tags = {name: await _note_sent(tx, name, now) for name in names}
             for mail in mails:
-                await _queue(tx, identity, mail, targets[mail.to.name].tag, now)
-            for name, target in targets.items():
-                known = await tx.report_target(name) or target
-                await tx.set_report_target(known._replace(sent=known.sent + 1, last=int(now)))
+                await _queue(tx, identity, mail, tags[mail.to.name], now)
             for one, fault in posted.faults:
                 if fault.permanent:
                     refused = await tx.report_target(one.name) or ReportTarget(one.name, new_id(), 0, 0)
@@ -225,18 +229,22 @@ class ReportDesk:
 
         written = await self._store.transact(work)
         if written is outcome:
-            for mail in mails:
-                log.info(
-                    "report queued",
-                    kind=outcome.kind,
-                    domain=outcome.domain,
-                    to=mail.to.name,
-                    trace=mail.trace_id,
-                )
+            _log_queued(outcome.kind, outcome.domain, mails)
         return written
 
-    async def _target(self, name: str) -> ReportTarget:
-        return await self._store.reader.report_target(name) or ReportTarget(name, new_id(), 0, 0)
+    async def hand_over(self, identity: Identity, domain: str, mails: Sequence[Mail]) -> None:
+        """Failure reports about `domain`; nothing is noted of them but that they were sent.
+
+        Raises StoreError.
+        """
+        now = self._clock.now()
+
+        async def work(tx: Tx) -> None:
+            for mail in mails:
+                await _queue(tx, identity, mail, await _note_sent(tx, mail.to.name, now), now)
+
+        await self._store.transact(work)
+        _log_queued("failure", domain, mails)
 
     async def close(self, report: Report, word: str, detail: str) -> ReportOutcome:
         """Nothing is sent, and what it would have told is forgotten. Raises StoreError."""
@@ -256,13 +264,25 @@ def _outcome(report: Report, word: str, destinations: int, detail: str, now: flo
     )
 
 
+def _log_queued(kind: str, domain: str, mails: Sequence[Mail]) -> None:
+    for mail in mails:
+        log.info("report queued", kind=kind, domain=domain, to=mail.to.name, trace=mail.trace_id)
+
+
+async def _note_sent(tx: Tx, name: str, now: float) -> str:
+    """The tag of the place."""
+    known = await tx.report_target(name) or ReportTarget(name, new_id(), 0, 0)
+    await tx.set_report_target(known._replace(sent=known.sent + 1, last=int(now)))
+    return known.tag
+
+
 async def _end(tx: Tx, outcome: ReportOutcome) -> None:
     await tx.set_report_outcome(outcome)
     if outcome.kind == "dmarc":
         await tx.forget_dmarc_results(outcome.day, outcome.domain)
 
 
-async def _queue(tx: Tx, identity: Identity, mail: _Mail, tag: str, now: float) -> None:
+async def _queue(tx: Tx, identity: Identity, mail: Mail, tag: str, now: float) -> None:
     """An entry of its own: what comes back then says where from."""
     reverse_path = str(report_return_path(tag, identity.domain))
     blob_id, _ = await tx.add_blob(b"", mail.data)

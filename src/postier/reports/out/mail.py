@@ -14,7 +14,7 @@ from postier.message.dates import format_date_time
 from postier.message.headers import split_message
 from postier.reports.out.identity import DAY, Identity
 
-__all__ = ["Report", "report_mail"]
+__all__ = ["MEDIA_TYPES", "Report", "report_mail", "signed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,11 @@ def report_mail(report: Report, identity: Identity, to: Address, now: float, mes
         body = MultiPart("report", parts, (("report-type", "tlsrpt"),))
     else:
         body = MultiPart("mixed", parts)
-    return _signed(identity, compose(fields, body), int(now))
+    return signed(identity, compose(fields, body), int(now))
 
 
-def _signed(identity: Identity, data: bytes, now: int) -> bytes:
+def signed(identity: Identity, data: bytes, now: int) -> bytes:
+    """`data` with the signatures of who sends it."""
     header_end, body_start = split_message(data)
     hasher = BodyHasher()
     hasher.feed(data[body_start:])

@@ -81,6 +81,9 @@ async def accept(dialogue: Dialogue, transaction: Transaction, incoming: Incomin
         return _refused(dialogue, transaction, incoming.fault, incoming.fault.text)
     arrived = Arrived(incoming, analysis)
     refusal = await decide(dialogue.checks.message, transaction, dialogue, transaction, arrived)
+    failures = dialogue.services.failure_reports
+    if failures is not None and transaction.evaluation is not None:
+        failures.note(transaction.evaluation, transaction.reverse_path, incoming.header)
     counter = dialogue.services.dmarc_counter
     seen = counter.seen(transaction.evaluation, incoming.header) if counter is not None else None
     if refusal is not None:

@@ -25,6 +25,7 @@ from postier.mailauth.evaluation import Evaluation
 from postier.mailauth.spf import SpfResult
 from postier.net.api import Connection
 from postier.reports.out.counter import DmarcCounter
+from postier.reports.out.failures import FailureReports
 from postier.smtp.inbound.incoming import Incoming
 from postier.smtp.inbound.outcome import NO_MARKS, Mark, RunCheck
 from postier.smtp.inbound.policy_settings import USUAL_POLICY, PolicySettings
@@ -110,8 +111,8 @@ class InboundSettings:
 @dataclass(frozen=True, slots=True)
 class InboundServices:
     """`signers_for`: who signs for a domain (A-labels), empty where it is not ours. `note_step`: for steps
-    that no transaction carries. `counts`: what senders did lately, at all workers. `dmarc_counter`: None
-    where no DMARC reports are sent."""
+    that no transaction carries. `counts`: what senders did lately, at all workers. `dmarc_counter`,
+    `failure_reports`: None where no such reports are sent."""
 
     store: Store
     blobs: Blobs
@@ -123,6 +124,7 @@ class InboundServices:
     note_step: NoteStep = no_note
     counts: SharedCounts = field(default_factory=SharedCounts)
     dmarc_counter: DmarcCounter | None = None
+    failure_reports: FailureReports | None = None
 
 
 @dataclass(frozen=True, slots=True)
