@@ -50,7 +50,7 @@ async def author_is_ones_own(dialogue: Dialogue, transaction: Transaction, arriv
         return Refuse(Reply(554, "5.6.0", "The header has a NUL character"), "NUL in the header")
     if not arrived.analysis.author_mailboxes:
         return Refuse(Reply(554, "5.6.0", "The message has no From address"), "no author")
-    return await _all_own(dialogue, arrived.analysis.author_mailboxes, "From address")
+    return await _all_own(dialogue, transaction, arrived.analysis.author_mailboxes, "From address")
 
 
 async def agent_is_ones_own(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Outcome:
@@ -62,19 +62,26 @@ async def agent_is_ones_own(dialogue: Dialogue, transaction: Transaction, arrive
         return None
     fields = HeaderFields(header)
     for name in _AGENTS:
-        refusal = await _all_own(dialogue, iter_mailboxes(fields.all(name.lower().encode())), name)
+        refusal = await _all_own(
+            dialogue, transaction, iter_mailboxes(fields.all(name.lower().encode())), name
+        )
         if refusal is not None:
             return refusal
     return None
 
 
-async def _all_own(dialogue: Dialogue, mailboxes: Iterable[Mailbox], what: str) -> Outcome:
+async def _all_own(
+    dialogue: Dialogue, transaction: Transaction, mailboxes: Iterable[Mailbox], what: str
+) -> Outcome:
+    """The sender was looked up at MAIL, and is most often the author as well."""
     for number, mailbox in enumerate(mailboxes, 1):
         if number > MAX_MAILBOXES:
             return Refuse(Reply(554, "5.6.0", f"The {what} lists too many addresses"), f"endless {what}")
         address = _address(mailbox)
         if address is None:
             return Refuse(Reply(554, "5.6.0", f"The {what} is not an address"), f"broken {what}")
+        if address == transaction.mail.reverse_path:
+            continue
         refusal = await _own(dialogue, address, what)
         if refusal is not None:
             return refusal
