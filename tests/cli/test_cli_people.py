@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from postier.backend import Backend
+from postier.cli.common import with_backend
+from postier.store.api import QueueRecipient, RecipientState, Tx
+
 pytestmark = pytest.mark.slow  # each command is a process of its own
 
 # ------------------------------------------------------------------ user
@@ -46,6 +50,33 @@ def test_json_tells_what_was_done(listed: Any, postier: Any) -> None:
     assert listed("user", "add", "bob@orchard.test", "--password-stdin") == {"added": "bob@orchard.test"}
     assert listed("user", "passwd", "bob@orchard.test", "--password-stdin") == {"changed": "bob@orchard.test"}
     assert listed("user", "remove", "bob@orchard.test", "--yes") == {"removed": "bob@orchard.test"}
+
+
+def test_who_changes_a_stolen_password_hears_of_mail_that_waits(postier: Any, data: Path) -> None:
+    """It may be held until later (RFC 4865), and a new password does not take it back."""
+
+    async def queue_one(backend: Backend) -> None:
+        async def work(tx: Tx) -> None:
+            blob_id, _ = await tx.add_blob(b"", b"Subject: later\r\n\r\n")
+            await tx.add_queue_entry(
+                trace_id="t1",
+                account_id=None,
+                reverse_path="alice@orchard.test",
+                destination="far.test",
+                blob_id=blob_id,
+                recipients=[QueueRecipient(0, "bob@far.test", RecipientState.PENDING)],
+                arrived=0,
+                next_attempt=2**33,
+            )
+
+        await backend.store.transact(work)
+
+    said = postier("user", "passwd", "alice@orchard.test", "--password-stdin").stdout
+    assert said == "password of alice@orchard.test changed\n"
+    with_backend(data, queue_one)
+    said = postier("user", "passwd", "alice@orchard.test", "--password-stdin").stdout
+    assert "mail from there waits" in said
+    assert "postier queue list --sender alice@orchard.test" in said
 
 
 def test_removing_asks_first(postier: Any, listed: Any) -> None:

@@ -122,11 +122,15 @@ def passwd(address: Address, password_stdin: bool, json_: bool, data: Path) -> N
     """Set a person's password."""
     password_hash = _hash(take_password(password_stdin))
 
-    async def work(backend: Backend) -> None:
+    async def work(backend: Backend) -> bool:
         await people.set_password(backend.store, address, password_hash)
+        return bool(await backend.store.reader.queue_entries(1, reverse_path=address.lookup_key))
 
-    with_backend(data, work)
-    tell(json_, {"changed": address.lookup_key}, f"password of {address.lookup_key} changed")
+    name, mail_waits = address.lookup_key, with_backend(data, work)
+    said = f"password of {name} changed"
+    if mail_waits:
+        said += f"; mail from there waits in the queue, have a look: postier queue list --sender {name}"
+    tell(json_, {"changed": name}, said)
 
 
 @command.command("language")

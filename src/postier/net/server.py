@@ -293,8 +293,9 @@ class Server:
 
     async def _hear_proxy(self, listener: Listener, guest: _Guest, client: socket.socket) -> None:
         """From its header on, the client counts and not the proxy. Raises ConnectionLost."""
-        proxy = plain_address(client.getpeername())[0]
+        proxy = ""
         try:
+            proxy = plain_address(client.getpeername())[0]
             guest.connection.proxied = await read_header(client)
         except (OSError, TimeoutError, ProxyError) as error:
             log.warning("no PROXY header", listener=listener.endpoint.name, peer=proxy, why=error)
