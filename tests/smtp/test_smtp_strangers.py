@@ -315,6 +315,17 @@ def test_an_alias_beyond_ascii_leaves_no_trace_that_other_hosts_do_not_take(worl
     assert b"Received: from mx.a.example " in queued.data
 
 
+@pytest.mark.parametrize(
+    ("rcpt", "clause"), [(b"<postmaster>", b""), (b"<bob@b.example>", b"\r\n\tfor <bob@b.example>")]
+)
+def test_the_trace_names_the_only_recipient_by_a_path(world, rcpt: bytes, clause: bytes):
+    """RFC 5321 4.4: <postmaster> is none."""
+    said = [b"EHLO mx.a.example\r\n", MAIL, b"RCPT TO:" + rcpt + b"\r\n", b"DATA\r\n", TEXT]
+    _, (one,) = say(world, said, PolicySettings())
+    received = one.data[one.data.index(b"Received: ") :].partition(b";")[0]
+    assert b"\r\n\tfor" + received.partition(b"\r\n\tfor")[2] == (clause or b"\r\n\tfor")
+
+
 def _through_an_alias(world, header: bytes, rcpt: bytes = b"RCPT TO:<away@b.example>\r\n"):
     said = [b"EHLO mx.a.example\r\n", MAIL, rcpt, b"DATA\r\n", header + TEXT]
     return say(world, said, PolicySettings())

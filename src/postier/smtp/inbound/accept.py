@@ -160,8 +160,8 @@ async def _prefix(dialogue: Dialogue, transaction: Transaction, arrived: Arrived
     """What we add before the message, fixed from now on."""
     only = transaction.recipients[0].path if len(transaction.recipients) == 1 else ""
     is_sent_on = transaction.recipients[0].is_sent_on
-    if is_sent_on and not only.isascii():
-        only = ""  # it may go where only ASCII is taken (RFC 6531 3.7.3)
+    if "@" not in only or (is_sent_on and not only.isascii()):
+        only = ""  # no path; or it may go where only ASCII is taken (RFC 5321 4.4, RFC 6531 3.7.3)
     sent_on = delivered_to(only) if only and is_sent_on else b""
     tls = dialogue.connection.tls
     hides = dialogue.role is Role.SUBMISSION and dialogue.settings.hides_client
