@@ -13,9 +13,14 @@ from collections.abc import Callable
 from xml.parsers import expat
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs7
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postier.net.authority import make_ca
 from postier.reports import aggregate as aggregate_module
 from postier.reports.limits import LIMITS, Budget, Limits, Unreadable
 from postier.reports.markup import read_markup
@@ -111,6 +116,79 @@ def test_a_report_in_a_mail_that_was_forwarded_whole() -> None:
         aggregate(
             outer + inner + b"\r\n--b\r\nContent-Type: application/pkcs7-signature\r\n\r\nx\r\n--b--\r\n"
         )
+
+
+def as_part(content: bytes, header: str) -> bytes:
+    """A mail whose second part is `content`."""
+    start = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee below.\r\n--b\r\n" + header
+    return start.encode() + b"\r\n\r\n" + content + b"\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        as_part(base64.encodebytes(mailed(gzip.compress(XML.encode()))), "Content-Type: message/rfc822"),
+        as_part(
+            base64.encodebytes(mailed(gzip.compress(XML.encode()))),
+            "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64",
+        ),
+        as_part(
+            base64.encodebytes(mailed(XML.encode())),
+            "Content-Type: application/octet-stream; name=r.eml\r\nContent-Transfer-Encoding: base64",
+        ),
+        as_part(mailed(XML.encode()), "Content-Type: application/octet-stream"),
+    ],
+    ids=range(4),
+)
+def test_a_mail_as_a_file_in_a_mail(mail: bytes) -> None:
+    aggregate(mail)
+
+
+def test_mails_in_mails_end() -> None:
+    mail = mailed(XML.encode())
+    for _ in range(10):
+        mail = mailed(mail)
+    with pytest.raises(Unreadable, match="mails in mails"):
+        read_report(mail, Budget())
+
+
+def enveloped(content: bytes) -> bytes:
+    pair = make_ca("signer")
+    key = serialization.load_pem_private_key(pair.key, None)
+    certificate = x509.load_pem_x509_certificate(pair.certificate)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    builder = pkcs7.PKCS7SignatureBuilder().set_data(content)
+    builder = builder.add_signer(certificate, key, hashes.SHA256())
+    return builder.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
+
+
+def test_a_report_in_a_signed_envelope() -> None:
+    inner = mailed(gzip.compress(XML.encode()))
+    der = enveloped(inner)
+    header = "Content-Type: application/pkcs7-mime; smime-type=signed-data"
+    aggregate(mailed(der, header))
+    pieces = b"".join(b"\x04\x64" + inner[i : i + 100] for i in range(0, len(inner) // 100 * 100, 100))
+    rest = inner[len(inner) // 100 * 100 :]
+    oid, data = "06092a864886f70d010702", "06092a864886f70d010701"
+    streamed = (
+        bytes.fromhex(f"3080{oid}a0803080020101310030 80{data}a0802480")
+        + pieces
+        + bytes([4, len(rest)])
+        + rest
+        + bytes(12)
+    )
+    aggregate(mailed(streamed, header))
+    for broken in (
+        der[:40],
+        der.replace(bytes.fromhex(data), bytes.fromhex(oid), 0)[:1],
+        b"\x30\x80" * 5000,
+        b"",
+    ):
+        with pytest.raises(Unreadable):
+            read_report(mailed(broken, header), Budget())
+    encrypted = der.replace(bytes.fromhex(oid), bytes.fromhex("06092a864886f70d010703"), 1)
+    with pytest.raises(Unreadable, match="encrypted"):
+        read_report(mailed(encrypted, header), Budget())
 
 
 def test_what_is_missing_has_a_value() -> None:

@@ -12,6 +12,7 @@ from postier.reports.containers import looks_packed, unpack
 from postier.reports.failure import TEXT_REPORT, read_failure, read_text_failure
 from postier.reports.limits import Budget, Unreadable
 from postier.reports.markup import decode_markup
+from postier.reports.smime import signed_content
 from postier.reports.tls import read_tls
 from postier.store.reports import AggregateReport, FailureReport, TlsReport
 
@@ -45,7 +46,7 @@ def read_report(data: bytes, budget: Budget) -> list[Report]:
     if kind in ("xml", "json"):
         return [_read_document(content, kind, budget)]
     if _FIELD.match(content.lstrip()):
-        return _read_mail(content.lstrip(), budget)
+        return _read_mail(content.lstrip(), budget, 1)
     raise Unreadable("it is neither XML nor JSON nor a mail")
 
 
@@ -66,7 +67,8 @@ def _read_document(content: bytes, kind: str, budget: Budget) -> AggregateReport
     return read_aggregate(decode_markup(content), budget)
 
 
-def _read_mail(data: bytes, budget: Budget) -> list[Report]:
+def _read_mail(data: bytes, budget: Budget, layer: int) -> list[Report]:
+    """`layer`: how many mails are around what is looked at."""
     scanner = Scanner()
     scanner.feed_last(data)
     budget.check()
@@ -77,13 +79,17 @@ def _read_mail(data: bytes, budget: Budget) -> list[Report]:
     about = _first_original(data, nodes)
     for node in nodes:
         kind = node.header.content_type.value
-        if node.kind is not Kind.LEAF or kind == b"text/html" or _is_inside(nodes, node):
+        if node.kind is Kind.MESSAGE and _BASE64.fullmatch(data[node.body_start : node.end][:4096].strip()):
+            kind = b"application/octet-stream"  # which no message may be (RFC 2046 5.2.1), and some are
+        elif node.kind is not Kind.LEAF or kind == b"text/html":
+            continue
+        if _is_inside(nodes, node):
             continue
         if tried == budget.limits.attachments:
             break
         tried += 1
         try:
-            found += _read_part(_content(data, node), kind, about, budget)
+            found += _read_part(_content(data, node), kind, about, budget, layer)
         except Unreadable as error:
             reason = reason or str(error)
     if not found:
@@ -91,28 +97,38 @@ def _read_mail(data: bytes, budget: Budget) -> list[Report]:
     return found
 
 
-def _read_part(content: bytes, kind: bytes, about: bytes, budget: Budget) -> list[Report]:
+def _read_part(content: bytes, kind: bytes, about: bytes, budget: Budget, layer: int) -> list[Report]:
     """None from a part that is not meant to be one. Raises Unreadable from one that is."""
     if kind == b"message/feedback-report":
         return [read_failure(content, about)]
     if kind in _ORIGINALS:
         return []
     if kind in _ENVELOPES:
-        raise Unreadable("the mail is encrypted, or in an S/MIME envelope")
+        return _read_inner(signed_content(content), budget, layer)
+    is_decoded = False
     if looks_packed(content):
         content = unpack(content, budget)
     elif kind == b"text/plain" and TEXT_REPORT in content[:2000]:
         return [read_text_failure(content.decode("utf-8", "replace"))]
     elif not _kind(content) and _BASE64.fullmatch(content[:4096].strip()):
         content = unpack(_from_base64(content), budget)  # encoded twice, or without saying so
+        is_decoded = True
     what = _kind(content)
     if what:
         return [_read_document(content, what, budget)]
+    if _FIELD.match(content.lstrip()) and (is_decoded or not kind.startswith(b"text/")):
+        return _read_inner(content, budget, layer)  # a mail as a file, as some programs forward it
     if kind.startswith(b"text/"):
         return []
     if kind.startswith((b"application/gzip", b"application/zip", b"application/xml", b"application/tlsrpt")):
         raise Unreadable(f"the {kind.decode('ascii', 'replace')} part is none")
     return []
+
+
+def _read_inner(content: bytes, budget: Budget, layer: int) -> list[Report]:
+    if layer == budget.limits.layers:
+        raise Unreadable(f"it has mails in mails, more than {layer} deep")
+    return _read_mail(content.lstrip(), budget, layer + 1)
 
 
 def _from_base64(content: bytes) -> bytes:
