@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +16,10 @@ from postier.mailauth.dkim import keys
 from postier.mailauth.dkim.canonical import BodyHasher
 from postier.mailauth.dkim.sign import Signer, sign
 from postier.mailauth.dmarc import record_names
+from postier.mailauth.spf import Spf
+from postier.mailauth.verifier import MessageVerifier
 from postier.smtp.inbound.dns_budget import MAX_QUESTIONS, SPF_QUESTIONS, DnsBudget
+from postier.smtp.inbound.evidence import evidence_of, spf_of
 from postier.testing.dns import ZoneResolver
 
 KEY = keys.generate_ed25519()
@@ -186,3 +191,46 @@ def test_a_dns_that_never_answers_holds_no_message(world, monkeypatch):
     assert stored.where == "bob@b.example/INBOX"
     assert b"spf=temperror" in stored.data
     assert b"dmarc=temperror" in stored.data
+
+
+class Skipping(selectors.DefaultSelector):
+    """Whoever waits for a time has it at once: `skipped` seconds so far."""
+
+    skipped = 0.0
+
+    def select(self, timeout=None):
+        self.skipped += timeout or 0.0
+        return super().select(0)
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_twenty_seconds_are_all_that_a_message_waits_for_the_dns(asked_before: bool):
+    """Also where SPF was asked at its recipients already, for greylisting; and DMARC gets its share."""
+    selector = Skipping()
+
+    class Loop(asyncio.SelectorEventLoop):
+        def time(self) -> float:
+            return selector.skipped
+
+    header = b"DKIM-Signature: v=1; a=rsa-sha256; d=a.example; s=s; h=from; bh=; b=\r\nFrom: a@a.example\r\n"
+    reader = MessageVerifier(header)
+    dialogue = SimpleNamespace(
+        settings=SimpleNamespace(dns_time=20.0, hostname="mx.b.example"),
+        services=SimpleNamespace(resolver=Silent(), clock=SystemClock()),
+        connection=SimpleNamespace(peer=("192.0.2.1", 1)),
+        helo="mx.a.example",
+    )
+    transaction = SimpleNamespace(spf=None, dns_seconds=0.0, reverse_path="a@a.example")
+    incoming = SimpleNamespace(body_reader=reader)
+    arrived = SimpleNamespace(evidence=None, author_domains=("a.example",), incoming=incoming)
+
+    async def judge() -> None:
+        if asked_before:
+            await spf_of(dialogue, transaction)
+            assert selector.skipped <= 15.1
+        evidence = await evidence_of(dialogue, transaction, arrived)
+        assert evidence.spf.result is Spf.TEMPERROR
+
+    with asyncio.Runner(loop_factory=lambda: Loop(selector)) as runner:
+        runner.run(judge())
+    assert 15 <= selector.skipped <= 20.5

@@ -119,14 +119,16 @@ async def spf_of(
 ) -> SpfResult:
     """The SPF result of the transaction, asked for once, of `resolver` or within a budget of its own."""
     if transaction.spf is None:
+        began = asyncio.get_running_loop().time()
         transaction.spf = await check_host(
-            resolver or _budget(dialogue, SPF_QUESTIONS),
+            resolver or _budget(dialogue, transaction, MAX_QUESTIONS).part(SPF_QUESTIONS),
             dialogue.services.clock,
             ip=dialogue.connection.peer[0],
             helo=dialogue.helo,
             mail_from=transaction.reverse_path or None,
             receiver=dialogue.settings.hostname,
         )
+        transaction.dns_seconds += asyncio.get_running_loop().time() - began
     return transaction.spf
 
 
@@ -134,7 +136,7 @@ async def evidence_of(dialogue: Dialogue, transaction: Transaction, arrived: Arr
     """SPF, DKIM and DMARC of the message, asked for once."""
     if arrived.evidence is None:
         before = 0 if transaction.spf is None else SPF_QUESTIONS
-        resolver = _budget(dialogue, MAX_QUESTIONS - before)
+        resolver = _budget(dialogue, transaction, MAX_QUESTIONS - before)
         for_spf, for_keys = resolver.part(SPF_QUESTIONS - before), resolver.part(SIGNATURE_QUESTIONS)
         domains = arrived.author_domains
         clock, reader = dialogue.services.clock, arrived.incoming.body_reader
@@ -154,9 +156,10 @@ async def evidence_of(dialogue: Dialogue, transaction: Transaction, arrived: Arr
     return arrived.evidence
 
 
-def _budget(dialogue: Dialogue, questions: int) -> DnsBudget:
-    """What the checks of one stage may cost of the DNS, all together."""
-    return DnsBudget(dialogue.services.resolver, dialogue.settings.dns_time, questions)
+def _budget(dialogue: Dialogue, transaction: Transaction, questions: int) -> DnsBudget:
+    """What the checks of one stage may cost of the DNS, all together: what an earlier one has left."""
+    seconds = max(0.0, dialogue.settings.dns_time - transaction.dns_seconds)
+    return DnsBudget(dialogue.services.resolver, seconds, questions)
 
 
 async def _verify(
