@@ -13,8 +13,12 @@ __all__ = ["Reported", "reported_results"]
 
 MAX_READ = 16_384
 MAX_RESULTS = 50
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*+"|[^;"()\\]++|\\.|[;"()\\]', re.DOTALL)
-_WORD = re.compile(r'([A-Za-z0-9._/-]+)[ \t\r\n]*=[ \t\r\n]*("(?:[^"\\]|\\.)*+"|[^ \t\r\n"]++)', re.DOTALL)
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"|\\.|[^;"(\\]++|.', re.DOTALL)
+_COMMENT = re.compile(r"[^()\\]++|\\.|.", re.DOTALL)  # a quote is a character like others in it
+_WORD = re.compile(
+    r'(?<![A-Za-z0-9._/-])([A-Za-z0-9._/-]++)[ \t\r\n]*+=[ \t\r\n]*+("(?:[^"\\]|\\.)*+"|[^ \t\r\n"]++)',
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +44,22 @@ def reported_results(text: str) -> list[Reported]:
 
 
 def _statements(text: str) -> list[str]:
-    """Cut at semicolons that stand in no quoted-string and no comment; comments become a space."""
-    statements = [""]
+    """Cut at semicolons that stand in no quoted-string and no comment; without the comments."""
+    statements: list[str] = []
     pieces: list[str] = []
-    depth = 0
-    for piece in _PIECE.findall(text):
+    depth = position = 0
+    while found := (_COMMENT if depth else _TEXT).match(text, position):
+        piece, position = found.group(), found.end()
         if piece == "(":
             depth += 1
-        elif piece == ")" and depth:
-            depth -= 1
-            pieces.append(" ")
-        elif piece == ";" and not depth:
-            statements[-1] = "".join(pieces)
-            statements.append("")
-            pieces.clear()
-        elif not depth:
+        elif depth:
+            depth -= piece == ")"
+        elif piece == ";":
+            statements.append("".join(pieces))
+            pieces = []
+        else:
             pieces.append(piece)
-    statements[-1] = "".join(pieces)
-    return statements
+    return [*statements, "".join(pieces)]
 
 
 def _unquoted(value: str) -> str:
