@@ -55,7 +55,7 @@ def test_reports_are_imported_once(postier: Any, listed: Any, tmp_path: Path) ->
     (tmp_path / "in" / "c.xml").write_bytes(b"<html/>")
     said = postier("dmarc", "import", str(tmp_path / "in")).stdout
     assert "c.xml: the XML is no DMARC report" in said
-    assert "2 aggregate reports with 3 rows" in said
+    assert "aggregate reports: 2 (rows: 3)" in said
     again = listed("dmarc", "import", str(tmp_path / "in"))
     assert (again["aggregate"], again["known"], again["unreadable"]) == (0, 3, 0)
     assert again["unreadable_files"][0]["reason"] == "the XML is no DMARC report"
@@ -114,9 +114,9 @@ def test_an_archive_tells_its_story(postier: Any, listed: Any, tmp_path: Path) -
 def test_sources_and_their_next_steps(postier: Any, listed: Any, reported: int) -> None:
     said = postier("dmarc", "sources", "orchard.test", "--no-dns").stdout
     assert "Mailchimp        let Mailchimp sign as orchard.test (DKIM): 400 messages fail" in said
-    assert said.endswith("\n1 sources need a step before the policy can be raised\n")
+    assert said.endswith("\nsources that need a step before the policy can be raised: 1\n")
     assert (
-        "1 sources demandent un pas"
+        "sources qui demandent un pas"
         in postier("dmarc", "sources", "orchard.test", "--no-dns", "--lang", "fr").stdout
     )
     found = listed("dmarc", "sources", "orchard.test", "--no-dns")["sources"]
@@ -171,8 +171,8 @@ def test_failure_and_tls_reports_are_exported(postier: Any, listed: Any, tmp_pat
     (one,) = listed("dmarc", "export", "--what", "tls")
     assert (one["successes"], one["failures"][0]["result"]) == (9, "certificate-expired")
     said = postier("dmarc", "summary").stdout
-    assert "TLS: 10 sessions of 1 reporters, 1 failed" in said
-    assert "1 failure reports" in said
+    assert "TLS sessions with you: 10, failed: 1, reporters: 1" in said
+    assert "failure reports: 1" in said
 
 
 def test_rows_are_exported(postier: Any, listed: Any, reported: int, tmp_path: Path) -> None:

@@ -139,8 +139,8 @@ def fetch(
 
 def _taken_words(taken: Taken) -> str:
     return (
-        f"{taken.aggregate} aggregate reports with {taken.rows} rows, {taken.failure} failure reports,"
-        f" {taken.tls} TLS reports; {taken.known} were there already, {taken.unreadable} are unreadable"
+        f"aggregate reports: {taken.aggregate} (rows: {taken.rows}), failure reports: {taken.failure},"
+        f" TLS reports: {taken.tls}, there already: {taken.known}, unreadable: {taken.unreadable}"
     )
 
 
