@@ -10,11 +10,16 @@ import pytest
 
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
-from postier.store.api import FlagChange
+from postier.store.api import FlagChange, Tx
 from postier.store.sqlite import open_sqlite
 from postier.testing.store_audit import audit
 from postier.testing.store_contract import deliver, expunge, new_mailbox
 from postier.testing.store_helpers import SettableClock, add_person
+
+
+async def _report(tx: Tx) -> None:
+    blob_id, _ = await tx.add_blob(b"", b"report")
+    await tx.add_report_mail(blob_id, "r@org.example", 1)
 
 
 async def _used_store(folder: Path) -> tuple[Path, LocalBlobs]:
@@ -27,6 +32,10 @@ async def _used_store(folder: Path) -> tuple[Path, LocalBlobs]:
     await store.transact(lambda tx: tx.move(alice, inbox, uids[:2], other))
     await store.transact(lambda tx: tx.change_flags(alice, inbox, uids[2:], FlagChange.ADD, 9))
     await expunge(store, alice, inbox, uids[2:3])
+    for _ in range(2):
+        await store.transact(_report)
+    (first, _) = await store.reader.report_mails(2)
+    await store.transact(lambda tx: tx.remove_report_mail(first.mail))
     await store.close()
     return path, blobs
 
@@ -34,6 +43,7 @@ async def _used_store(folder: Path) -> tuple[Path, LocalBlobs]:
 @pytest.mark.parametrize(
     "damage",
     [
+        "DELETE FROM report_mails",
         "UPDATE accounts SET messages = messages + 1",
         "UPDATE accounts SET used = used - 1",
         "UPDATE mailboxes SET unseen = unseen + 1 WHERE name = 'INBOX'",

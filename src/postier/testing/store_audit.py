@@ -80,10 +80,12 @@ _FAULTS = {
         "SELECT b.blob_id, b.refs, TOTAL(n.times) FROM blobs b LEFT JOIN ("
         "  SELECT blob_id, COUNT(*) AS times FROM facts GROUP BY blob_id"
         "  UNION ALL SELECT blob_id, COUNT(*) FROM queue GROUP BY blob_id"
+        "  UNION ALL SELECT blob_id, COUNT(*) FROM report_mails GROUP BY blob_id"
         " ) n ON n.blob_id = b.blob_id GROUP BY b.blob_id HAVING b.refs <> TOTAL(n.times)"
     ),
-    "a message or queue entry without its blob": (
-        "SELECT n.blob_id FROM (SELECT blob_id FROM facts UNION SELECT blob_id FROM queue) n"
+    "a message, queue entry or report without its blob": (
+        "SELECT n.blob_id FROM (SELECT blob_id FROM facts UNION SELECT blob_id FROM queue"
+        " UNION SELECT blob_id FROM report_mails) n"
         " LEFT JOIN blobs b ON b.blob_id = n.blob_id WHERE b.blob_id IS NULL"
     ),
     "a queue entry without recipients, or the other way round": (
