@@ -152,7 +152,8 @@ class Postfix:
         return (self.folder / "log" / "main").read_text(errors="replace")
 
     def stop(self) -> None:
-        self._postfix("stop")
+        if (self.folder / "spool" / "pid" / "master.pid").exists():
+            self._postfix("stop")
         for milter in self._milters:
             milter.send_signal(signal.SIGTERM)
             try:
