@@ -35,6 +35,7 @@ from postier.smtp.inbound.story import arrival_steps, note_refusal, queued_steps
 from postier.smtp.inbound.submission import signatures
 from postier.store.api import (
     AccountId,
+    BlobId,
     DmarcCount,
     DmarcSeen,
     NoSuchAccount,
@@ -50,6 +51,8 @@ from postier.store.api import (
 __all__ = ["accept"]
 
 JUNK = "Junk"
+_NO_BLOB = BlobId(0)
+"""Of a message that has no place yet."""
 
 _ACCEPTED, _SET_ASIDE = DmarcCount(1, 1), DmarcCount(1, 0)
 
@@ -242,7 +245,10 @@ async def _store(
     accepted: _Accepted,
     report: Parcel | None,
 ) -> Usage | None:
-    """One transaction. Raises LimitReached, StoreError, OSError."""
+    """One transaction; what can be made before it is, since others wait for its lock.
+
+    Raises LimitReached, StoreError, OSError.
+    """
     held_until = transaction.release_at
     here = [] if held_until else transaction.recipients
     accounts = _accounts(here)
@@ -254,15 +260,20 @@ async def _store(
     outgoing = await _outgoing(dialogue, transaction)
     bounced = await bounced_reports(transaction, incoming)
 
+    arrives = None
+    if accounts:
+        arrives = new_message(accepted.analysis, _NO_BLOB, prefix=accepted.prefix, internal_date=accepted.now)
+
     async def work(tx: Tx) -> Usage | None:
         usage = await count(tx, dialogue, transaction, accepted.now)
         blob_id, _ = await tx.add_blob(accepted.prefix, incoming.spool)
         steps = arrival.copy()
-        message = new_message(accepted.analysis, blob_id, prefix=accepted.prefix, internal_date=accepted.now)
         if any(recipient.reports for recipient in here):
             await tx.add_report_mail(blob_id, transaction.reverse_path, accepted.now)
-        for account_id in accounts:
-            await deliver(tx, account_id, message, mailbox=accepted.mailbox)
+        if arrives is not None:
+            message = arrives._replace(blob_id=blob_id)
+            for account_id in accounts:
+                await deliver(tx, account_id, message, mailbox=accepted.mailbox)
         for (destination, reverse_path), recipients in outgoing.items():
             entry_id = await tx.add_queue_entry(
                 trace_id=transaction.trace_id,
