@@ -1,6 +1,6 @@
 """What judging and signing a message costs: SPF, two DKIM signatures and DMARC, with the DNS in the cache.
 
-    python bench/verify.py [--seconds 2] [--profile]
+    .venv/bin/python bench/verify.py [--seconds 2] [--profile]
 
 CPU milliseconds of this process for each message, the median of many; beside it dkimpy verifying the RSA
 signature alone (for Ed25519 it wants one library more; SPF and DMARC it has not). Verdicts are checked, so a
@@ -143,4 +143,5 @@ def main() -> None:
             pstats.Stats(profile).sort_stats("tottime").print_stats(30)
 
 
-main()
+if __name__ == "__main__":
+    main()
