@@ -134,6 +134,9 @@ def test_a_simulation(postier: Any, listed: Any, misused: Any, reported: int) ->
     said = postier("dmarc", "simulate", "orchard.test", "--no-dns").stdout.splitlines()
     assert said[0] == "orchard.test, the last 30 days, p=reject:"
     assert "  3,400 would be refused (25 %)" in said
+    options = ("--no-dns", "--sp", "none", "--strict-dkim", "--lang", "fr")
+    said = postier("dmarc", "simulate", "orchard.test", *options).stdout.splitlines()
+    assert said[0] == ("orchard.test, 30 derniers jours, p=reject, sp=none, alignement strict de DKIM :")
     found = listed(
         "dmarc", "simulate", "orchard.test", "--no-dns", "--spf", "v=spf1 ip4:198.51.100.7 -all", "--strict"
     )

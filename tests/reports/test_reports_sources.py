@@ -133,6 +133,12 @@ def test_a_step_closes_itself_when_the_newest_reports_are_clean() -> None:
     assert only(bad._replace(last=5 * DAY), total(day=3), owner=owner).step is StepKind.ALIGN
 
 
+def test_a_signature_without_its_selector_names_no_key() -> None:
+    assert (
+        only(total(dkim="fail", signatures=((OURS, "", "fail"),)), owner=Owner("", "mx")).failing_keys == {}
+    )
+
+
 def test_a_key_is_mended_when_it_passes_again() -> None:
     owner = Owner("", "mx")
     broken = total(dkim="fail", signatures=((OURS, "s1", "permerror"), (OURS, "s2", "pass")))
@@ -191,7 +197,7 @@ def test_the_services_are_found_by_include_and_by_name() -> None:
 def outcome(*totals: RowTotal, **scenario: Any) -> tuple[int, int, int]:
     found = simulate(Scenario(OURS, "reject", **scenario), totals, {})
     assert found.messages == found.passed + found.failed == sum(one.row.messages for one in totals)
-    assert sum(found.by_source.values()) == found.failed
+    assert sum(found.by_source.values()) == sum(found.by_policy.values()) == found.failed
     return found.passed, found.failed, found.forwarded
 
 
@@ -200,12 +206,24 @@ def test_simulation_counts_what_a_policy_applies_to() -> None:
     assert outcome(total(**NONE | {"overrides": ("forwarded",)})) == (0, 100, 100)
 
 
+def test_names_below_the_domain_have_a_policy_of_their_own() -> None:
+    here, below = total(**NONE), total(**NONE | {"messages": 7})
+    below = below._replace(row=below.row._replace(header_from="news." + OURS))
+    found = simulate(Scenario(OURS, "reject", "none"), (here, below), {})
+    assert found.by_policy == {"reject": 100, "none": 7}
+    assert simulate(Scenario(OURS, "reject"), (here, below), {}).by_policy == {"reject": 107}
+
+
 def test_strict_alignment_wants_the_very_domain() -> None:
     below = total(signatures=(("mail." + OURS, "s1", "pass"),), envelope=("bounce." + OURS, "pass"))
     assert outcome(below) == (100, 0, 0)
-    assert outcome(below, strict=True) == (0, 100, 0)
-    assert outcome(total(), strict=True) == (100, 0, 0)
-    assert outcome(total(dkim="fail", signatures=()), strict=True) == (100, 0, 0)
+    assert outcome(below, strict_dkim=True) == outcome(below, strict_spf=True) == (100, 0, 0)
+    assert outcome(below, strict_dkim=True, strict_spf=True) == (0, 100, 0)
+    assert outcome(total(), strict_dkim=True, strict_spf=True) == (100, 0, 0)
+    assert outcome(total(dkim="fail", signatures=()), strict_dkim=True, strict_spf=True) == (100, 0, 0)
+    by_dkim_alone = below._replace(row=below.row._replace(spf="fail"))
+    assert outcome(by_dkim_alone, strict_spf=True) == (100, 0, 0)
+    assert outcome(by_dkim_alone, strict_dkim=True) == (0, 100, 0)
 
 
 def test_another_spf_record_counts_where_the_envelope_is_the_domain() -> None:

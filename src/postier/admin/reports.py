@@ -117,9 +117,19 @@ def _line(view: DomainView, heads: Sequence[ReportHead]) -> Overview:
 
 
 async def simulation(
-    view: DomainView, resolver: Resolver, clock: Clock, policy: str, strict: bool, record: str
+    view: DomainView,
+    resolver: Resolver,
+    clock: Clock,
+    policy: str,
+    strict: bool,
+    record: str,
+    *,
+    below: str = "",
+    strict_dkim: bool = False,
+    strict_spf: bool = False,
 ) -> Simulation:
-    """`record`: an SPF record in place of the domain's, "" for its own."""
+    """`record`: an SPF record in place of the domain's, "" for its own. `strict`: both alignments; the rest
+    as in Scenario."""
     results: dict[str, Spf] | None = None
     if record:
         changed = WithRecord(resolver, view.domain, record)
@@ -130,7 +140,8 @@ async def simulation(
                 results[address], _ = await spf_of(changed, clock, view.domain, address)
             except ValueError:
                 results[address] = Spf.NONE
-    return simulate(Scenario(view.domain, policy, strict, results), view.totals, view.source_of())
+    scenario = Scenario(view.domain, policy, below, strict or strict_dkim, strict or strict_spf, results)
+    return simulate(scenario, view.totals, view.source_of())
 
 
 async def exported(reader: Reader, what: str, domain: str, since: int) -> list[dict[str, object]]:

@@ -277,7 +277,16 @@ def sources(domain: Domain, days: int, no_dns: bool, lang: str, json_: bool, dat
     show_default=True,
     help="What the domain would ask for.",
 )
+@click.option(
+    "--sp",
+    "below",
+    type=click.Choice(("none", "quarantine", "reject")),
+    default=None,
+    help="The same for names below DOMAIN, if not as --policy.",
+)
 @click.option("--strict", is_flag=True, help="SPF and DKIM for the very domain in From, not one above it.")
+@click.option("--strict-dkim", is_flag=True, help="Only DKIM so (adkim=s).")
+@click.option("--strict-spf", is_flag=True, help="Only SPF so (aspf=s).")
 @click.option("--spf", "record", default="", help='An SPF record in place of the domain\'s: "v=spf1 ...".')
 @_days_option
 @_dns_option
@@ -287,7 +296,10 @@ def sources(domain: Domain, days: int, no_dns: bool, lang: str, json_: bool, dat
 def simulate_(
     domain: Domain,
     policy: str,
+    below: str | None,
     strict: bool,
+    strict_dkim: bool,
+    strict_spf: bool,
     record: str,
     days: int,
     no_dns: bool,
@@ -302,7 +314,17 @@ def simulate_(
     async def work(backend: Backend) -> tuple[DomainView, Simulation]:
         view = await _view(backend, domain, days, no_dns)
         resolver = open_resolver(backend.settings)
-        return view, await simulation(view, resolver, backend.clock, policy, strict, record)
+        return view, await simulation(
+            view,
+            resolver,
+            backend.clock,
+            policy,
+            strict,
+            record,
+            below=below or "",
+            strict_dkim=strict_dkim,
+            strict_spf=strict_spf,
+        )
 
     view, found = with_backend(data, work)
     hit = [source for source in view.sources if source.key in found.by_source]
@@ -330,21 +352,25 @@ def simulate_(
         click.echo(words(lang, "none", domain=domain, days=days))
         return
     what = [words(lang, "simulate.policy", policy=policy)]
-    if strict:
+    if below:
+        what.append(words(lang, "simulate.below", policy=below))
+    if strict or (strict_dkim and strict_spf):
         what.append(words(lang, "simulate.strict"))
+    elif strict_dkim or strict_spf:
+        what.append(words(lang, "simulate.strict one", which="DKIM" if strict_dkim else "SPF"))
     if record:
         what.append(words(lang, "simulate.spf", record=record))
     click.echo(words(lang, "simulate.head", domain=domain, days=days, what=", ".join(what)))
     share = _share(found.passed, found.messages)
     all_, passed = _number(found.messages, lang), _number(found.passed, lang)
     click.echo("  " + words(lang, "simulate.pass", count=passed, all=all_, share=share))
-    if found.failed:
-        share = _share(found.failed, found.messages)
-        click.echo("  " + words(lang, f"simulate.{policy}", count=_number(found.failed, lang), share=share))
+    for applied, count in sorted(found.by_policy.items()):
+        share = _share(count, found.messages)
+        click.echo("  " + words(lang, f"simulate.{applied}", count=_number(count, lang), share=share))
     if found.forwarded:
         click.echo("  " + words(lang, "simulate.forwarded", count=_number(found.forwarded, lang)))
     click.echo("  " + words(lang, "simulate.now", count=_number(found.failed_now, lang)))
-    if not any(source.state in (SourceState.OURS, SourceState.SERVICE) for source in hit):
+    if found.failed and not any(source.state in (SourceState.OURS, SourceState.SERVICE) for source in hit):
         click.echo("  " + words(lang, "simulate.safe"))
     if hit:
         click.echo()

@@ -17,13 +17,20 @@ __all__ = ["Scenario", "Simulation", "fails", "simulate"]
 
 
 class Scenario(NamedTuple):
-    """`policy`: "none", "quarantine" or "reject". `strict`: both alignments. `spf`: the result of the changed
-    record by address, None where the record stays."""
+    """`policy`: "none", "quarantine" or "reject"; `below`: the same for names below the domain (sp), "" where
+    `policy` holds for them too. `strict_dkim`, `strict_spf`: alignment (adkim, aspf). `spf`: the result of
+    the changed record by address, None where the record stays."""
 
     domain: str
     policy: str
-    strict: bool = False
+    below: str = ""
+    strict_dkim: bool = False
+    strict_spf: bool = False
     spf: Mapping[str, Spf] | None = None
+
+    def policy_for(self, author: str) -> str:
+        """What is asked for when a message from `author` fails."""
+        return self.policy if author == self.domain else self.below or self.policy
 
 
 @dataclass(slots=True)
@@ -31,13 +38,14 @@ class Simulation:
     """Numbers of messages. `passed`: under the scenario; `failed`: those to which its policy would apply;
     `failed_now`: those that fail as things are. `forwarded`: of the failed, what reporters took for
     forwarded or sent by lists, so that many would have taken it all the same. `by_source`: failed, by the
-    key of a source."""
+    key of a source; `by_policy`: failed, by the policy that would apply."""
 
     messages: int = 0
     passed: int = 0
     failed_now: int = 0
     forwarded: int = 0
     by_source: dict[str, int] = field(default_factory=dict)
+    by_policy: dict[str, int] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:
@@ -55,6 +63,8 @@ def simulate(scenario: Scenario, totals: Iterable[RowTotal], source_of: Mapping[
             found.passed += count
             continue
         found.forwarded += count * bool(row.overrides)
+        policy = scenario.policy_for(row.header_from)
+        found.by_policy[policy] = found.by_policy.get(policy, 0) + count
         source = source_of.get(row.source)
         key = source.key if source else f"net:{row.source}"
         found.by_source[key] = found.by_source.get(key, 0) + count
@@ -67,7 +77,7 @@ def fails(scenario: Scenario, row: ReportRow) -> bool:
 
 
 def _dkim_passes(scenario: Scenario, row: ReportRow) -> bool:
-    if not scenario.strict:
+    if not scenario.strict_dkim:
         return row.dkim == "pass"
     return any(one.result == "pass" and one.domain == row.header_from for one in row.auth_dkim)
 
@@ -75,9 +85,9 @@ def _dkim_passes(scenario: Scenario, row: ReportRow) -> bool:
 def _spf_passes(scenario: Scenario, row: ReportRow) -> bool:
     envelope = _envelope(row)
     if scenario.spf is not None and envelope == scenario.domain:
-        aligned = envelope == row.header_from if scenario.strict else is_within(row.header_from, envelope)
+        aligned = envelope == row.header_from if scenario.strict_spf else is_within(row.header_from, envelope)
         return aligned and scenario.spf.get(row.source) is Spf.PASS
-    if not scenario.strict:
+    if not scenario.strict_spf:
         return row.spf == "pass"
     return row.spf == "pass" and envelope == row.header_from
 

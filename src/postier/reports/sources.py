@@ -105,9 +105,10 @@ def is_within(name: str, domain: str) -> bool:
 
 
 def aligned_dkim(row: ReportRow, domain: str) -> Iterable[tuple[str, str]]:
-    """(selector, result) of the signatures of the domain or of what is below it."""
+    """(selector, result) of the signatures of the domain or of what is below it; some reporters leave the
+    selector out, which names no key."""
     for one in row.auth_dkim:
-        if is_within(one.domain, domain):
+        if is_within(one.domain, domain) and one.selector:
             yield one.selector, one.result
 
 
