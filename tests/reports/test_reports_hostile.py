@@ -6,7 +6,9 @@ import base64
 import contextlib
 import gzip
 import io
+import struct
 import time
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -22,10 +24,12 @@ from hypothesis import strategies as st
 
 from postier.net.authority import make_ca
 from postier.reports import aggregate as aggregate_module
+from postier.reports.containers import unpack
 from postier.reports.limits import LIMITS, Budget, Limits, Unreadable
 from postier.reports.markup import read_markup
 from postier.reports.read import read_report
 from postier.reports.records import plain_rows
+from postier.reports.smime import signed_content
 from postier.store.reports import AggregateReport, FailureReport, TlsReport
 
 RECORD = """<record><row><source_ip>192.0.2.1</source_ip><count>3</count><policy_evaluated>
@@ -46,6 +50,14 @@ def zipped(*members: tuple[str, bytes]) -> bytes:
         for name, data in members:
             archive.writestr(name, data)
     return out.getvalue()
+
+
+def many_files(number: int) -> bytes:
+    """A zip archive of one empty file that its directory has `number` times."""
+    archive = zipped(("a.xml", b""))
+    start, end = archive.index(b"PK\x01\x02"), archive.index(b"PK\x05\x06")
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65535, 65535, (end - start) * number, start, 0)
+    return archive[:start] + archive[start:end] * number + tail
 
 
 def mailed(data: bytes, header: str = "Content-Type: application/octet-stream") -> bytes:
@@ -247,6 +259,13 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         + b"--b\n\nx\n" * 50_000
         + b"--b\nContent-Type: text/xml\n\n<a/>"
     ),
+    "many files in a zip": lambda: many_files(1001),
+    "far too many files in a zip": lambda: many_files(200_000),
+    "many gzip members": lambda: gzip.compress(b"<") * 101,
+    "long attribute": lambda: XML.replace("<row>", f'<row a="{"x" * 5_000_000}">').encode(),
+    "many attributes": lambda: XML.replace(
+        "<row>", "<row " + " ".join(f"a{i}=''" for i in range(100_000)) + ">"
+    ).encode(),
     "zip in name only": lambda: b"PK\x03\x04" + b"\0" * 1000,
     "gzip in name only": lambda: b"\x1f\x8b" + b"\xff" * 1000,
     "empty": lambda: b" \n",
@@ -272,6 +291,57 @@ def test_text_in_very_many_pieces_costs_little(piece: str) -> None:
     assert isinstance(report, AggregateReport)
     assert report.org.count("a") == 500 // len(piece[:-8])
     assert time.process_time() - before < 15  # a bound of work, not a measure
+
+
+def test_archives_at_their_limit_are_read() -> None:
+    assert unpack(many_files(1000), Budget()) == b""
+    assert unpack(gzip.compress(b"<") * 100, Budget()) == b"<" * 100
+
+
+def test_a_long_attribute_that_is_not_too_long() -> None:
+    for size in (0, 200_000):
+        (report,) = read_report(XML.replace("<row>", f'<row a="{"x" * size}">').encode(), Budget())
+        assert isinstance(report, AggregateReport)
+        assert len(report.rows) == 1
+
+
+@pytest.mark.parametrize("digits", [7, 8, 5000])
+def test_character_references_of_any_length(digits: int) -> None:
+    broken = XML.replace("Org", f"A&amp;B&#{'9' * digits};&#x{'f' * digits};<x")
+    (report,) = read_report(broken.encode(), Budget())
+    assert isinstance(report, AggregateReport)
+    assert report.org.startswith("A&B")
+
+
+def test_a_text_that_is_too_long_takes_no_memory() -> None:
+    read = XML.replace("Org", "Org" + "&a" * 2_000_000 + "&lt").encode()
+    tracemalloc.start()
+    try:
+        read_report(read, Budget())
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(read)
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_envelope_of_very_many_values() -> None:
+    oid = bytes.fromhex("06092a864886f70d010702")
+    values = b"\x30\x80" + oid + b"\xa0\x80\x30\x80" + b"\x05\x00" * 3_000_000
+    before = time.process_time()
+    with pytest.raises(Unreadable, match="broken"):
+        signed_content(values + b"\0\0" * 3)
+    assert time.process_time() - before < 2  # a bound of work, not a measure
+
+
+def test_elements_without_content_are_no_results() -> None:
+    """They would take a hundred times as much to store as to send."""
+    many = RECORD.replace("<auth_results>", "<auth_results>" + "<dkim/>" * 99 + "<spf></spf>" * 99)
+    (report,) = read_report(XML.replace(RECORD, many).encode(), Budget())
+    assert isinstance(report, AggregateReport)
+    assert [len(report.rows[0].auth_dkim), len(report.rows[0].auth_spf)] == [1, 1]
+
+
+def test_a_machine_that_is_busy_makes_no_report_unreadable() -> None:
+    assert Budget().clock is time.thread_time
 
 
 @pytest.mark.parametrize("more", [0, 1])

@@ -98,6 +98,12 @@ NONE: dict[str, Any] = {"dkim": "fail", "spf": "fail", "signatures": (), "envelo
         (only(total(**NONE)), "abuse", "raise policy", "192.0.2.0/24"),
         (only(total(**NONE), policy="reject"), "abuse", "kept out", "192.0.2.0/24"),
         (only(total(**NONE | {"source": "2001:db8:1:2::3"})), "abuse", "raise policy", "2001:db8:1::/48"),
+        (  # what only reports say asks for no change of the record
+            only(total(dkim="fail", signatures=(), messages=3000), total(**NONE)),
+            "ours",
+            "find out",
+            "192.0.2.0/24",
+        ),
         (only(total(**NONE | {"source": "nonsense"})), "abuse", "raise policy", "nonsense"),
         (
             only(total(**NONE | {"envelope": ("crm.example", "pass")}), owner=Owner("a1.crm.example")),

@@ -18,7 +18,10 @@ __all__ = ["looks_packed", "unpack"]
 _PIECE = 256 * 1024
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
+_ENTRY = b"PK\x01\x02"
 _ZIP_ENTRIES = 20
+_ZIP_MOST = 1000
+_GZIP_MEMBERS = 100
 
 
 def looks_packed(data: bytes) -> bool:
@@ -54,13 +57,17 @@ def _inflate(data: bytes, window: int, budget: Budget) -> bytes:
     a report, the reader of reports will see."""
     inflater = zlib.decompressobj(window)
     rest = data
+    members = 1
 
     def more() -> bytes:
-        nonlocal rest, inflater
+        nonlocal rest, inflater, members
         if inflater.eof:
             rest = inflater.unused_data
             if not rest.startswith(_GZIP):  # padding, or members that follow (RFC 1952 2.2)
                 return b""
+            members += 1
+            if members > _GZIP_MEMBERS:  # each costs a copy of all that follows
+                raise Unreadable(f"it is gzip of more than {_GZIP_MEMBERS} members")
             inflater = zlib.decompressobj(window)
         piece = inflater.decompress(rest, _PIECE)
         rest = inflater.unconsumed_tail
@@ -71,6 +78,8 @@ def _inflate(data: bytes, window: int, budget: Budget) -> bytes:
 
 def _from_zip(data: bytes, budget: Budget) -> bytes:
     """The one report in a zip archive: the first member that looks like one, by name, else the first."""
+    if data.count(_ENTRY) > _ZIP_MOST:
+        raise Unreadable(f"the zip archive has more than {_ZIP_MOST} files")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [one for one in archive.infolist()[:_ZIP_ENTRIES] if not one.is_dir()]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from postier.base.clock import Clock
+from postier.base.log import Log
 from postier.reports.limits import LIMITS, Budget, Unreadable
 from postier.reports.read import Report, read_report
 from postier.reports.words import clean
@@ -13,8 +14,12 @@ from postier.store.api import AggregateReport, FailureReport, Store, TlsReport, 
 
 __all__ = ["UNREADABLE_KEPT", "Arrival", "Taken", "read_arrival", "store_arrivals", "take_reports"]
 
+DAY = 86400
 UNREADABLE_KEPT = 1024 * 1024
 """Octets of an unreadable file that are kept."""
+
+
+log = Log("reports")
 
 
 class Arrival(NamedTuple):
@@ -55,6 +60,9 @@ def read_arrival(origin: str, data: bytes) -> Arrival:
         return Arrival(origin, read_report(data, Budget()))
     except Unreadable as error:
         return Arrival(origin, (), clean(str(error)), data[:UNREADABLE_KEPT])
+    except Exception as error:  # of ours: one report shall not keep the others from being read
+        log.fault("report not read", why=error, origin=origin)
+        return Arrival(origin, (), "reading it failed", data[:UNREADABLE_KEPT])
 
 
 async def store_arrivals(tx: Tx, arrivals: Sequence[Arrival], received: int) -> Taken:
@@ -75,7 +83,17 @@ async def take_reports(store: Store, clock: Clock, arrivals: Sequence[Arrival]) 
     return await store.transact(lambda tx: store_arrivals(tx, arrivals, received))
 
 
+def _in_time(report: Report, latest: int) -> Report:
+    """None tells of the future: it would be the newest for ever, and never be forgotten."""
+    match report:
+        case FailureReport():
+            return report._replace(arrived=min(report.arrived, latest))
+        case _:
+            return report._replace(begin=min(report.begin, latest), end=min(report.end, latest))
+
+
 async def _store(tx: Tx, report: Report, received: int) -> Taken:
+    report = _in_time(report, received + DAY)
     match report:
         case AggregateReport():
             new = await tx.add_aggregate_report(report, received)

@@ -21,7 +21,8 @@ class Unreadable(Exception):
 class Limits:
     """`octets`: of a report, unpacked; `json`: of one in JSON, which is read in one piece. `ratio`: how much
     longer than packed it may be, past `free` octets. `attachments`: parts of a mail that are looked at.
-    `nodes`: elements of one record. `seconds`: of reading one file or mail."""
+    `nodes`: elements of one record. `seconds`: of computing, to read one file
+    or mail: a machine that is busy with other things makes no report unreadable."""
 
     octets: int = 25 * 1024 * 1024
     json: int = 5 * 1024 * 1024
@@ -42,10 +43,10 @@ LIMITS = Limits()
 
 @dataclass(slots=True)
 class Budget:
-    """The time that is left for one file or mail. `clock`: monotonic seconds."""
+    """The time that is left for one file or mail, in one thread. `clock`: seconds that it computed."""
 
     limits: Limits = LIMITS
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = time.thread_time
     _until: float = field(init=False)
 
     def __post_init__(self) -> None:

@@ -30,6 +30,10 @@ TAGS = frozenset((
 ))
 # fmt: on
 _PIECE = 64 * 1024
+_TAG_MOST = 256 * 1024
+_TEXT_MOST = 16 * 1024
+"""Octets of one tag that is read by the book, and characters of one text that is read leniently."""
+_REFERENCE = re.compile(r"&(?:#(?:[0-9]{1,7}|[xX][0-9A-Fa-f]{1,6})|[A-Za-z0-9]{1,32});")
 _DECLARED = re.compile(r"""\s*+<\?xml[^>]{0,200}?encoding\s{0,9}=\s{0,9}["']([A-Za-z0-9._-]{1,40})["']""")
 _TAG = re.compile(
     r"<(/?)(?:[A-Za-z0-9_-]{1,40}:)?([A-Za-z_]{1,40})(?=[\s/>])([^<>]{0,1000}?)(/?)>"
@@ -95,8 +99,13 @@ def _strict(text: str, start: int, collector: Collector, budget: Budget) -> None
     parser.StartElementHandler = lambda name, _: collector.start(name.rpartition(":")[2])
     parser.EndElementHandler = lambda name: collector.end(name.rpartition(":")[2])
     parser.CharacterDataHandler = collector.text
+    given = 0
     for piece in range(start, len(text), _PIECE):
-        parser.Parse(text[piece : piece + _PIECE].encode("utf-8", "replace"), False)
+        octets = text[piece : piece + _PIECE].encode("utf-8", "replace")
+        parser.Parse(octets, False)
+        given += len(octets)
+        if given - parser.CurrentByteIndex > _TAG_MOST:  # which expat reads anew with each piece
+            raise Unreadable(f"a tag of it is longer than {_TAG_MOST} octets")
         budget.check()
     parser.Parse(b"", True)
 
@@ -110,13 +119,13 @@ def _lenient(text: str, start: int, collector: Collector, budget: Budget) -> Non
         if not count % 1000:
             budget.check()
         if found[2] is None:
-            collector.text(html.unescape(text[done : found.start()]) + (found[5] or ""))
+            collector.text(_unescaped(text, done, found.start()) + (found[5] or ""))
             done = found.end()
             continue
         name = found[2].lower()
         if name not in TAGS:
             continue
-        collector.text(html.unescape(text[done : found.start()]))
+        collector.text(_unescaped(text, done, found.start()))
         done = found.end()
         if not found[1]:
             collector.start(name)
@@ -129,3 +138,8 @@ def _lenient(text: str, start: int, collector: Collector, budget: Budget) -> Non
                     break
     while opened:
         collector.end(opened.pop())
+
+
+def _unescaped(text: str, start: int, end: int) -> str:
+    """With references resolved that end with a semicolon. Of a text too long for any value its beginning."""
+    return _REFERENCE.sub(lambda found: html.unescape(found[0]), text[start : min(end, start + _TEXT_MOST)])

@@ -190,7 +190,7 @@ def _evaluated(row: Node) -> _Evaluated:
 def _known(record: Node) -> _Known:
     names = record.child("identifiers") or record.child("identities")
     auth = record.child("auth_results")
-    spf = tuple(map(_spf, auth.all("spf")[:_AUTHENTICATIONS]))
+    spf = tuple(map(_spf, [one for one in auth.all("spf") if one][:_AUTHENTICATIONS]))
     envelope_from = host(names.raw("envelope_from"))
     if not envelope_from and spf and spf[-1].scope == "mfrom":
         envelope_from = spf[-1].domain
@@ -198,7 +198,7 @@ def _known(record: Node) -> _Known:
         host(names.raw("header_from")),
         envelope_from,
         host(names.raw("envelope_to")),
-        tuple(map(_dkim, auth.all("dkim")[:_AUTHENTICATIONS])),
+        tuple(map(_dkim, [one for one in auth.all("dkim") if one][:_AUTHENTICATIONS])),
         spf,
     )
 

@@ -235,6 +235,8 @@ def _step(source: Source, policy: str) -> tuple[StepKind, dict[str, str]]:
         return StepKind.FIND_OUT, facts
     if source.state is SourceState.OURS:
         kind = StepKind.ALIGN if source.mechanism else StepKind.ADD_ADDRESS
+        if source.key != "own" and not source.mechanism:
+            kind = StepKind.FIND_OUT  # only reports say that it is: anybody can write such, to be let in
         return kind, facts | {"address": source.addresses.most_common(1)[0][0]}
     envelope = source._envelopes.most_common(1)[0][0] if source._envelopes else ""
     service = source.service

@@ -13,7 +13,8 @@ TEXT = 500
 WORD = 40
 _SHORT = 256
 """Characters of a text that is remembered: reports repeat names, and nobody shall fill our memory."""
-_MOST = 2**53
+_MOST = 2**32
+"""More than any row counts; sums of them still fit into 64 bits."""
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}")
 _NUMBER = re.compile(r"\s*+([+-]?[0-9]{1,20})(?:\.[0-9]*+)?\s*+")
@@ -45,7 +46,7 @@ def host(text: str) -> str:
 
 
 def number(text: object, default: int = 0) -> int:
-    """Not negative and not past 2**53, whatever was written; `default` where it is no number."""
+    """Not negative and not past 2**32, whatever was written; `default` where it is no number."""
     if isinstance(text, int):
         return max(0, min(text, _MOST))
     found = _NUMBER.fullmatch(str(text))
@@ -56,7 +57,7 @@ def moment(text: object) -> int:
     """Seconds since 1970 from a number or a date of ISO 8601 (RFC 3339); 0 where it is neither."""
     found = _NUMBER.fullmatch(str(text))
     if found is not None:
-        return min(number(text), 2**40)
+        return number(text)
     try:
         when = datetime.datetime.fromisoformat(str(text).strip())
     except ValueError:
