@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from postier.accounts.dkim_keys import Seen
+from postier.cli import domain_keys
+
 
 def test_keys_are_listed_without_their_private_halves(postier: Any, listed: Any) -> None:
     found = listed("domain", "dkim", "list", "orchard.test")
@@ -14,6 +19,17 @@ def test_keys_are_listed_without_their_private_halves(postier: Any, listed: Any)
     printed = postier("domain", "dkim", "list", "orchard.test", "--json").stdout
     assert "PRIVATE" not in printed
     assert "signs" in postier("domain", "dkim", "list", "orchard.test").stdout
+
+
+def test_a_key_that_signs_and_is_not_published_is_to_be_published(
+    postier: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def absent(*_: object) -> Seen:
+        return Seen.NO
+
+    monkeypatch.setattr(domain_keys, "look_for", absent)
+    listed = postier("domain", "dkim", "list", "orchard.test").stdout
+    assert listed.count("signs, but nobody can verify it: publish it") == 2
 
 
 def test_new_keys_are_announced_and_printed_with_the_records(postier: Any, listed: Any, fails: Any) -> None:

@@ -55,7 +55,7 @@ def list_(domain: Domain, json_: bool, data: Path) -> None:
     print_table(
         ("SELECTOR", "ALGORITHM", "STATE", "SINCE", "IN DNS", "MEANING"),
         (
-            (key.selector, key.algorithm, key.state, _day(key.since), seen.value, _MEANINGS[key.state])
+            (key.selector, key.algorithm, key.state, _day(key.since), seen.value, _meaning(key, seen))
             for key, seen in found
         ),
         empty="no keys",
@@ -105,6 +105,12 @@ async def _keys(backend: Backend, domain: Domain) -> tuple[DkimKey, ...]:
     if record is None:
         raise Failure(f"{domain} is no domain of this server")
     return domains.settings_of(record).dkim
+
+
+def _meaning(key: DkimKey, seen: Seen) -> str:
+    if key.state is KeyState.USED and seen is Seen.NO:
+        return "signs, but nobody can verify it: publish it"
+    return _MEANINGS[key.state]
 
 
 def _facts(key: DkimKey) -> dict[str, object]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from postier.demo.chapters_faults import survive, wait_in_queue
 from postier.demo.chapters_hostile import repel
 from postier.demo.chapters_mail import carry, push, take, verify, weigh
+from postier.demo.chapters_reports import report
 from postier.demo.chapters_story import trace
 from postier.demo.rows import Chapter, Row
 from postier.demo.world import DemoError, World
@@ -24,6 +25,7 @@ CHAPTERS = (
     Chapter("The cost of a listing", weigh),
     Chapter("A partner is away; an address does not exist", wait_in_queue),
     Chapter("Both sides ask what became of a message", trace),
+    Chapter("Harbor's report tells orchard who sends in its name", report),
     Chapter("A power cut in the middle of 500 messages", survive),
 )
 

@@ -158,6 +158,7 @@ class World:
             "smtp.outbound_port": str(organisation.port(25)),
             "smtp.outbound_source_addresses": f'["{organisation.address}"]',
             "queue.retry_first": '"2s"',
+            "reports.dmarc": "true",
         }
         first, *others = organisation.people
         _run(
@@ -180,7 +181,7 @@ class World:
         for organisation in self.organisations:
             for record in _listed(self.postier(organisation, "dns", "records", organisation.domain)):
                 zone.setdefault(record["name"], []).append(_zone_entry(record))
-            reports = f"mailto:postmaster@{organisation.domain}"
+            reports = f"mailto:dmarc-reports@{organisation.domain}"
             policy = f"v=DMARC1; p=reject; rua={reports}"
             zone[f"_dmarc.{organisation.domain}"] = [("TXT", policy)]
             zone[_reverse(organisation.address)] = [("PTR", organisation.hostname)]
