@@ -61,7 +61,7 @@ from postier.reports.inbox import keep_reading
 from postier.reports.out.daily import OPEN_DAYS
 from postier.search.sqlite import SqliteTextIndex
 from postier.sending import Outbound, daily_limits, open_outbound
-from postier.services import HTTP, LMTP, SERVICES, endpoints
+from postier.services import HTTP, HTTPS, LMTP, SERVICES, endpoints
 from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
 from postier.smtp.outbound.route_table import RouteSchedules
@@ -157,7 +157,7 @@ def _certificates(settings: Settings) -> CertificateStore:
         return CertificateStore(
             settings.data / settings.tls.certificate,
             settings.data / settings.tls.key,
-            [service.name for service in (*SERVICES, LMTP)],
+            [service.name for service in (*SERVICES, HTTPS, LMTP)],
         )
     except CertificateError as error:
         raise ServeError(str(error)) from None
