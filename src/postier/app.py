@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import uvloop
+from starlette.applications import Starlette
 
 from postier.accounts.directory import Directory
 from postier.accounts.domains import signers_for
 from postier.accounts.login import FORGET_AFTER, Login
 from postier.accounts.password import PasswordVerifier, ProofTable
+from postier.admin.api_reports import ReportRoutes
 from postier.admin.rotation import KEEP_BEYOND_QUEUE, RotationPlan, keep_signing_keys
 from postier.backend import DATABASE, Backend, client_settings, open_backend, open_resolver, own_policy
 from postier.base import log as base_log
@@ -38,6 +40,7 @@ from postier.base.shared_counts import SharedCounts
 from postier.blobs.api import BlobUnreadable
 from postier.config.settings import Settings
 from postier.filter.greylist import forget_expired
+from postier.http.api import api_application
 from postier.http.health import health_application
 from postier.http.https import https_session
 from postier.http.metrics import Metrics
@@ -254,8 +257,10 @@ class _Worker:
         trusted = self._settings.server.trust_loopback
         recorder = StepRecorder(backend.store)
         told = open_told(backend)
+        login = Login(backend.store, backend.clock, verifier, limited=not trusted)
+        api = _api(backend, login)
         server = Server(
-            self._listeners(backend, verifier, recorder.note, told),
+            self._listeners(backend, login, api, recorder.note, told),
             Limits(0, 0)
             if trusted
             else Limits(limits.per_worker, limits.per_address, limits.per_network, limits.per_minute),
@@ -265,7 +270,11 @@ class _Worker:
         metrics = Metrics(backend.store, backend.clock)
         http = HttpServer(
             health_application(
-                backend.store.reader.domains, metrics.text, own_policy(backend), client_settings(backend)
+                backend.store.reader.domains,
+                metrics.text,
+                own_policy(backend),
+                client_settings(backend),
+                api,
             )
         )
         queue, outbound = _queue(backend, self._channel.number)
@@ -313,11 +322,12 @@ class _Worker:
     def _listeners(
         self,
         backend: Backend,
-        verifier: PasswordVerifier,
+        login: Login,
+        api: Starlette | None,
         note_step: NoteStep,
         told: Told,
     ) -> list[Listener]:
-        sessions = _sessions(backend, verifier, note_step, self._shared.senders, told)
+        sessions = _sessions(backend, login, api, note_step, self._shared.senders, told)
         return [
             Listener(
                 endpoint,
@@ -343,7 +353,8 @@ class _Worker:
 
 def _sessions(
     backend: Backend,
-    verifier: PasswordVerifier,
+    login: Login,
+    api: Starlette | None,
     note_step: NoteStep,
     counts: SharedCounts,
     told: Told,
@@ -351,7 +362,6 @@ def _sessions(
     """What each service runs for a connection."""
     settings = backend.settings
     trusted = settings.server.trust_loopback
-    login = Login(backend.store, backend.clock, verifier, limited=not trusted)
     inbound_settings = InboundSettings(
         hostname=settings.server.hostname,
         max_message_size=settings.smtp.max_message_size,
@@ -403,7 +413,7 @@ def _sessions(
         ),
     )
     return {
-        "https": https_session(own_policy(backend)),
+        "https": https_session(own_policy(backend), api),
         "smtp": smtp,
         "submission": submission,
         "submissions": submission,
@@ -413,6 +423,14 @@ def _sessions(
         "pop3": pop3,
         "pop3s": pop3,
     }
+
+
+def _api(backend: Backend, login: Login) -> Starlette | None:
+    """The management API, where it is switched on."""
+    if not backend.settings.http.api:
+        return None
+    reports = ReportRoutes(backend.store, backend.clock, open_resolver(backend.settings))
+    return api_application(reports.table(), login)
 
 
 def _text_index(settings: Settings) -> SqliteTextIndex | None:

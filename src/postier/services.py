@@ -56,7 +56,7 @@ SERVICES = (
 )
 HTTP = Service("http", 80)
 HTTPS = Service("https", 443, implicit_tls=True)
-"""For the policy of our own domains (RFC 8461)."""
+"""For the policy of our own domains (RFC 8461), and the management API."""
 LMTP = Service("lmtp", 0, SMTP_LINES)
 """Its port is a setting: there is no standard one, and RFC 2033 5 forbids that of SMTP."""
 

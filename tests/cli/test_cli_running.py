@@ -11,7 +11,9 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,6 +180,26 @@ def test_health_and_metrics(running: Running) -> None:
             assert expected in answer.read()
     with urllib.request.urlopen(f"http://127.0.0.1:{running.port_base + 80}/metrics") as answer:
         assert b"# TYPE " in answer.read()
+
+
+def test_the_api_answers_administrators_over_https(running: Running) -> None:
+    def ask() -> Any:
+        request = urllib.request.Request(
+            f"https://127.0.0.1:{running.port_base + 443}/api/v1/dmarc/summary?days=7",
+            headers={
+                "Authorization": "Basic " + b64encode(f"alice@orchard.test:{PASSWORD}".encode()).decode()
+            },
+        )
+        with urllib.request.urlopen(request, context=running.tls()) as answer:
+            return json.load(answer)
+
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        ask()
+    running.postier("user", "admin", "alice@orchard.test")
+    assert ask() == running.listed("dmarc", "summary", "--days", "7")
+    running.postier("user", "admin", "alice@orchard.test", "--off")
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        ask()
 
 
 def test_hup_takes_the_new_certificate(running: Running) -> None:

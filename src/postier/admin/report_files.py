@@ -3,15 +3,17 @@ taking in what they hold."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from postier.base.clock import Clock
 from postier.reports.intake import Arrival, Taken, read_arrival, take_reports
 from postier.store.api import Store
 
-__all__ = ["Intake", "report_files"]
+__all__ = ["Intake", "report_files", "report_stream"]
 
 _BATCH_ROWS = 20_000
 _BATCH_FILES = 50
@@ -41,15 +43,20 @@ def report_files(paths: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
 
 def _file(path: Path) -> Iterator[tuple[str, bytes]]:
     with path.open("rb") as stream:
-        start = stream.read(len(_MBOX))
-        if start != _MBOX:
-            yield str(path), start + stream.read(_LONGEST)
-            return
-        for number, mail in enumerate(_mails(stream), 1):
-            yield f"{path} mail {number}", mail
+        yield from report_stream(str(path), stream)
 
 
-def _mails(stream: Iterator[bytes]) -> Iterator[bytes]:
+def report_stream(name: str, stream: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    """(name, content): of the whole, or of each mail of an mbox."""
+    start = stream.read(len(_MBOX))
+    if start != _MBOX:
+        yield name, start + stream.read(_LONGEST)
+        return
+    for number, mail in enumerate(_mails(stream), 1):
+        yield f"{name} mail {number}", mail
+
+
+def _mails(stream: BinaryIO) -> Iterator[bytes]:
     """Each begins behind an empty line with "From " (RFC 4155); lines of it that do are quoted by ">"."""
     lines: list[bytes] = []
     size = 0
@@ -80,7 +87,7 @@ class Intake:
 
     async def add(self, name: str, content: bytes) -> bool:
         """True once it and all before it are stored. Raises StoreError."""
-        arrival = read_arrival(name, content)
+        arrival = await asyncio.to_thread(read_arrival, name, content)
         self._batch.append(arrival)
         self._rows += arrival.rows
         if arrival.reason:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
 from postier.base.clock import Clock
@@ -11,11 +11,34 @@ from postier.mailauth.spf import Spf
 from postier.reports.owners import MOST, Owner, WithRecord, owners_of, spf_of
 from postier.reports.simulate import Scenario, Simulation, simulate
 from postier.reports.sources import Source, find_sources, passes
-from postier.store.api import PublishedPolicy, Reader, ReportAlert, ReportHead, RowTotal, TlsReported
+from postier.store.api import (
+    PublishedPolicy,
+    Reader,
+    ReportAlert,
+    ReportHead,
+    ReportRow,
+    RowTotal,
+    TlsReported,
+)
 
-__all__ = ["DAY", "DomainView", "Overview", "domain_view", "exported", "overview", "simulation", "window"]
+__all__ = [
+    "DAY",
+    "EXPORTS",
+    "POLICIES",
+    "SPF_VERSION",
+    "DomainView",
+    "Overview",
+    "domain_view",
+    "exported",
+    "overview",
+    "simulation",
+    "window",
+]
 
 DAY = 86400
+EXPORTS = ("rows", "failures", "tls", "unreadable")
+POLICIES = ("none", "quarantine", "reject")
+SPF_VERSION = "v=spf1"
 ALERTS_SHOWN = 10
 ENOUGH_DAYS = 14
 """Of reports before a policy may rise: some senders write once in a fortnight."""
@@ -144,31 +167,36 @@ async def simulation(
     return simulate(scenario, view.totals, view.source_of())
 
 
-async def exported(reader: Reader, what: str, domain: str, since: int) -> list[dict[str, object]]:
-    """What is stored, as plain values: "rows", "failures", "tls" or "unreadable". Raises StoreError."""
+async def exported(reader: Reader, what: str, domain: str, since: int) -> AsyncIterator[dict[str, object]]:
+    """What is stored, as plain values, report by report: `what` is one of EXPORTS. Raises StoreError."""
     if what == "unreadable":
-        return [one._asdict() for one in await reader.unreadable_reports()]
-    if what == "failures":
-        failures = await reader.failure_reports(domain, since)
-        return [{**one._asdict(), "fields": dict(one.fields)} for one in failures]
-    if what == "tls":
-        return [_tls_row(one) for one in await reader.tls_reported(domain, since)]
-    return [
-        {
-            "org": head.org,
-            "report_id": head.report_id,
-            "domain": head.domain,
-            "begin": head.begin,
-            "end": head.end,
-            "policy": head.policy.p,
-            **row._asdict(),
-            "overrides": [one._asdict() for one in row.overrides],
-            "auth_dkim": [one._asdict() for one in row.auth_dkim],
-            "auth_spf": [one._asdict() for one in row.auth_spf],
-        }
-        for head in reversed(await reader.report_heads(domain, since))
-        for row in await reader.report_rows(head.report)
-    ]
+        for unreadable in await reader.unreadable_reports():
+            yield unreadable._asdict()
+    elif what == "failures":
+        for failure in await reader.failure_reports(domain, since):
+            yield {**failure._asdict(), "fields": dict(failure.fields)}
+    elif what == "tls":
+        for reported in await reader.tls_reported(domain, since):
+            yield _tls_row(reported)
+    else:
+        for head in reversed(await reader.report_heads(domain, since)):
+            for row in await reader.report_rows(head.report):
+                yield _row(head, row)
+
+
+def _row(head: ReportHead, row: ReportRow) -> dict[str, object]:
+    return {
+        "org": head.org,
+        "report_id": head.report_id,
+        "domain": head.domain,
+        "begin": head.begin,
+        "end": head.end,
+        "policy": head.policy.p,
+        **row._asdict(),
+        "overrides": [one._asdict() for one in row.overrides],
+        "auth_dkim": [one._asdict() for one in row.auth_dkim],
+        "auth_spf": [one._asdict() for one in row.auth_spf],
+    }
 
 
 def _tls_row(one: TlsReported) -> dict[str, object]:

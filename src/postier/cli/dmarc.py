@@ -11,8 +11,24 @@ from pathlib import Path
 import click
 
 from postier.admin.report_files import Intake, report_files
+from postier.admin.report_json import (
+    intake_facts,
+    simulation_facts,
+    sources_facts,
+    summarise,
+    summary_facts,
+)
 from postier.admin.report_words import LANGUAGES, alert_words, state_words, step_words, words
-from postier.admin.reports import DAY, DomainView, domain_view, exported, overview, simulation, window
+from postier.admin.reports import (
+    DAY,
+    EXPORTS,
+    POLICIES,
+    SPF_VERSION,
+    DomainView,
+    domain_view,
+    exported,
+    simulation,
+)
 from postier.backend import Backend, open_resolver
 from postier.base.domain import Domain
 from postier.cli.common import (
@@ -29,8 +45,7 @@ from postier.cli.common import (
 from postier.reports.fetch import FetchError, Mailbox, ReportMailbox
 from postier.reports.intake import Taken
 from postier.reports.simulate import Simulation
-from postier.reports.sources import Source, SourceState, StepKind
-from postier.store.api import TlsReported
+from postier.reports.sources import SourceState, StepKind
 
 
 @click.group("dmarc")
@@ -61,8 +76,7 @@ def import_(files: tuple[str, ...], json_: bool, data: Path) -> None:
 
 def _tell_taken(intake: Intake, json_: bool) -> None:
     if json_:
-        refused = [{"file": one.origin, "reason": one.reason} for one in intake.unreadable]
-        print_json({**intake.taken._asdict(), "unreadable_files": refused})
+        print_json(intake_facts(intake))
         return
     for one in intake.unreadable:
         click.echo(f"unreadable  {one.origin}: {one.reason}")
@@ -162,22 +176,9 @@ _dns_option = click.option("--no-dns", is_flag=True, help="Ask the DNS nothing: 
 def summary(days: int, lang: str, json_: bool, data: Path) -> None:
     """Tell in one line for each domain what others report."""
 
-    async def work(backend: Backend) -> dict[str, object]:
-        reader, since = backend.store.reader, int(backend.clock.now()) - days * DAY
-        newest = await reader.tls_reported("", 0, 1)
-        tls = await reader.tls_reported("", window(newest[0].end if newest else 0, backend.clock, days))
-        return {
-            "domains": await overview(reader, backend.clock, days),
-            "failure_reports": len(await reader.failure_reports("", since)),
-            "tls": _tls_facts(tls),
-            "unreadable": len([one for one in await reader.unreadable_reports() if one.received >= since]),
-        }
-
-    found = with_backend(data, work)
-    domains = found["domains"]
-    assert isinstance(domains, list)
+    found = with_backend(data, lambda backend: summarise(backend.store.reader, backend.clock, days))
     if json_:
-        print_json(found | {"domains": [one._asdict() | {"policy": one.policy._asdict()} for one in domains]})
+        print_json(summary_facts(found))
         return
     print_table(
         words(lang, "summary.columns").split(","),
@@ -193,17 +194,15 @@ def summary(days: int, lang: str, json_: bool, data: Path) -> None:
                 one.sources,
                 one.to_do or "-",
             )
-            for one in domains
+            for one in found.domains
         ),
         empty=words(lang, "summary.none", days=days),
     )
-    tls_facts = found["tls"]
-    assert isinstance(tls_facts, dict)
-    if tls_facts["orgs"]:
-        click.echo(words(lang, "tls", **tls_facts))
-    for key, name in (("failures", "failure_reports"), ("unreadable", "unreadable")):
-        if found[name]:
-            click.echo(words(lang, key, count=found[name]))
+    if found.tls["orgs"]:
+        click.echo(words(lang, "tls", **found.tls))
+    for key, count in (("failures", found.failure_reports), ("unreadable", found.unreadable)):
+        if count:
+            click.echo(words(lang, key, count=count))
 
 
 @command.command("sources")
@@ -217,19 +216,7 @@ def sources(domain: Domain, days: int, no_dns: bool, lang: str, json_: bool, dat
     """Tell who sends in DOMAIN's name, and what to do next about each."""
     view = with_backend(data, lambda backend: _view(backend, domain, days, no_dns))
     if json_:
-        advice, facts = view.advice()
-        print_json(
-            {
-                "domain": view.domain,
-                "policy": view.policy._asdict(),
-                "next": words(lang, advice, **facts),
-                "sources": [_source_facts(source, lang) for source in view.sources],
-                "alerts": [
-                    {**one._asdict(), "facts": dict(one.facts), "words": alert_words(lang, one)}
-                    for one in view.alerts
-                ],
-            }
-        )
+        print_json(sources_facts(view, lang))
         return
     if not view.sources:
         click.echo(words(lang, "none", domain=domain, days=days))
@@ -272,7 +259,7 @@ def sources(domain: Domain, days: int, no_dns: bool, lang: str, json_: bool, dat
 @click.argument("domain", type=DOMAIN)
 @click.option(
     "--policy",
-    type=click.Choice(("none", "quarantine", "reject")),
+    type=click.Choice(POLICIES),
     default="reject",
     show_default=True,
     help="What the domain would ask for.",
@@ -280,7 +267,7 @@ def sources(domain: Domain, days: int, no_dns: bool, lang: str, json_: bool, dat
 @click.option(
     "--sp",
     "below",
-    type=click.Choice(("none", "quarantine", "reject")),
+    type=click.Choice(POLICIES),
     default=None,
     help="The same for names below DOMAIN, if not as --policy.",
 )
@@ -308,8 +295,8 @@ def simulate_(
     data: Path,
 ) -> None:
     """Tell what would have become of the mail of the last days under another policy."""
-    if record and not record.lower().startswith("v=spf1"):
-        raise click.UsageError('an SPF record begins with "v=spf1"')
+    if record and not record.lower().startswith(SPF_VERSION):
+        raise click.UsageError(f'an SPF record begins with "{SPF_VERSION}"')
 
     async def work(backend: Backend) -> tuple[DomainView, Simulation]:
         view = await _view(backend, domain, days, no_dns)
@@ -330,22 +317,7 @@ def simulate_(
     hit = [source for source in view.sources if source.key in found.by_source]
     if json_:
         print_json(
-            {
-                "domain": domain.ascii,
-                "days": days,
-                "policy": policy,
-                "strict": strict,
-                "spf": record or None,
-                "messages": found.messages,
-                "passed": found.passed,
-                "failed": found.failed,
-                "failed_now": found.failed_now,
-                "forwarded": found.forwarded,
-                "sources": [
-                    _source_facts(source, lang) | {"failed_then": found.by_source[source.key]}
-                    for source in hit
-                ],
-            }
+            simulation_facts(view, found, lang, days=days, policy=policy, strict=strict, record=record)
         )
         return
     if not found.messages:
@@ -393,7 +365,7 @@ def simulate_(
 @click.argument("domain", type=DOMAIN, required=False)
 @click.option(
     "--what",
-    type=click.Choice(("rows", "failures", "tls", "unreadable")),
+    type=click.Choice(EXPORTS),
     default="rows",
     show_default=True,
     help="Rows of aggregate reports, failure reports, TLS reports, or what could not be read.",
@@ -415,7 +387,7 @@ def export(
                 raise Failure(f"there is no unreadable report {content}")
             return octets
         since = int(backend.clock.now()) - days * DAY if days else 0
-        return await exported(reader, what, domain.ascii if domain else "", since)
+        return [row async for row in exported(reader, what, domain.ascii if domain else "", since)]
 
     found = with_backend(data, work)
     if isinstance(found, bytes):
@@ -444,33 +416,6 @@ def _tab_cell(value: object) -> str:
 async def _view(backend: Backend, domain: Domain, days: int, no_dns: bool) -> DomainView:
     resolver = None if no_dns else open_resolver(backend.settings)
     return await domain_view(backend.store.reader, resolver, backend.clock, domain.ascii, days)
-
-
-def _source_facts(source: Source, lang: str) -> dict[str, object]:
-    return {
-        "key": source.key,
-        "name": source.name,
-        "state": source.state.value,
-        "addresses": dict(source.addresses.most_common(100)),
-        "messages": source.messages,
-        "passed": source.passed,
-        "dkim": source.dkim,
-        "spf": source.spf,
-        "first": source.first,
-        "last": source.last,
-        "failing_keys": dict(source.failing_keys),
-        "open": source.is_open,
-        "step": source.step.value,
-        "next": step_words(lang, source),
-    }
-
-
-def _tls_facts(reported: Sequence[TlsReported]) -> dict[str, int]:
-    return {
-        "orgs": len({one.org for one in reported}),
-        "sessions": sum(one.policy.successes + one.policy.failed for one in reported),
-        "failed": sum(one.policy.failed for one in reported),
-    }
 
 
 def _number(value: int, lang: str) -> str:

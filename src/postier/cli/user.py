@@ -224,7 +224,8 @@ def limit(
 @json_option
 @data_option
 def admin(address: Address, off: bool, json_: bool, data: Path) -> None:
-    """Make a person an administrator, who may set quotas and annotations of the server over IMAP."""
+    """Make a person an administrator, who may set quotas and annotations of the server over IMAP,
+    and use the HTTP API."""
 
     async def work(backend: Backend) -> None:
         await people.set_administrator(backend.store, address, not off)

@@ -226,6 +226,12 @@ SETTINGS = (
         "Serve /health and /metrics on the HTTP port (80 plus server.port_base).",
     ),
     Setting(
+        "http.api",
+        BOOLEAN,
+        True,
+        "Let administrators use /api/ (docs/api.md): by HTTPS, or on the HTTP port from this machine.",
+    ),
+    Setting(
         "mta_sts.mode",
         one_of("off", "none", "testing", "enforce"),
         "testing",
@@ -368,6 +374,7 @@ class ConnectionSettings:
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
     enabled: bool
+    api: bool
 
 
 @dataclass(frozen=True, slots=True)

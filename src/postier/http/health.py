@@ -5,6 +5,7 @@ GET /health/ready  200 while the store can be read, 503 with one word why otherw
 GET /.well-known/mta-sts.txt  the policy of a domain of ours, for a proxy in front (see own_policy.py)
 GET /mail/config-v1.1.xml     the settings of a domain of ours for mail programs (see autoconfig.py)
 GET /metrics       Prometheus text format, all workers of this host together
+/api/              management, for this machine and for proxies that speak TLS (see api.py)
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from starlette.routing import Route
 
 from postier.base.log import Log
 from postier.http import autoconfig
+from postier.http.api import API
 from postier.http.own_policy import PATH, OwnPolicy
 
 __all__ = ["health_application"]
@@ -32,9 +34,10 @@ def health_application(
     figures: Callable[[], Awaitable[bytes]],
     policy: OwnPolicy | None = None,
     settings: autoconfig.Autoconfig | None = None,
+    api: Starlette | None = None,
 ) -> Starlette:
     """`probe` reads something from the store; what it raises means "not ready". `figures`: the page of
-    /metrics. `policy`, `settings`: of our own domains."""
+    /metrics. `policy`, `settings`: of our own domains. `api`: answers for what begins with API."""
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "live"})
@@ -60,6 +63,7 @@ def health_application(
         document = None if settings is None else await settings.answer(request.headers.get("host", ""))
         return Response(document or "", 404 if document is None else 200, media_type="text/xml")
 
+    management = [] if api is None else [Route(API + "{path:path}", api)]
     return Starlette(
         routes=[
             Route(PATH, sts_policy),
@@ -67,5 +71,6 @@ def health_application(
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/metrics", metrics),
+            *management,
         ]
     )
