@@ -364,7 +364,7 @@ async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *piec
 LOGIN = b"Host: mail.b.example\r\nAuthorization: Basic " + b64encode(b"admin@b.example:right") + b"\r\n"
 
 
-def over_https(tmp_path: Path, *requests: tuple[bytes, ...]) -> list[bytes]:
+def over_https(tmp_path: Path, *requests: tuple[bytes, ...], seconds: float = 5.0) -> list[bytes]:
     """What comes back for each, on connections of their own."""
     ca = make_ca("test")
     (tmp_path / "ca.pem").write_bytes(ca.certificate)
@@ -389,7 +389,7 @@ def over_https(tmp_path: Path, *requests: tuple[bytes, ...]) -> list[bytes]:
         finally:
             await server.drain(1.0)
 
-    on_api(tmp_path, work)
+    on_api(tmp_path, work, seconds=seconds)
     return answers
 
 
@@ -423,6 +423,12 @@ def test_a_client_that_waits_with_its_body_is_told_to_go_on(tmp_path: Path) -> N
     ask = b"POST /api/v1/take HTTP/1.1\r\n" + LOGIN + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
     (answer,) = over_https(tmp_path, (ask, b"ab"))
     assert b'"octets": 2' in answer
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
+    ask = b"POST /api/v1/take HTTP/1.1\r\n" + LOGIN + b"Content-Length: 9\r\n\r\n"
+    (answer,) = over_https(tmp_path, (ask, b"ab"), seconds=0.1)
+    assert answer.startswith(b"HTTP/1.1 408")
 
 
 def test_a_broken_body_is_no_fault(tmp_path: Path) -> None:
