@@ -69,7 +69,9 @@ def test_a_mailbox_of_reports(listed: Any, tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there(fails: Any, tmp_path: Path) -> None:
-    assert "No such file" in fails("dmarc", "import", str(tmp_path / "b"))
+    said = fails("dmarc", "import", str(tmp_path / "b"))
+    assert said.endswith(f"{tmp_path / 'b'}: No such file or directory")
+    assert "Errno" not in said
 
 
 @pytest.fixture
@@ -128,6 +130,19 @@ def test_sources_and_their_next_steps(postier: Any, listed: Any, reported: int) 
     ]
     assert found[0]["last"] == reported
     assert "no reports about harbor.test" in postier("dmarc", "sources", "harbor.test", "--no-dns").stdout
+
+
+def test_sources_of_all_domains(postier: Any, listed: Any, reported: int) -> None:
+    postier("domain", "add", "harbor.test")
+    said = postier("dmarc", "sources", "--no-dns").stdout
+    assert said.startswith(
+        "== harbor.test ==\nno reports about harbor.test are stored\n\n== orchard.test ==\nSOURCE"
+    )
+    found = listed("dmarc", "sources", "--no-dns")
+    assert [(one["domain"], len(one["sources"])) for one in found] == [
+        ("harbor.test", 0),
+        ("orchard.test", 4),
+    ]
 
 
 def test_a_simulation(postier: Any, listed: Any, misused: Any, reported: int) -> None:

@@ -83,7 +83,7 @@ _FR: Words = {
     "advice.wait": "attendre avant de monter la politique : jours de rapports : {days}, il en faut {enough}",
     "advice.done": "la politique est reject : seules les nouvelles sources sont à regarder",
     "none": "aucun rapport sur {domain}",
-    "summary.columns": "DOMAINE,POLITIQUE,RAPPORTS,DE,MESSAGES,BONS,ÉCHECS,SOURCES,À FAIRE",
+    "summary.columns": "DOMAINE,POLITIQUE,RAPPORTS,RAPPORTEURS,MESSAGES,BONS,ÉCHECS,SOURCES,À FAIRE",
     "summary.none": "aucun rapport",
     "unreadable": "illisibles : {count} ; postier dmarc export --what unreadable les montre",
     "failures": "rapports d'échec : {count}",

@@ -152,7 +152,8 @@ def run(work: Awaitable[Result]) -> Result:
     except (StoreError, sqlite3.Error) as error:
         raise Failure(f"the store cannot do that now: {error}") from None
     except OSError as error:
-        raise Failure(str(error)) from None
+        known = error.filename and error.strerror
+        raise Failure(f"{error.filename}: {error.strerror}" if known else str(error)) from None
 
 
 def with_backend(data: Path, work: Callable[[Backend], Awaitable[Result]]) -> Result:

@@ -206,20 +206,40 @@ def summary(days: int, lang: str, json_: bool, data: Path) -> None:
 
 
 @command.command("sources")
-@click.argument("domain", type=DOMAIN)
+@click.argument("domain", type=DOMAIN, required=False)
 @_days_option
 @_dns_option
 @language_option(LANGUAGES)
 @json_option
 @data_option
-def sources(domain: Domain, days: int, no_dns: bool, lang: str, json_: bool, data: Path) -> None:
-    """Tell who sends in DOMAIN's name, and what to do next about each."""
-    view = with_backend(data, lambda backend: _view(backend, domain, days, no_dns))
+def sources(domain: Domain | None, days: int, no_dns: bool, lang: str, json_: bool, data: Path) -> None:
+    """Tell who sends in DOMAIN's name, and what to do next about each; without DOMAIN, for all domains."""
+
+    async def work(backend: Backend) -> list[DomainView]:
+        names = [domain] if domain is not None else await _all_domains(backend)
+        return [await _view(backend, name, days, no_dns) for name in names]
+
+    views = with_backend(data, work)
     if json_:
-        print_json(sources_facts(view, lang))
+        facts = [sources_facts(view, lang) for view in views]
+        print_json(facts if domain is None else facts[0])
         return
+    for number, view in enumerate(views):
+        if domain is None:
+            click.echo("\n" * bool(number) + f"== {view.domain} ==")
+        _tell_sources(view, days, lang)
+
+
+async def _all_domains(backend: Backend) -> list[Domain]:
+    """Ours, and those that reports were taken in about."""
+    ours = {domain.name for domain in await backend.store.reader.domains()}
+    reported = {head.domain for head in await backend.store.reader.report_heads("", 0)}
+    return [Domain.parse(name) for name in sorted(ours | reported)]
+
+
+def _tell_sources(view: DomainView, days: int, lang: str) -> None:
     if not view.sources:
-        click.echo(words(lang, "none", domain=domain, days=days))
+        click.echo(words(lang, "none", domain=view.domain, days=days))
         return
     print_table(
         words(lang, "columns").split(","),

@@ -41,7 +41,7 @@ RETRY_LONGEST = 4 * 3600
 
 OPEN_DAYS = 2
 """Days whose reports may still be sent."""
-NOTHING_ACCEPTED = "no mail of it was accepted"
+NOTHING = {"tls": "there was no session with its hosts", "dmarc": "no mail of it was accepted"}
 
 Key = tuple[str, str, int]
 """kind, domain, day"""
@@ -137,7 +137,7 @@ class Reporting:
         reports = await self.documents.of(identity, kind, domain, day)
         empty = Report(kind, domain, day, "")
         if not reports:
-            outcome: ReportOutcome | None = await self.desk.close(empty, "nothing", NOTHING_ACCEPTED)
+            outcome: ReportOutcome | None = await self.desk.close(empty, "nothing", NOTHING[kind])
         else:
             try:
                 outcome = await self.desk.send(identity, reports, await self.desk.plan(kind, domain))
