@@ -101,3 +101,28 @@ def test_received_spf_on_request_only(world, asked: bool):
     ]
     _, [stored] = asyncio.run(world.converse(said, policy=policy(received_spf=asked)))
     assert (b"\r\nReceived-SPF: pass\r\n" in stored.data) == asked
+
+
+@pytest.mark.parametrize(
+    ("asked", "sender", "record", "noted"),
+    [
+        (False, "x@list.example", "v=spf1 -all", []),
+        (True, "x@list.example", "v=spf1 -all", ["spf=pass", "spf=fail"]),
+        (True, "x@list.example", "v=spf1 ip4:192.0.2.1", ["spf=pass", "spf=pass"]),
+        (True, "", "v=spf1 ip4:192.0.2.1", ["spf=pass"]),
+    ],
+)
+def test_the_greeting_is_noted_on_request_and_nothing_follows(
+    world, asked: bool, sender: str, record: str, noted: list[str]
+):
+    world.zone = ZONE | {"mx.list.example": [("TXT", record)]}
+    said = [
+        b"EHLO mx.list.example\r\n",
+        f"MAIL FROM:<{sender}>\r\nRCPT TO:<bob@b.example>\r\nDATA\r\n".encode(),
+        b"From: A <a@list.example>\r\nSubject: Hi\r\n\r\nHello\r\n.\r\n",
+    ]
+    _, [stored] = asyncio.run(world.converse(said, policy=policy(spf_helo=asked, spf_fail="refuse")))
+    assert stored.where == "bob@b.example/INBOX"
+    head = stored.data.partition(b"\r\nReceived:")[0].decode()
+    assert [word for word in head.split() if word.startswith("spf=")] == (noted or ["spf=pass"])
+    assert ("smtp.helo=mx.list.example" in head) == asked

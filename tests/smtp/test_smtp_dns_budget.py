@@ -20,6 +20,7 @@ from postier.mailauth.spf import Spf
 from postier.mailauth.verifier import MessageVerifier
 from postier.smtp.inbound.dns_budget import MAX_QUESTIONS, SPF_QUESTIONS, DnsBudget
 from postier.smtp.inbound.evidence import evidence_of, spf_of
+from postier.smtp.inbound.policy_settings import USUAL_POLICY
 from postier.testing.dns import ZoneResolver
 
 KEY = keys.generate_ed25519()
@@ -203,8 +204,9 @@ class Skipping(selectors.DefaultSelector):
         return super().select(0)
 
 
+@pytest.mark.parametrize("helo_too", [False, True])
 @pytest.mark.parametrize("asked_before", [False, True])
-def test_twenty_seconds_are_all_that_a_message_waits_for_the_dns(asked_before: bool):
+def test_twenty_seconds_are_all_that_a_message_waits_for_the_dns(asked_before: bool, helo_too: bool):
     """Also where SPF was asked at its recipients already, for greylisting; and DMARC gets its share."""
     selector = Skipping()
 
@@ -215,12 +217,14 @@ def test_twenty_seconds_are_all_that_a_message_waits_for_the_dns(asked_before: b
     header = b"DKIM-Signature: v=1; a=rsa-sha256; d=a.example; s=s; h=from; bh=; b=\r\nFrom: a@a.example\r\n"
     reader = MessageVerifier(header)
     dialogue = SimpleNamespace(
-        settings=SimpleNamespace(dns_time=20.0, hostname="mx.b.example"),
+        settings=SimpleNamespace(
+            dns_time=20.0, hostname="mx.b.example", policy=replace(USUAL_POLICY, spf_helo=helo_too)
+        ),
         services=SimpleNamespace(resolver=Silent(), clock=SystemClock()),
         connection=SimpleNamespace(peer=("192.0.2.1", 1)),
         helo="mx.a.example",
     )
-    transaction = SimpleNamespace(spf=None, dns_seconds=0.0, reverse_path="a@a.example")
+    transaction = SimpleNamespace(spf=None, spf_helo=None, dns_seconds=0.0, reverse_path="a@a.example")
     incoming = SimpleNamespace(body_reader=reader)
     arrived = SimpleNamespace(evidence=None, author_domains=("a.example",), incoming=incoming)
 

@@ -56,6 +56,12 @@ POLICY_ROWS = (
         "What mail is worth whose sender's domain says that this host is not one of its own.",
     ),
     Setting(
+        "policy.spf_helo",
+        BOOLEAN,
+        False,
+        "Note also whether the name that a host greets with lets it send; nothing follows from it.",
+    ),
+    Setting(
         "policy.received_spf",
         BOOLEAN,
         False,

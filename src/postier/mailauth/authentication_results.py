@@ -32,6 +32,7 @@ def render(
     authserv_id: str,
     *,
     spf: SpfResult | None = None,
+    spf_helo: SpfResult | None = None,
     dkim: Sequence[DkimResult] | None = None,
     dmarc: DmarcResult | None = None,
     dmarc_reason: str = "",
@@ -44,6 +45,7 @@ def render(
 ) -> bytes:
     """The field, folded, CRLF included; what is None was not examined and is left out.
 
+    `spf_helo`: of the helo identity where `spf` is of the other (RFC 7208 2.3).
     `authserv_id`: our own name. `mail_from`: the reverse-path as it was given, for smtp.mailfrom; `helo`: for
     the helo identity. `auth_user`: a client that logged in, for auth=pass (RFC 4954). `iprev`: the result
     of reverse DNS and the name it found, "" for none (RFC 8601 2.7.3). `dmarc_reason`: why mail that fails is
@@ -57,6 +59,8 @@ def render(
         results.append(" ".join(filter(None, (f"iprev={result}", _comment(name), _policy_iprev(ip)))))
     if spf is not None:
         results.append(_spf(spf, mail_from, helo, ip))
+    if spf_helo is not None:
+        results.append(_spf(spf_helo, None, helo, ip))
     if dkim is not None:
         results.extend(_dkim(each) for each in dkim)
         if not dkim:

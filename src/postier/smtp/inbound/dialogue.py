@@ -153,7 +153,8 @@ class Recipient:
 class Transaction:
     """One mail transaction; the next one, also after a failure, is another object.
 
-    `marks`: what the checks so far noted, those of the connection first. `spf`: once somebody asked.
+    `marks`: what the checks so far noted, those of the connection first. `spf`: once somebody asked;
+    `spf_helo`: if the helo identity was asked about, too.
     `dns_seconds`: what that took before the message was there; its other checks have so much less.
     `evaluation`: what DMARC found and what followed, of mail from strangers once it is decided.
     `release_at`: not to leave before (RFC 4865), known once it is being accepted; 0 is at once.
@@ -166,6 +167,7 @@ class Transaction:
     recipients: list[Recipient] = field(default_factory=list)
     incoming: Incoming | None = None
     spf: SpfResult | None = None
+    spf_helo: SpfResult | None = None
     dns_seconds: float = 0.0
     evaluation: Evaluation | None = None
     release_at: int = 0

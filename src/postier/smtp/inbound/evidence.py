@@ -94,6 +94,7 @@ class Arrived:
         field = authentication_results.render(
             dialogue.settings.hostname,
             spf=self.evidence.spf,
+            spf_helo=transaction.spf_helo,
             dkim=self.evidence.dkim,
             dmarc=self.evidence.dmarc,
             dmarc_reason=transaction.evaluation.reason if transaction.evaluation is not None else "",
@@ -117,19 +118,28 @@ class Arrived:
 async def spf_of(
     dialogue: Dialogue, transaction: Transaction, resolver: DnsBudget | None = None
 ) -> SpfResult:
-    """The SPF result of the transaction, asked for once, of `resolver` or within a budget of its own."""
+    """The SPF result of the transaction, asked for once, of `resolver` or within a budget of its own; that of
+    the helo identity (RFC 7208 2.3) from what the first leaves, where it is asked for."""
     if transaction.spf is None:
         began = asyncio.get_running_loop().time()
-        transaction.spf = await check_host(
-            resolver or _budget(dialogue, transaction, MAX_QUESTIONS).part(SPF_QUESTIONS),
-            dialogue.services.clock,
-            ip=dialogue.connection.peer[0],
-            helo=dialogue.helo,
-            mail_from=transaction.reverse_path or None,
-            receiver=dialogue.settings.hostname,
-        )
+        budget = resolver or _budget(dialogue, transaction, MAX_QUESTIONS).part(SPF_QUESTIONS)
+        transaction.spf = await _spf(dialogue, budget, transaction.reverse_path)
+        if dialogue.settings.policy.spf_helo and transaction.reverse_path:
+            transaction.spf_helo = await _spf(dialogue, budget, "")
         transaction.dns_seconds += asyncio.get_running_loop().time() - began
     return transaction.spf
+
+
+async def _spf(dialogue: Dialogue, resolver: DnsBudget, mail_from: str) -> SpfResult:
+    """`mail_from` "": of the helo identity."""
+    return await check_host(
+        resolver,
+        dialogue.services.clock,
+        ip=dialogue.connection.peer[0],
+        helo=dialogue.helo,
+        mail_from=mail_from or None,
+        receiver=dialogue.settings.hostname,
+    )
 
 
 async def evidence_of(dialogue: Dialogue, transaction: Transaction, arrived: Arrived) -> Evidence:

@@ -19,12 +19,12 @@ class PolicySettings:
     `greeting_delay`: how long to wait with the greeting, for those who cannot. `reverse_dns`: an address
     without a name that leads back to it. `helo`: a client's name that can't be its own; `helo_own_name`: one
     that is ours. `dnsbl`: lists to ask; from `dnsbl_refuse` on mail is refused, and the answers get
-    `dnsbl_time`. `spf_fail`: the sender's domain says that the host is not its own; `received_spf`: tell SPF
-    in a field of its own, too. `no_author`: From names no author's domain. `forwarders`, `dmarc_overrides`:
-    see LocalPolicy. `greylist`: put new senders off, but, with `greylist_passes_named`, not those whose
-    reverse DNS is in order. `sender_messages`,
-    `sender_recipients`: of one sending domain or network in an hour. `junk_weight`: what all marks together
-    weigh in a message that goes to the junk folder.
+    `dnsbl_time`. `spf_fail`: the sender's domain says that the host is not its own; `spf_helo`: note what
+    the client's own name says, too; `received_spf`: tell SPF in a field of its own, too. `no_author`: From
+    names no author's domain. `forwarders`, `dmarc_overrides`: see LocalPolicy. `greylist`:
+    put new senders off, but, with `greylist_passes_named`, not those whose reverse DNS is in order.
+    `sender_messages`, `sender_recipients`: of one sending domain or network in an hour. `junk_weight`: what
+    all marks together weigh in a message that goes to the junk folder.
     """
 
     greeting_delay: float = 0.0
@@ -37,6 +37,7 @@ class PolicySettings:
     dnsbl_refuse: int = 5
     dnsbl_time: float = 5.0
     spf_fail: str = "mark"
+    spf_helo: bool = False
     received_spf: bool = False
     no_author: str = "mark"
     forwarders: tuple[str, ...] = ()
