@@ -356,6 +356,18 @@ def test_the_limit_of_rows(more: int) -> None:
         assert len(report.rows) == 10
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_limit_of_rows_of_one_mail(more: int) -> None:
+    part = b"--b\nContent-Type: text/xml\n\n" + rows(5) + b"\n"
+    data = b"Content-Type: multipart/mixed; boundary=b\n\n" + part * 2 + b"--b--\n"
+    budget = Budget(Limits(rows=10 - more))
+    if more:
+        with pytest.raises(Unreadable, match="9 rows"):
+            read_report(data, budget)
+    else:
+        assert len(read_report(data, budget)) == 2
+
+
 @pytest.mark.parametrize("more", [0, 1, 100])
 def test_the_limit_of_octets(more: int) -> None:
     data = gzip.compress(XML.encode())

@@ -11,7 +11,7 @@ from postier.admin.report_words import LANGUAGES, alert_words
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
 from postier.reports.sources import Source, SourceState
-from postier.reports.watch import FEW, Known, changes, look_at_all
+from postier.reports.watch import FEW, NEW_AT_ONCE, Known, changes, look_at_all
 from postier.store.api import (
     AggregateReport,
     AuthDkim,
@@ -65,6 +65,17 @@ def test_each_change_is_told_once() -> None:
             alert = ReportAlert("a.example", 0, one.kind, one.subject, tuple(one.facts.items()))
             assert alert_words(language, alert)
     assert changes(known, [broken, crm], [failed("Org")]) == (known, [])
+
+
+def test_a_flood_of_sources_is_told_little_by_little() -> None:
+    """Anybody can write a report of 100,000 networks."""
+    known, _ = changes(None, [], [])
+    flood = [source(f"net:{i}", SourceState.UNKNOWN) for i in range(NEW_AT_ONCE + 1)]
+    known, told = changes(known, flood, [])
+    assert len(told) == len(known.sources) == NEW_AT_ONCE
+    known, told = changes(known, flood, [])
+    assert [one.subject for one in told] == [flood[-1].name]
+    assert changes(known, flood, [])[1] == []
 
 
 def test_what_went_and_comes_again_is_told_again_but_no_source() -> None:

@@ -13,6 +13,7 @@ import pytest
 from postier.accounts.directory import REPORTS
 from postier.accounts.people import add_alias
 from postier.base.address import Address
+from postier.reports import inbox
 from postier.reports.inbox import ATTEMPTS, read_mails
 from postier.reports.intake import Taken
 from postier.smtp.inbound.dialogue import InboundServices, Role
@@ -130,6 +131,58 @@ def test_a_mail_that_ends_the_program_is_given_up(world: Any) -> None:
         assert one.reason == "reading it ended the program"
 
     deliver(world, mail(), after)
+
+
+def test_two_workers_at_once_take_a_report_once(world: Any) -> None:
+    async def after(services: InboundServices) -> None:
+        found = await asyncio.gather(read(services), read(services))
+        assert sum(one.aggregate for one in found) == 1
+        (head,) = await services.store.reader.report_heads("", 0)
+        assert (head.rows, head.messages) == (1, 2)
+
+    deliver(world, mail(), after)
+
+
+@pytest.mark.parametrize("at", ["read_arrival", "only_ours", "store_arrivals"])
+def test_a_crash_at_any_point_loses_no_report_and_doubles_none(
+    world: Any, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    async def after(services: InboundServices) -> None:
+        with monkeypatch.context() as context:
+            context.setattr(inbox, at, kill)
+            with pytest.raises(Killed):
+                await read(services)
+        assert await services.store.reader.report_heads("", 0) == []
+        assert (await read(services)).aggregate == 1
+        assert await read(services) == Taken()
+        assert len(await services.store.reader.report_heads("", 0)) == 1
+
+    deliver(world, mail(), after)
+
+
+@pytest.mark.parametrize(("most", "taken"), [(2, 2), (1, 1), (0, 0)])
+def test_only_so_many_rows_are_taken_in_a_day(
+    world: Any, monkeypatch: pytest.MonkeyPatch, most: int, taken: int
+) -> None:
+    monkeypatch.setattr(inbox, "ROWS_A_DAY", most)
+    second = mail(content=XML.replace("<report_id>1<", "<report_id>2<").format(domain="b.example").encode())
+
+    async def after(services: InboundServices) -> None:
+        found = await read(services)
+        assert (found.aggregate, found.unreadable) == (taken, 2 - taken)
+        for one in await services.store.reader.unreadable_reports():
+            assert one.reason == f"more than {most} rows came within a day"
+
+    said = [b"EHLO a.example\r\n"]
+    for message in (mail(), second):
+        said += [b"MAIL FROM:<r@a.example>\r\nRCPT TO:<%b>\r\nDATA\r\n" % TO.encode(), message]
+    asyncio.run(world.converse(said, Role.MX, after=after, trust_loopback=True))
 
 
 def test_a_report_that_our_people_send_later_arrives(world: Any) -> None:

@@ -32,6 +32,10 @@ ATTEMPTS = 3
 UNREADABLE_MOST = 1000
 """Unreadable mails that are kept: anybody can send more."""
 
+DAY = 86400
+ROWS_A_DAY = 1_000_000
+"""Rows of aggregate reports that are taken in by mail within a day (250 MB): one mail may hold 100,000."""
+
 log = Log("reports")
 
 
@@ -83,7 +87,12 @@ async def _read(store: Store, blobs: Blobs, clock: Clock, mail: ReportMail, doma
         if not await tx.remove_report_mail(mail.mail):
             return Taken()
         await tx.limit_unreadable_reports(UNREADABLE_MOST)
-        return await store_arrivals(tx, [arrival], received)
+        taking = arrival
+        if arrival.rows and arrival.rows + await tx.rows_received(received - DAY) > ROWS_A_DAY:
+            reason = f"more than {ROWS_A_DAY} rows came within a day"
+            taking = Arrival(origin, (), reason, content[:UNREADABLE_KEPT])
+            log.fault("report not taken in", why=reason, sender=mail.sender)
+        return await store_arrivals(tx, [taking], received)
 
     taken = await store.transact(work)
     log.info("report taken in", sender=mail.sender or "<>", reason=arrival.reason, **taken._asdict())

@@ -92,6 +92,8 @@ def _read_mail(data: bytes, budget: Budget, layer: int) -> list[Report]:
             found += _read_part(_content(data, node), kind, about, budget, layer)
         except Unreadable as error:
             reason = reason or str(error)
+        if sum(len(one.rows) for one in found if isinstance(one, AggregateReport)) > budget.limits.rows:
+            raise Unreadable(f"the reports in it have more than {budget.limits.rows} rows")
     if not found:
         raise Unreadable(reason or "no part of the mail is a report")
     return found

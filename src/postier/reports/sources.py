@@ -146,7 +146,8 @@ def _identity(domain: str, row: ReportRow, owner: Owner) -> tuple[str, str, Serv
     if owner.name:
         site = site_of(owner.name)
         return ("own", domain, None) if is_within(owner.name, domain) else (f"site:{site}", site, None)
-    return f"net:{_network(row.source)}", _network(row.source), None
+    network = _network(row.source)
+    return f"net:{network}", network, None
 
 
 def _service_of_row(domain: str, row: ReportRow) -> Service | None:

@@ -6,6 +6,7 @@ is new becomes alerts, once. The first look at a domain makes none: everything w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -29,6 +30,10 @@ ENOUGH = 20
 """Messages below which a share says nothing."""
 FEW = 5
 """Messages of a new source below which it is not told."""
+ROWS = 10_000
+"""Sums of rows that are looked at, those of most messages first: a report may have 100,000."""
+NEW_AT_ONCE = 20
+"""New sources that one look tells; the others wait for the next."""
 _WATCHED = (SourceState.OURS, SourceState.SERVICE, SourceState.UNKNOWN)
 
 log = Log("reports")
@@ -66,12 +71,15 @@ def changes(
 ) -> tuple[Known, list[Change]]:
     """What is known now, and what is new in it."""
     watched = [one for one in sources if one.state in _WATCHED and one.messages >= FEW]
+    unknown = [one for one in watched if one.key not in before.sources] if before else []
+    new = unknown[:NEW_AT_ONCE]
+    later = {one.key for one in unknown[NEW_AT_ONCE:]}
     mine = [one for one in watched if one.state is not SourceState.UNKNOWN]
     messages, passed = sum(one.messages for one in mine), sum(one.passed for one in mine)
     failing = {str(one.facts["selector"]): one for one in sources if "selector" in one.facts}
     failed = [one for one in tls if one.policy.failed]
     now = Known(
-        frozenset(one.key for one in watched) | (before.sources if before else frozenset()),
+        (frozenset(one.key for one in watched) - later) | (before.sources if before else frozenset()),
         frozenset(failing),
         passed * 100 // messages if messages >= ENOUGH else -1,
         frozenset(one.org for one in failed),
@@ -84,8 +92,7 @@ def changes(
             one.name,
             {"name": one.name, "state": one.state.value, "messages": str(one.messages)},
         )
-        for one in watched
-        if one.key not in before.sources
+        for one in new
     ]
     for selector in sorted(now.failing - before.failing):
         facts = {"selector": selector, "messages": str(failing[selector].failing_keys[selector])}
@@ -117,9 +124,9 @@ async def _look(store: Store, resolver: Resolver, clock: Clock, domain: str, mar
     reader: Reader = store.reader
     now = int(clock.now())
     since = now - DAYS * DAY
-    totals = await reader.row_totals(domain, since)
+    totals = await reader.row_totals(domain, since, ROWS)
     owners = await owners_of(resolver, clock, domain, (total.row.source for total in totals))
-    sources = find_sources(domain, totals, owners)
+    sources = await asyncio.to_thread(find_sources, domain, totals, owners)
     tls = await reader.tls_reported(domain, since)
 
     async def work(tx: Tx) -> list[Change]:

@@ -257,6 +257,10 @@ class ReportReader(Protocol):
         """The newest."""
         ...
 
+    async def rows_received(self, since: int) -> int:
+        """Rows of all aggregate reports that came since then."""
+        ...
+
     async def report_mails(self, limit: int) -> list[ReportMail]:
         """The oldest."""
         ...

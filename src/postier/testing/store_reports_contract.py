@@ -68,6 +68,10 @@ class ReportsContract:
         ):
             assert await store.transact(adding(report)) is new
         assert len(await store.reader.report_heads("", 0)) == 4
+        rows = len(REPORT.rows)
+        received = (await store.reader.report_heads("", 0))[0].received
+        assert await store.reader.rows_received(received) == 4 * rows
+        assert await store.reader.rows_received(received + 1) == 0
 
     @on_store
     async def test_rows_that_say_the_same_are_summed(self, opened: Opened) -> None:

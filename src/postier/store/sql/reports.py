@@ -57,6 +57,7 @@ _TOTALS = (
     " GROUP BY o.source, o.disposition, o.dkim, o.spf, o.header_from, o.envelope_from, o.auth"
     " ORDER BY total DESC, o.source, o.auth LIMIT ?"
 )
+_ROWS_RECEIVED = "SELECT COALESCE(SUM(row_count), 0) FROM dmarc_reports WHERE received >= ?"
 _ADD_FAILURE = (
     "INSERT INTO failure_reports (report, digest, domain, source, arrived, received, feedback_type,"
     " auth_failure, fields, headers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
@@ -186,6 +187,10 @@ class ReportReader(Reads):
             ReportAlert(name, at, kind, subject, _fields_decoder.decode(facts))
             for name, at, kind, subject, facts in rows
         ]
+
+    async def rows_received(self, since: int) -> int:
+        row = await self._connection.row(_ROWS_RECEIVED, (since,))
+        return 0 if row is None else int(row[0])
 
     async def report_mails(self, limit: int) -> list[ReportMail]:
         await self._settle()
