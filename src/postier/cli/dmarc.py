@@ -426,6 +426,12 @@ def _print_tabs(rows: Sequence[dict[str, object]]) -> None:
 
 
 def _tab_cell(value: object) -> str:
+    """One that a spreadsheet takes for no formula: strangers wrote it."""
+    text = _plain_cell(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def _plain_cell(value: object) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{name}: {text}" for name, text in value.items())
     if isinstance(value, list):
