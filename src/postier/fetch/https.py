@@ -1,7 +1,7 @@
-"""One GET over HTTPS from a host that may be hostile.
+"""HTTPS with a host that may be hostile: one request on a connection of its own.
 
-A connection of its own: a certificate for the host's name, no redirect, the type that is wanted, a limit of
-octets, and a limit of time for all of it. The address comes from our own resolver, and one that is not of the
+A certificate for the host's name, no redirect, a limit of time for all of it; of a document the type that is
+wanted and a limit of octets. The address comes from our own resolver, and one that is not of the
 public Internet is not asked, so that nobody can point us at the inside of a network.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from ipaddress import IPv4Address, IPv6Address
+from typing import TypeVar
 
 import h11
 
@@ -18,22 +19,28 @@ from postier.base.networks import is_public
 from postier.dns.api import DnsError, NotFound, Resolver
 from postier.net.tls import verifying_client_context
 
-__all__ = ["HttpsError", "HttpsFetcher"]
+__all__ = ["HTTPS_SECONDS", "HttpsError", "HttpsFetcher", "HttpsHosts"]
 
-FETCH_SECONDS = 60.0
+HTTPS_SECONDS = 60.0
 MAX_ADDRESSES = 4
+
+Answer = TypeVar("Answer")
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Answer]]
 
 
 class HttpsError(Exception):
-    """No document; the message says why. `bad_certificate`: the host could not prove who it is."""
+    """No answer, or not the one that is wanted; the message says why.
+
+    `bad_certificate`: the host could not prove who it is."""
 
     def __init__(self, text: str, *, bad_certificate: bool = False) -> None:
         super().__init__(text)
         self.bad_certificate = bad_certificate
 
 
-class HttpsFetcher:
-    """`context`: verifies; `allow_private`: also from addresses of this machine and of private networks."""
+class HttpsHosts:
+    """`context`: verifies; `allow_private`: also addresses of this machine and of private networks;
+    `seconds`: for all that is asked of a host."""
 
     def __init__(
         self,
@@ -42,7 +49,7 @@ class HttpsFetcher:
         context: ssl.SSLContext | None = None,
         port: int = 443,
         allow_private: bool = False,
-        seconds: float = FETCH_SECONDS,
+        seconds: float = HTTPS_SECONDS,
     ) -> None:
         self._resolver = resolver
         self._context = context or verifying_client_context()
@@ -50,17 +57,17 @@ class HttpsFetcher:
         self._allow_private = allow_private
         self._seconds = seconds
 
-    async def get(self, host: str, target: str, *, types: Collection[str], limit: int) -> bytes:
-        """The document at `target` (path and query) of `host` (A-labels), of one of `types` and with at most
-        `limit` octets. Raises HttpsError."""
+    async def talk(self, host: str, talk: Talk[Answer]) -> Answer:
+        """What `talk` makes of a connection to `host` (A-labels) that proved to be it; the first address that
+        a connection can be made to has the word. Raises HttpsError, and what `talk` raises beside OSError and
+        h11.RemoteProtocolError."""
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._from_any(host, _Wanted(host, target, types, limit))
+                return await self._with_any(host, talk)
         except TimeoutError:
             raise HttpsError(f"not done within {self._seconds:g} s") from None
 
-    async def _from_any(self, host: str, wanted: _Wanted) -> bytes:
-        """The first address that a connection can be made to has the word."""
+    async def _with_any(self, host: str, talk: Talk[Answer]) -> Answer:
         doubt = f"{host} has no usable address"
         for address in (await self._addresses(host))[:MAX_ADDRESSES]:
             try:
@@ -73,7 +80,7 @@ class HttpsFetcher:
                 doubt = f"no connection: {error.strerror or type(error).__name__}"
                 continue
             try:
-                return await wanted.get(reader, writer)
+                return await talk(reader, writer)
             except (OSError, h11.RemoteProtocolError) as error:
                 raise HttpsError(f"no answer in HTTP: {error}") from error
             finally:
@@ -90,6 +97,15 @@ class HttpsFetcher:
             except DnsError:
                 continue
         return [address for address in found if self._allow_private or is_public(address)]
+
+
+class HttpsFetcher(HttpsHosts):
+    """GET of a document."""
+
+    async def get(self, host: str, target: str, *, types: Collection[str], limit: int) -> bytes:
+        """The document at `target` (path and query) of `host` (A-labels), of one of `types` and with at most
+        `limit` octets. Raises HttpsError."""
+        return await self.talk(host, _Wanted(host, target, types, limit).get)
 
 
 class _Wanted:

@@ -1,27 +1,21 @@
 """Handing a report over by HTTPS (RFC 8460 5.4) to a host that anybody may name in the DNS.
 
-One POST on a connection of its own: no redirect, at most MAX_ANSWER octets of answer, and a limit of time for
-all of it. An address that is not of the public Internet is not asked, so that nobody can point us at the
-inside of a network. The certificate must be good: what is reported is nobody else's business.
+One POST (see postier.fetch), and at most MAX_ANSWER octets of answer. The certificate must be good: what is
+reported is nobody else's business.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from ipaddress import IPv4Address, IPv6Address
+from functools import partial
 
 import h11
 
-from postier.base.networks import is_public
-from postier.dns.api import DnsError, NotFound, Resolver
-from postier.net.tls import verifying_client_context
+from postier.fetch.https import HttpsError, HttpsHosts
 from postier.reports.out.destinations import Destination
 
 __all__ = ["HttpsPost", "PostError"]
 
-POST_SECONDS = 60.0
-MAX_ADDRESSES = 4
 MAX_ANSWER = 64 * 1024
 _AGAIN = (408, 425, 429)
 
@@ -34,66 +28,19 @@ class PostError(Exception):
         self.permanent = permanent
 
 
-class HttpsPost:
-    """`context`: verifies; `allow_private`: also to addresses of this machine and of private networks."""
-
-    def __init__(
-        self,
-        resolver: Resolver,
-        *,
-        context: ssl.SSLContext | None = None,
-        port: int = 443,
-        allow_private: bool = False,
-        seconds: float = POST_SECONDS,
-    ) -> None:
-        self._resolver = resolver
-        self._context = context or verifying_client_context()
-        self._port = port
-        self._allow_private = allow_private
-        self._seconds = seconds
+class HttpsPost(HttpsHosts):
+    """POST of a report."""
 
     async def post(self, to: Destination, content: bytes, media_type: str) -> None:
         """Raises PostError."""
         try:
-            async with asyncio.timeout(self._seconds):
-                await self._to_any(to, content, media_type)
-        except TimeoutError:
-            raise PostError(f"not done within {self._seconds:g} s") from None
-
-    async def _to_any(self, to: Destination, content: bytes, media_type: str) -> None:
-        """The first address that a connection can be made to has the word."""
-        doubt = "the host has no usable address"
-        for address in (await self._addresses(to.host))[:MAX_ADDRESSES]:
-            try:
-                reader, writer = await asyncio.open_connection(
-                    str(address), self._port, ssl=self._context, server_hostname=to.host, limit=16 * 1024
-                )
-            except OSError as error:  # ssl.SSLError is one
-                why = getattr(error, "verify_message", "") or error.strerror or type(error).__name__
-                doubt = f"no connection: {why}"
-                continue
-            try:
-                return await _post(reader, writer, to, content, media_type)
-            except (OSError, h11.RemoteProtocolError) as error:
-                raise PostError(f"no answer in HTTP: {error}") from error
-            finally:
-                writer.transport.abort()
-        raise PostError(doubt)
-
-    async def _addresses(self, host: str) -> list[IPv4Address | IPv6Address]:
-        found: list[IPv4Address | IPv6Address] = []
-        for ask in (self._resolver.a, self._resolver.aaaa):
-            try:
-                found += (await ask(host)).records
-            except NotFound:
-                break
-            except DnsError:
-                continue
-        return [address for address in found if self._allow_private or is_public(address)]
+            await self.talk(to.host, partial(_post, to, content, media_type))
+        except HttpsError as error:
+            raise PostError(str(error)) from error
 
 
 async def _post(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to: Destination, content: bytes, kind: str
+    to: Destination, content: bytes, kind: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     """Raises PostError, OSError, h11.RemoteProtocolError."""
     http = h11.Connection(h11.CLIENT)

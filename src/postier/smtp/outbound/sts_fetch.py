@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 
 from postier.dns.api import Resolver
-from postier.fetch.https import FETCH_SECONDS, HttpsError, HttpsFetcher
+from postier.fetch.https import HTTPS_SECONDS, HttpsError, HttpsFetcher
 from postier.smtp.outbound.mta_sts import MAX_DOCUMENT
 
 __all__ = ["FetchError", "PolicyFetcher"]
@@ -31,7 +31,7 @@ class PolicyFetcher:
         context: ssl.SSLContext | None = None,
         port: int = 443,
         allow_private: bool = False,
-        seconds: float = FETCH_SECONDS,
+        seconds: float = HTTPS_SECONDS,
     ) -> None:
         self._fetcher = HttpsFetcher(
             resolver, context=context, port=port, allow_private=allow_private, seconds=seconds
