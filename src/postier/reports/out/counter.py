@@ -7,13 +7,14 @@ addresses makes no million rows: past MAX_KINDS different ones of a domain and d
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 
 from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.mailauth.evaluation import Evaluation
 from postier.reports.out.seen import is_report, seen_of
-from postier.store.api import DmarcCount, DmarcSeen, Store, StoreError, Tx
+from postier.store.api import DmarcCount, DmarcSeen, Store, Tx
+from postier.store.tally import MINUTE, Tally
 
 __all__ = ["MAX_KINDS", "DmarcCounter"]
 
@@ -21,7 +22,6 @@ MAX_KINDS = 2000
 """Rows of one domain and day that a worker adds."""
 MAX_ALL = 50_000
 """Rows of one day that a worker adds."""
-PAUSE = 60.0
 _REFUSED = DmarcCount(1, 0)
 
 log = Log("reports")
@@ -30,15 +30,12 @@ log = Log("reports")
 class DmarcCounter:
     """`run` it as a task; `stop` makes it write what waits, and end."""
 
-    def __init__(self, store: Store, clock: Clock, *, pause: float = PAUSE) -> None:
-        self._store = store
+    def __init__(self, store: Store, clock: Clock, *, pause: float = MINUTE) -> None:
+        self._refused = Tally(store, log, _write, _plus, most=MAX_ALL, pause=pause)
         self._clock = clock
-        self._pause = pause
         self._day = 0
         self._known: dict[str, set[int]] = {}
         self._all = 0
-        self._counts: dict[DmarcSeen, DmarcCount] = {}
-        self._stopping = asyncio.Event()
 
     def seen(self, evaluation: Evaluation | None, header: bytes) -> DmarcSeen | None:
         """What is to be counted of a message with this header section; None for nothing."""
@@ -66,31 +63,21 @@ class DmarcCounter:
 
     def note_refused(self, seen: DmarcSeen) -> None:
         """Never waits and never fails."""
-        known = self._counts.get(seen)
-        self._counts[seen] = _REFUSED if known is None else DmarcCount(known.messages + 1, 0)
+        self._refused.add(seen, _REFUSED)
 
     async def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                async with asyncio.timeout(self._pause):
-                    await self._stopping.wait()
-            except TimeoutError:
-                pass  # another minute is over
-            await self.write()
-        await self.write()
+        await self._refused.run()
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._refused.stop()
 
     async def write(self) -> None:
-        """What was refused since the last time; where the store can't, it is lost."""
-        counts, self._counts = self._counts, {}
+        await self._refused.write()
 
-        async def work(tx: Tx) -> None:
-            await tx.add_dmarc_results(counts)
 
-        try:
-            if counts:
-                await self._store.transact(work, durable=False)
-        except StoreError as error:
-            log.fault("figures not written", why=error)
+async def _write(tx: Tx, counts: Mapping[DmarcSeen, DmarcCount]) -> None:
+    await tx.add_dmarc_results(counts)
+
+
+def _plus(one: DmarcCount, other: DmarcCount) -> DmarcCount:
+    return DmarcCount(one.messages + other.messages, one.accepted + other.accepted)

@@ -8,13 +8,15 @@ new ones are dropped.
 
 from __future__ import annotations
 
-import asyncio
+import operator
+from collections.abc import Mapping
 
 from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.smtp.outbound.routes import Host
 from postier.smtp.outbound.tls_policy import TlsPolicy
-from postier.store.api import Store, StoreError, TlsResult, Tx
+from postier.store.api import Store, TlsResult, Tx
+from postier.store.tally import MINUTE, Tally
 
 __all__ = ["DAY", "KEEP_DAYS", "TlsResults"]
 
@@ -22,7 +24,6 @@ DAY = 86_400
 KEEP_DAYS = 35
 MAX_KINDS = 5000
 MAX_DETAIL = 200
-PAUSE = 60.0
 
 log = Log("tls results")
 
@@ -30,12 +31,9 @@ log = Log("tls results")
 class TlsResults:
     """`run` it as a task; `stop` makes it write what waits, and end. `pause`: seconds between two batches."""
 
-    def __init__(self, store: Store, clock: Clock, *, pause: float = PAUSE) -> None:
-        self._store = store
+    def __init__(self, store: Store, clock: Clock, *, pause: float = MINUTE) -> None:
         self._clock = clock
-        self._pause = pause
-        self._counts: dict[TlsResult, int] = {}
-        self._stopping = asyncio.Event()
+        self._counts = Tally(store, log, _write, operator.add, most=MAX_KINDS, pause=pause)
 
     def note(
         self,
@@ -53,7 +51,7 @@ class TlsResults:
         """
         if destination.startswith("[") or not host.port:
             return  # nobody's domain
-        self._count(
+        self._counts.add(
             TlsResult(
                 int(self._clock.now()) // DAY,
                 policy.server_name or host.name if policy.kind == "tlsa" else destination,
@@ -64,36 +62,19 @@ class TlsResults:
                 policy.document,
                 detail[:MAX_DETAIL],
                 destination,
-            )
+            ),
+            1,
         )
 
-    def _count(self, result: TlsResult) -> None:
-        if result in self._counts or len(self._counts) < MAX_KINDS:
-            self._counts[result] = self._counts.get(result, 0) + 1
-
     async def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                async with asyncio.timeout(self._pause):
-                    await self._stopping.wait()
-            except TimeoutError:
-                pass  # another minute is over
-            await self.write()
+        await self._counts.run()
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._counts.stop()
 
     async def write(self) -> None:
-        """What was counted since the last time; it stays where the store refuses."""
-        counts, self._counts = self._counts, {}
+        await self._counts.write()
 
-        async def work(tx: Tx) -> None:
-            await tx.add_tls_results(counts)
 
-        try:
-            if counts:
-                await self._store.transact(work, durable=False)
-        except StoreError as error:
-            log.fault("figures not written", why=error)
-            for result, count in counts.items():
-                self._counts[result] = self._counts.get(result, 0) + count
+async def _write(tx: Tx, counts: Mapping[TlsResult, int]) -> None:
+    await tx.add_tls_results(counts)
