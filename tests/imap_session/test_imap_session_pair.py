@@ -514,3 +514,16 @@ def test_flags_read_before_a_keyword_is_announced_are_not_told_after_it(
         assert b"\\Answered" in last
 
     in_world(test)
+
+
+def test_a_keyword_is_announced_before_it_is_shown_to_who_hears_of_nothing(in_world: Any) -> None:
+    async def test(world: Any) -> None:
+        await world.fill()
+        one = await world.client(b"ENABLE CONDSTORE", b"SELECT INBOX", b"NOTIFY NONE")
+        two = await world.client(b"SELECT INBOX")
+        await two.command(b"STORE 3 +FLAGS $New")
+        told = await one.command(b"UID FETCH 1:* (FLAGS)")
+        assert told.startswith(b"* FLAGS (")
+        assert b"FLAGS ($New \\Recent) MODSEQ" in told
+
+    in_world(test)

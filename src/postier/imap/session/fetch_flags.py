@@ -101,6 +101,9 @@ async def show(context: Context, selected: Selected, modseq: int, flags: int) ->
         return False
     known = selected.keywords
     await context.tell_news(expunges=False)
+    if not selected.knows(flags):  # who hears of nothing (RFC 5465 3.1) hears of what it is shown
+        mailbox = await context.reader.mailbox(selected.account_id, selected.mailbox_id)
+        context.say(selected.learn_keywords(mailbox.keywords))
     return selected.keywords != known
 
 
