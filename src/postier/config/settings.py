@@ -14,6 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from postier.config.access_rows import (
+    CONNECTIONS_ROWS,
+    HTTP_ROWS,
+    MTA_STS_ROWS,
+    TLS_ROWS,
+    ConnectionSettings,
+    HttpSettings,
+    MtaStsSettings,
+    TlsSettings,
+)
 from postier.config.dns_rows import DKIM_ROWS, DNS_UPDATE_ROWS, DkimSettings, DnsUpdateSettings
 from postier.config.door_rows import LMTP_ROWS, NET_ROWS, LmtpSettings, NetSettings
 from postier.config.kinds import (
@@ -29,9 +39,24 @@ from postier.config.kinds import (
     SIZE,
     TEXT,
     Setting,
-    one_of,
 )
 from postier.config.policy_rows import POLICY_LEAST, POLICY_ROWS
+from postier.config.queue_rows import (
+    QUEUE_ROWS,
+    SRS_ROWS,
+    SUPPRESSION_ROWS,
+    QueueSettings,
+    SrsSettings,
+    SuppressionSettings,
+)
+from postier.config.reading_rows import (
+    IMAP_ROWS,
+    POP3_ROWS,
+    SEARCH_ROWS,
+    ImapSettings,
+    Pop3Settings,
+    SearchSettings,
+)
 from postier.config.report_rows import REPORT_LEAST, REPORT_ROWS, ReportsSettings
 from postier.config.submission_rows import SUBMISSION_ROWS
 from postier.smtp.inbound.policy_settings import PolicySettings
@@ -41,21 +66,12 @@ __all__ = [
     "LEAST",
     "SETTINGS",
     "ConfigError",
-    "ConnectionSettings",
     "DnsSettings",
-    "HttpSettings",
-    "ImapSettings",
     "LogSettings",
-    "Pop3Settings",
-    "QueueSettings",
-    "SearchSettings",
     "ServerSettings",
     "Setting",
     "Settings",
     "SmtpSettings",
-    "SrsSettings",
-    "SuppressionSettings",
-    "TlsSettings",
     "TraceSettings",
     "load_settings",
     "parse_value",
@@ -129,121 +145,19 @@ SETTINGS = (
     *SUBMISSION_ROWS,
     *LMTP_ROWS,
     *POLICY_ROWS,
-    Setting(
-        "queue.retry_first", DURATION, "5m", "Wait after the first failed attempt; it doubles from there."
-    ),
-    Setting("queue.retry_max", DURATION, "8h", "The longest wait between two attempts."),
-    Setting(
-        "queue.give_up_after", DURATION, "5d", "Age at which an undelivered message goes back to its sender."
-    ),
-    Setting(
-        "queue.delay_notice_after", DURATION, "4h", "Age at which the sender is told that a message waits."
-    ),
-    Setting(
-        "queue.concurrency",
-        COUNT,
-        100,
-        "Deliveries of one worker at a time, not counting those that wait for a silent host.",
-    ),
-    Setting(
-        "suppression.bounces",
-        COUNT,
-        2,
-        "So many answers that an address elsewhere is unknown stop mail to it; 0 never does.",
-    ),
-    Setting(
-        "suppression.keep",
-        DURATION,
-        "30d",
-        "How long such answers count, and mail to the address is stopped.",
-    ),
-    Setting(
-        "srs.enabled",
-        BOOLEAN,
-        True,
-        "Give mail of strangers that an alias forwards a return address of ours, so that SPF holds (SRS).",
-    ),
-    Setting(
-        "imap.idle_timeout",
-        DURATION,
-        "30m",
-        "Silence after which a client is disconnected; 30 min is the least.",
-    ),
-    Setting(
-        "imap.message_limit",
-        COUNT,
-        1_000_000,
-        "Messages that one IMAP command works on, the newest of those it names; 0 for no limit.",
-    ),
-    Setting(
-        "imap.save_limit",
-        COUNT,
-        1_000_000,
-        "Messages that one IMAP command copies or appends; 0 for no limit.",
-    ),
-    Setting(
-        "pop3.idle_timeout",
-        DURATION,
-        "10m",
-        "Silence after which a client is disconnected; 10 min is the least.",
-    ),
+    *QUEUE_ROWS,
+    *SUPPRESSION_ROWS,
+    *SRS_ROWS,
+    *IMAP_ROWS,
+    *POP3_ROWS,
     *REPORT_ROWS,
     Setting("trace.keep", DURATION, "30d", "How long the steps of messages are kept (see trace.md)."),
-    Setting(
-        "search.index",
-        BOOLEAN,
-        True,
-        "Keep an index of texts, so that searching large mailboxes is fast (see search.md).",
-    ),
-    Setting(
-        "tls.certificate", TEXT, "tls/cert.pem", "Certificate and chain, PEM; relative to the data directory."
-    ),
-    Setting("tls.key", TEXT, "tls/key.pem", "Its private key, PEM; relative to the data directory."),
+    *SEARCH_ROWS,
+    *TLS_ROWS,
     *NET_ROWS,
-    Setting("connections.per_worker", COUNT, 10_000, "Connections of one worker at a time; 0 for no limit."),
-    Setting(
-        "connections.per_address",
-        COUNT,
-        100,
-        "Connections from one address (IPv6: one /64) to one worker at a time; 0 for no limit.",
-    ),
-    Setting(
-        "connections.per_network",
-        COUNT,
-        0,
-        "Connections from one network (IPv4: a /24, IPv6: a /48) to one worker at a time; 0 for no limit.",
-    ),
-    Setting(
-        "connections.per_minute",
-        COUNT,
-        600,
-        "New connections from one address (IPv6: one /64) in a minute, to all workers; 0 for no limit.",
-    ),
-    Setting(
-        "http.enabled",
-        BOOLEAN,
-        True,
-        "Serve /health and /metrics on the HTTP port (80 plus server.port_base).",
-    ),
-    Setting(
-        "http.api",
-        BOOLEAN,
-        True,
-        "Let administrators use /api/ (docs/api.md): by HTTPS, or on the HTTP port from this machine.",
-    ),
-    Setting(
-        "mta_sts.mode",
-        one_of("off", "none", "testing", "enforce"),
-        "testing",
-        "What others are told to do when TLS to this server fails: testing, deliver all the same.",
-    ),
-    Setting("mta_sts.max_age", DURATION, "7d", "How long others remember that policy."),
-    Setting(
-        "mta_sts.https",
-        BOOLEAN,
-        True,
-        "Serve the policy on port 443 plus server.port_base; off where a web server does, or asks port 80.",
-    ),
+    *CONNECTIONS_ROWS,
+    *HTTP_ROWS,
+    *MTA_STS_ROWS,
 )
 
 LEAST: Mapping[str, tuple[Any, str]] = {
@@ -310,80 +224,10 @@ class SmtpSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueSettings:
-    """Times in seconds."""
-
-    retry_first: int
-    retry_max: int
-    give_up_after: int
-    delay_notice_after: int
-    concurrency: int
-
-
-@dataclass(frozen=True, slots=True)
-class SuppressionSettings:
-    """`keep` in seconds."""
-
-    bounces: int
-    keep: int
-
-
-@dataclass(frozen=True, slots=True)
-class SrsSettings:
-    enabled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ImapSettings:
-    idle_timeout: int
-    message_limit: int
-    save_limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pop3Settings:
-    idle_timeout: int
-
-
-@dataclass(frozen=True, slots=True)
-class SearchSettings:
-    index: bool
-
-
-@dataclass(frozen=True, slots=True)
 class TraceSettings:
     """In seconds."""
 
     keep: int
-
-
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
-    certificate: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionSettings:
-    per_worker: int
-    per_address: int
-    per_network: int
-    per_minute: int
-
-
-@dataclass(frozen=True, slots=True)
-class HttpSettings:
-    enabled: bool
-    api: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MtaStsSettings:
-    """`max_age` in seconds."""
-
-    mode: str
-    max_age: int
-    https: bool
 
 
 @dataclass(frozen=True, slots=True)

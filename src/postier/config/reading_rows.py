@@ -1,0 +1,65 @@
+"""The settings of IMAP, POP3 and search: rows of the table in settings.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postier.config.kinds import BOOLEAN, COUNT, DURATION, Setting
+
+__all__ = ["IMAP_ROWS", "POP3_ROWS", "SEARCH_ROWS", "ImapSettings", "Pop3Settings", "SearchSettings"]
+
+IMAP_ROWS = (
+    Setting(
+        "imap.idle_timeout",
+        DURATION,
+        "30m",
+        "Silence after which a client is disconnected; 30 min is the least.",
+    ),
+    Setting(
+        "imap.message_limit",
+        COUNT,
+        1_000_000,
+        "Messages that one IMAP command works on, the newest of those it names; 0 for no limit.",
+    ),
+    Setting(
+        "imap.save_limit",
+        COUNT,
+        1_000_000,
+        "Messages that one IMAP command copies or appends; 0 for no limit.",
+    ),
+)
+
+POP3_ROWS = (
+    Setting(
+        "pop3.idle_timeout",
+        DURATION,
+        "10m",
+        "Silence after which a client is disconnected; 10 min is the least.",
+    ),
+)
+
+SEARCH_ROWS = (
+    Setting(
+        "search.index",
+        BOOLEAN,
+        True,
+        "Keep an index of texts, so that searching large mailboxes is fast (see search.md).",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImapSettings:
+    idle_timeout: int
+    message_limit: int
+    save_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pop3Settings:
+    idle_timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    index: bool
