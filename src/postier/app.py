@@ -13,7 +13,6 @@ import fcntl
 import gc
 import os
 import pwd
-import random
 import signal
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,11 +23,8 @@ import uvloop
 from starlette.applications import Starlette
 
 from postier.accounts.directory import Directory
-from postier.accounts.domains import signers_for
-from postier.accounts.login import FORGET_AFTER, Login
+from postier.accounts.login import Login
 from postier.accounts.password import PasswordVerifier, ProofTable
-from postier.admin.api_reports import ReportRoutes
-from postier.admin.rotation import KEEP_BEYOND_QUEUE, RotationPlan, keep_signing_keys
 from postier.backend import DATABASE, Backend, client_settings, open_backend, open_resolver, own_policy
 from postier.base import log as base_log
 from postier.base.figures import take_slot
@@ -37,42 +33,27 @@ from postier.base.log import Log
 from postier.base.metrics import WORKER_PROCESS, WORKER_STARTS
 from postier.base.networks import Networks
 from postier.base.shared_counts import SharedCounts
-from postier.blobs.api import BlobUnreadable
+from postier.chores import sweep, turn_keys
 from postier.config.settings import Settings
-from postier.filter.greylist import forget_expired
-from postier.http.api import api_application
+from postier.doors import management_api
+from postier.doors import sessions as service_sessions
 from postier.http.health import health_application
-from postier.http.https import https_session
 from postier.http.metrics import Metrics
 from postier.http.server import HttpServer
-from postier.imap.session.services import ImapServices, ImapSettings
-from postier.imap.session.session import ImapSession
-from postier.imap.wire.core import ImapServer
-from postier.indexing import SEARCH_DATABASE, keep_index, prepare_index
-from postier.net.api import Connection, Session
+from postier.indexing import keep_index, prepare_index
 from postier.net.limits import Limits
 from postier.net.server import BindError, Endpoint, Listener, Server, bind_sockets
 from postier.net.tls import CertificateError, CertificateStore
-from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
-from postier.publishing import key_publisher
 from postier.queue.attempt import QueueServices
 from postier.queue.schedule import Schedule
 from postier.queue.suppress import SuppressionRules
 from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.reporting import Told, open_told, report_tasks
 from postier.reports.inbox import keep_reading
-from postier.reports.out.daily import OPEN_DAYS
-from postier.search.sqlite import SqliteTextIndex
-from postier.sending import Outbound, daily_limits, open_outbound
+from postier.sending import Outbound, open_outbound
 from postier.services import HTTP, HTTPS, LMTP, SERVICES, endpoints
-from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
-from postier.smtp.inbound.session import inbound_session
 from postier.smtp.outbound.route_table import RouteSchedules
-from postier.smtp.outbound.tls_results import DAY, KEEP_DAYS
-from postier.store.api import Store, StoreError, StoreUnavailable, Tx
-from postier.store.lease import take_lease
-from postier.store.reclaim import reclaim
-from postier.store.step_index import expire_steps
+from postier.store.api import Store, StoreError, StoreUnavailable
 from postier.story.recorder import NoteStep, StepRecorder
 from postier.story.upkeep import keep_keys
 from postier.supervisor import Supervisor, WorkerChannel, notify_systemd
@@ -86,9 +67,6 @@ __all__ = [
 log = Log("app")
 
 DRAIN_SECONDS = 15.0
-MAX_HOLD = 999_999_999
-"""Seconds that RFC 4865 has words for."""
-SWEEP_SECONDS = 3600
 STORE_WATCH_SECONDS = 1.0
 GC_THRESHOLDS = (50_000, 20, 20)
 """Collect seldom: sessions leave few cycles behind, and a listing makes thousands of short-lived objects."""
@@ -258,7 +236,7 @@ class _Worker:
         recorder = StepRecorder(backend.store)
         told = open_told(backend)
         login = Login(backend.store, backend.clock, verifier, limited=not trusted)
-        api = _api(backend, login)
+        api = management_api(backend, login)
         server = Server(
             self._listeners(backend, login, api, recorder.note, told),
             Limits(0, 0)
@@ -286,7 +264,7 @@ class _Worker:
         recording = asyncio.create_task(recorder.run(), name="stories")
         counting = asyncio.create_task(outbound.results.run(), name="TLS results")
         chores = (
-            asyncio.create_task(_sweep(backend, name), name="sweep"),
+            asyncio.create_task(sweep(backend, name), name="sweep"),
             asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
             asyncio.create_task(
                 keep_reading(
@@ -294,7 +272,7 @@ class _Worker:
                 ),
                 name="reports of others",
             ),
-            asyncio.create_task(_turn_keys(backend, name), name="signing keys"),
+            asyncio.create_task(turn_keys(backend, name), name="signing keys"),
             *report_tasks(backend, told, name),
         )
         gc.freeze()
@@ -327,7 +305,7 @@ class _Worker:
         note_step: NoteStep,
         told: Told,
     ) -> list[Listener]:
-        sessions = _sessions(backend, login, api, note_step, self._shared.senders, told)
+        sessions = service_sessions(backend, login, api, note_step, self._shared.senders, told)
         return [
             Listener(
                 endpoint,
@@ -349,92 +327,6 @@ class _Worker:
             log.info("certificate reloaded", worker=self._channel.number)
         except CertificateError as error:
             log.error("certificate not reloaded", worker=self._channel.number, detail=error)
-
-
-def _sessions(
-    backend: Backend,
-    login: Login,
-    api: Starlette | None,
-    note_step: NoteStep,
-    counts: SharedCounts,
-    told: Told,
-) -> dict[str, Session]:
-    """What each service runs for a connection."""
-    settings = backend.settings
-    trusted = settings.server.trust_loopback
-    inbound_settings = InboundSettings(
-        hostname=settings.server.hostname,
-        max_message_size=settings.smtp.max_message_size,
-        max_recipients=settings.smtp.max_recipients,
-        trust_loopback=trusted,
-        timeout=settings.smtp.idle_timeout,
-        normalise_newlines=settings.smtp.submission_normalise_newlines,
-        daily_limits=daily_limits(backend),
-        future_release=min(settings.smtp.max_hold, MAX_HOLD),
-        undo_send=settings.smtp.undo_send,
-        hides_client=settings.smtp.submission_hides_client,
-        policy=settings.policy,
-        srs=settings.srs.enabled,
-        lmtp_from=Networks(settings.lmtp.accept_from),
-        xclient_from=Networks(settings.smtp.xclient_from),
-    )
-    inbound = InboundServices(
-        store=backend.store,
-        blobs=backend.blobs,
-        directory=Directory(backend.store),
-        login=login,
-        resolver=open_resolver(settings),
-        clock=backend.clock,
-        signers_for=lambda domain: signers_for(backend.store.reader, domain),
-        note_step=note_step,
-        counts=counts,
-        dmarc_counter=told.dmarc,
-        failure_reports=told.failures,
-    )
-    smtp = inbound_session(inbound_settings, inbound, Role.MX)
-    submission = inbound_session(inbound_settings, inbound, Role.SUBMISSION)
-    imap = _imap_session(
-        ImapServices(backend.store, backend.blobs, backend.bus, login, backend.clock, _text_index(settings)),
-        ImapSettings(
-            hostname=settings.server.hostname,
-            allow_plaintext=trusted,
-            idle_timeout=settings.imap.idle_timeout,
-            max_message_size=settings.smtp.max_message_size,
-            message_limit=settings.imap.message_limit,
-            save_limit=settings.imap.save_limit,
-        ),
-    )
-    pop3 = pop3_session(
-        Pop3Services(backend.store, backend.blobs, login, note_step),
-        Pop3Settings(
-            hostname=settings.server.hostname,
-            allow_plaintext=trusted,
-            idle_timeout=settings.pop3.idle_timeout,
-        ),
-    )
-    return {
-        "https": https_session(own_policy(backend), api),
-        "smtp": smtp,
-        "submission": submission,
-        "submissions": submission,
-        "lmtp": inbound_session(inbound_settings, inbound, Role.LMTP),
-        "imap": imap,
-        "imaps": imap,
-        "pop3": pop3,
-        "pop3s": pop3,
-    }
-
-
-def _api(backend: Backend, login: Login) -> Starlette | None:
-    """The management API, where it is switched on."""
-    if not backend.settings.http.api:
-        return None
-    reports = ReportRoutes(backend.store, backend.clock, open_resolver(backend.settings))
-    return api_application(reports.table(), login)
-
-
-def _text_index(settings: Settings) -> SqliteTextIndex | None:
-    return SqliteTextIndex(settings.data / SEARCH_DATABASE) if settings.search.index else None
 
 
 def _queue(backend: Backend, number: int) -> tuple[QueueWorker, Outbound]:
@@ -469,50 +361,3 @@ async def wait_for_refusal(store: Store) -> None:
     while not store.refusal:  # noqa: ASYNC110 - it may fail in any thread, and is asked instead
         await asyncio.sleep(STORE_WATCH_SECONDS)
     raise StoreUnavailable(store.refusal)
-
-
-async def _sweep(backend: Backend, owner: str) -> None:
-    """Forget what is old and give back the space of deleted messages, on one worker of all, once an hour."""
-    while True:
-        await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.5, 1.0))
-        try:
-            if await take_lease(backend.store, backend.clock, "sweep", owner, SWEEP_SECONDS):
-                await _forget_failures(backend)
-                if backend.settings.policy.greylist:
-                    await forget_expired(backend.store, backend.clock.now())
-                before = backend.clock.now() - backend.settings.trace.keep
-                forgotten = await expire_steps(backend.store, before)
-                done = await reclaim(backend.store, backend.blobs)
-                log.info("swept", steps=forgotten, packs_emptied=done.emptied, files_removed=done.removed)
-        except (StoreError, BlobUnreadable, OSError) as error:
-            log.error("sweep failed", exception=error)
-
-
-async def _turn_keys(backend: Backend, owner: str) -> None:
-    settings = backend.settings
-    plan = RotationPlan(
-        settings.queue.give_up_after + KEEP_BEYOND_QUEUE, key_publisher(backend), settings.dkim.rotate_after
-    )
-    await keep_signing_keys(backend.store, lambda: open_resolver(settings), backend.clock, owner, plan)
-
-
-async def _forget_failures(backend: Backend) -> None:
-    now = int(backend.clock.now())
-    keep = backend.settings.suppression.keep
-
-    async def work(tx: Tx) -> None:
-        await tx.forget_login_failures(now - FORGET_AFTER)
-        await tx.forget_suppressions(now - keep, now)
-        await tx.forget_fetched_policies(now)
-        await tx.forget_tls_results(now // DAY - KEEP_DAYS)
-        await tx.forget_old_dmarc_results(now // DAY - OPEN_DAYS)
-        await tx.forget_reports(now - backend.settings.reports.keep)
-
-    await backend.store.transact(work, durable=False)
-
-
-def _imap_session(services: ImapServices, settings: ImapSettings) -> Session:
-    async def session(connection: Connection) -> None:
-        await ImapSession(connection, ImapServer(), services, settings).run()
-
-    return session

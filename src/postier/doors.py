@@ -1,0 +1,126 @@
+"""What each service runs for a connection, and the management API: the doors, put together."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+
+from postier.accounts.directory import Directory
+from postier.accounts.domains import signers_for
+from postier.accounts.login import Login
+from postier.admin.api_reports import ReportRoutes
+from postier.backend import Backend, open_resolver, own_policy
+from postier.base.networks import Networks
+from postier.base.shared_counts import SharedCounts
+from postier.config.settings import Settings
+from postier.http.api import api_application
+from postier.http.https import https_session
+from postier.imap.session.services import ImapServices, ImapSettings
+from postier.imap.session.session import ImapSession
+from postier.imap.wire.core import ImapServer
+from postier.indexing import SEARCH_DATABASE
+from postier.net.api import Connection, Session
+from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
+from postier.reporting import Told
+from postier.search.sqlite import SqliteTextIndex
+from postier.sending import daily_limits
+from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
+from postier.smtp.inbound.session import inbound_session
+from postier.story.recorder import NoteStep
+
+__all__ = ["management_api", "sessions"]
+
+MAX_HOLD = 999_999_999
+"""Seconds that RFC 4865 has words for."""
+
+
+def sessions(
+    backend: Backend,
+    login: Login,
+    api: Starlette | None,
+    note_step: NoteStep,
+    counts: SharedCounts,
+    told: Told,
+) -> dict[str, Session]:
+    """What each service runs for a connection."""
+    settings = backend.settings
+    trusted = settings.server.trust_loopback
+    inbound_settings = InboundSettings(
+        hostname=settings.server.hostname,
+        max_message_size=settings.smtp.max_message_size,
+        max_recipients=settings.smtp.max_recipients,
+        trust_loopback=trusted,
+        timeout=settings.smtp.idle_timeout,
+        normalise_newlines=settings.smtp.submission_normalise_newlines,
+        daily_limits=daily_limits(backend),
+        future_release=min(settings.smtp.max_hold, MAX_HOLD),
+        undo_send=settings.smtp.undo_send,
+        hides_client=settings.smtp.submission_hides_client,
+        policy=settings.policy,
+        srs=settings.srs.enabled,
+        lmtp_from=Networks(settings.lmtp.accept_from),
+        xclient_from=Networks(settings.smtp.xclient_from),
+    )
+    inbound = InboundServices(
+        store=backend.store,
+        blobs=backend.blobs,
+        directory=Directory(backend.store),
+        login=login,
+        resolver=open_resolver(settings),
+        clock=backend.clock,
+        signers_for=lambda domain: signers_for(backend.store.reader, domain),
+        note_step=note_step,
+        counts=counts,
+        dmarc_counter=told.dmarc,
+        failure_reports=told.failures,
+    )
+    smtp = inbound_session(inbound_settings, inbound, Role.MX)
+    submission = inbound_session(inbound_settings, inbound, Role.SUBMISSION)
+    imap = _imap_session(
+        ImapServices(backend.store, backend.blobs, backend.bus, login, backend.clock, _text_index(settings)),
+        ImapSettings(
+            hostname=settings.server.hostname,
+            allow_plaintext=trusted,
+            idle_timeout=settings.imap.idle_timeout,
+            max_message_size=settings.smtp.max_message_size,
+            message_limit=settings.imap.message_limit,
+            save_limit=settings.imap.save_limit,
+        ),
+    )
+    pop3 = pop3_session(
+        Pop3Services(backend.store, backend.blobs, login, note_step),
+        Pop3Settings(
+            hostname=settings.server.hostname,
+            allow_plaintext=trusted,
+            idle_timeout=settings.pop3.idle_timeout,
+        ),
+    )
+    return {
+        "https": https_session(own_policy(backend), api),
+        "smtp": smtp,
+        "submission": submission,
+        "submissions": submission,
+        "lmtp": inbound_session(inbound_settings, inbound, Role.LMTP),
+        "imap": imap,
+        "imaps": imap,
+        "pop3": pop3,
+        "pop3s": pop3,
+    }
+
+
+def management_api(backend: Backend, login: Login) -> Starlette | None:
+    """The management API, where it is switched on."""
+    if not backend.settings.http.api:
+        return None
+    reports = ReportRoutes(backend.store, backend.clock, open_resolver(backend.settings))
+    return api_application(reports.table(), login)
+
+
+def _text_index(settings: Settings) -> SqliteTextIndex | None:
+    return SqliteTextIndex(settings.data / SEARCH_DATABASE) if settings.search.index else None
+
+
+def _imap_session(services: ImapServices, settings: ImapSettings) -> Session:
+    async def session(connection: Connection) -> None:
+        await ImapSession(connection, ImapServer(), services, settings).run()
+
+    return session
