@@ -21,6 +21,7 @@ LAYERS = (
         "store.greylisting",
         "store.sending",
         "store.transport_security",
+        "store.certificates",
         "store.report_sending",
         "store.reports",
     },

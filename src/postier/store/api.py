@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from postier.blobs.api import BlobRef, Spool
+from postier.store.certificates import CertificateReader, CertificateTx, StoredCertificate
 from postier.store.greylisting import GreylistEntry, GreylistReader, GreylistTx
 from postier.store.report_sending import (
     DmarcCount,
@@ -207,6 +208,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreUnavailable",
+    "StoredCertificate",
     "Suppression",
     "SuppressionReader",
     "SuppressionTx",
@@ -232,6 +234,7 @@ class Reader(
     GreylistReader,
     SentReader,
     TransportSecurityReader,
+    CertificateReader,
     ReportSendingReader,
     ReportReader,
     Protocol,
@@ -493,6 +496,7 @@ class Tx(
     GreylistTx,
     SentTx,
     TransportSecurityTx,
+    CertificateTx,
     ReportSendingTx,
     ReportTx,
     Protocol,

@@ -35,6 +35,7 @@ from postier.store.api import (
     Tx,
     Uid,
 )
+from postier.testing.store_certificates_contract import CertificatesContract
 from postier.testing.store_directory_contract import DirectoryContract, QueueContract
 from postier.testing.store_greylist_contract import GreylistContract
 from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_person, letter, on_store
@@ -87,6 +88,7 @@ class StoreContract(
     SuppressionContract,
     SendingContract,
     TransportSecurityContract,
+    CertificatesContract,
     ReportSendingContract,
     ReportsContract,
 ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from postier.store.sql.annotations import AnnotationReader, AnnotationTx
 from postier.store.sql.arrivals import ArrivalTx
 from postier.store.sql.blobs import BlobReader, BlobTx
+from postier.store.sql.certificates import CertificateReader, CertificateTx
 from postier.store.sql.directory import DirectoryReader, DirectoryTx
 from postier.store.sql.greylist import GreylistReader, GreylistTx
 from postier.store.sql.journal import JournalReader, JournalTx
@@ -43,6 +44,7 @@ class SqlReader(
     SuppressionReader,
     SentReader,
     TransportSecurityReader,
+    CertificateReader,
     ReportSendingReader,
     ReportReader,
 ):
@@ -67,6 +69,7 @@ class SqlTx(
     SuppressionTx,
     SentTx,
     TransportSecurityTx,
+    CertificateTx,
     ReportSendingTx,
     ReportTx,
 ):
