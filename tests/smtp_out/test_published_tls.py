@@ -21,7 +21,7 @@ from postier.dns.api import Tlsa
 from postier.net.authority import KeyPair, issue_certificate, make_ca, write_key_pair
 from postier.net.tls import server_context, verifying_client_context
 from postier.queue.api import DeliveryResult, Envelope, Outcome
-from postier.smtp.outbound import published
+from postier.smtp.outbound import authorities
 from postier.smtp.outbound.dane import problem_with
 from postier.smtp.outbound.published import PublishedTls
 from postier.smtp.outbound.route_table import RouteTable
@@ -71,7 +71,7 @@ class World:
         self.ca = make_ca("ours")
         (folder / "ca.pem").write_bytes(self.ca.certificate)
         monkeypatch.setattr(
-            published,
+            authorities,
             "verifying_client_context",
             lambda file: verifying_client_context(file or folder / "ca.pem"),
         )

@@ -18,12 +18,10 @@ round MTA-STS.
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import replace
-from pathlib import Path
 
 from postier.dns.api import Answer, NotFound, Resolver, TemporaryFailure, Tlsa
-from postier.net.tls import CertificateError, opportunistic_client_context, verifying_client_context
+from postier.smtp.outbound.authorities import ClientContexts
 from postier.smtp.outbound.dane import usable
 from postier.smtp.outbound.mta_sts import StsMode, StsPolicy
 from postier.smtp.outbound.routes import Host, Unroutable
@@ -35,14 +33,13 @@ __all__ = ["PublishedTls"]
 
 
 class PublishedTls:
-    """Implements TlsPolicies. Contexts are kept: a TLS session can be taken up only under its own."""
+    """Implements TlsPolicies."""
 
     def __init__(self, resolver: Resolver, sts: StsPolicies, store: Store) -> None:
         self.sts = sts
         self._resolver = resolver
         self._store = store
-        self._any = opportunistic_client_context()
-        self._verifying: dict[str, tuple[float, ssl.SSLContext]] = {}
+        self._contexts = ClientContexts("contract")
 
     async def policy_for(self, destination: str, host: Host, *, requiretls: bool = False) -> TlsPolicy:
         """See TlsPolicies."""
@@ -70,18 +67,20 @@ class PublishedTls:
         if not (is_named or await self._signed_name(destination)):
             text = f"nothing proves that {host.name} takes mail for {destination}: neither DNSSEC nor MTA-STS"
             raise Unroutable(not answer.failure, "4.7.10" if answer.failure else "5.7.10", text)
-        return TlsPolicy(self._context(""), host.name, required=True, origin="requiretls")
+        return TlsPolicy(self._contexts.verifying(""), host.name, required=True, origin="requiretls")
 
     def _opportunistic(self, host: Host) -> TlsPolicy:
-        return TlsPolicy(self._any, host.server_name)
+        return TlsPolicy(self._contexts.believing_all, host.server_name)
 
     def _by_contract(self, contract: TlsContract, host: Host) -> TlsPolicy:
         name = contract.name or host.name
-        return TlsPolicy(self._context(contract.authorities), name, required=True, origin="contract")
+        return TlsPolicy(
+            self._contexts.verifying(contract.authorities), name, required=True, origin="contract"
+        )
 
     def _by_sts(self, policy: StsPolicy, answer: StsAnswer, destination: str, host: Host) -> TlsPolicy:
         found = TlsPolicy(
-            self._context(""),
+            self._contexts.verifying(""),
             host.name,
             required=True,
             origin="mta-sts",
@@ -100,7 +99,7 @@ class PublishedTls:
     ) -> TlsPolicy:
         """What would be asked for, were it enforced, and what holds if that can't be had."""
         found = TlsPolicy(
-            self._context(""),
+            self._contexts.verifying(""),
             host.name,
             origin="mta-sts testing",
             otherwise=otherwise,
@@ -112,7 +111,7 @@ class PublishedTls:
         if policy.allows(host.name):
             return found
         why = "not among the hosts that the policy names"
-        return replace(found, context=self._any, failure="validation-failure", detail=why)
+        return replace(found, context=self._contexts.believing_all, failure="validation-failure", detail=why)
 
     async def _by_dane(self, destination: str, host: Host) -> TlsPolicy | None:
         """None where DANE says nothing. Raises PolicyFault, Unroutable."""
@@ -138,7 +137,9 @@ class PublishedTls:
     def _tlsa_policy(self, base: str, records: tuple[Tlsa, ...] = ()) -> TlsPolicy:
         lines = [f"{r.usage} {r.selector} {r.matching_type} {r.data[:512].hex()}" for r in records]
         document = "\n".join(sorted(lines[:20]))
-        return TlsPolicy(self._any, base, required=True, origin="dane", kind="tlsa", document=document)
+        return TlsPolicy(
+            self._contexts.believing_all, base, required=True, origin="dane", kind="tlsa", document=document
+        )
 
     async def _signed_name(self, destination: str) -> str:
         """Whose MX records they are, behind all CNAMEs, "" unless that is signed. Raises Unroutable."""
@@ -174,15 +175,3 @@ class PublishedTls:
             text = f"no answer about the TLSA records of {base}: {error}"
             raise PolicyFault(text, self._tlsa_policy(base), "dnssec-invalid") from error
         return answer.records if answer.secure else ()
-
-    def _context(self, authorities: str) -> ssl.SSLContext:
-        """The file is read again when it has changed. Raises Unroutable."""
-        try:
-            changed = Path(authorities).stat().st_mtime if authorities else 0.0
-            known = self._verifying.get(authorities)
-            if known is None or known[0] != changed:
-                known = changed, verifying_client_context(Path(authorities) if authorities else None)
-                self._verifying[authorities] = known
-        except (OSError, CertificateError) as error:
-            raise Unroutable(False, "4.3.5", "the contract's authorities can't be read") from error
-        return known[1]
