@@ -17,7 +17,10 @@ LAYERS = (
     {"blobs.api", "bus.api", "queue.api"},
     {"store.values"},
     {
+        "store.annotating",
+        "store.queueing",
         "store.routing",
+        "store.telling",
         "store.greylisting",
         "store.sending",
         "store.transport_security",

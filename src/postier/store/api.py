@@ -18,8 +18,26 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from postier.blobs.api import BlobRef, Spool
+from postier.store.annotating import (
+    Annotation,
+    AnnotationChange,
+    AnnotationReader,
+    AnnotationTotals,
+    AnnotationTx,
+)
 from postier.store.certificates import CertificateReader, CertificateTx, StoredCertificate
 from postier.store.greylisting import GreylistEntry, GreylistReader, GreylistTx
+from postier.store.queueing import (
+    Due,
+    QueueEntry,
+    QueueFigures,
+    QueueReader,
+    QueueRecipient,
+    QueueState,
+    QueueTotal,
+    QueueTx,
+    RecipientState,
+)
 from postier.store.report_sending import (
     DmarcCount,
     DmarcDay,
@@ -63,6 +81,13 @@ from postier.store.routing import (
     SuppressionTx,
 )
 from postier.store.sending import NOTHING_SENT, SendAs, Sent, SentReader, SentTx
+from postier.store.telling import (
+    Step,
+    StepKey,
+    StepKind,
+    StoryReader,
+    StoryTx,
+)
 from postier.store.transport_security import (
     FetchedPolicy,
     TlsContract,
@@ -82,14 +107,10 @@ from postier.store.values import (
     AccountKind,
     AddressTarget,
     AlreadyExists,
-    Annotation,
-    AnnotationChange,
-    AnnotationTotals,
     BlobId,
     Changes,
     DirectoryAddress,
     Domain,
-    Due,
     Facts,
     Flag,
     FlagChange,
@@ -107,16 +128,7 @@ from postier.store.values import (
     NoSuchMailbox,
     OutOfKeywords,
     OverQuota,
-    QueueEntry,
-    QueueFigures,
-    QueueRecipient,
-    QueueState,
-    QueueTotal,
-    RecipientState,
     SharedMailbox,
-    Step,
-    StepKey,
-    StepKind,
     StoreError,
     StoreUnavailable,
     Uid,
@@ -237,6 +249,9 @@ class Reader(
     CertificateReader,
     ReportSendingReader,
     ReportReader,
+    QueueReader,
+    StoryReader,
+    AnnotationReader,
     Protocol,
 ):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
@@ -310,32 +325,6 @@ class Reader(
 
     async def shared_with(self, grantee: AccountId) -> list[SharedMailbox]:
         """Every mailbox of other accounts with an entry for `grantee` or ANYONE, by owner's name and name."""
-        ...
-
-    # annotations
-    async def annotations(
-        self, account_id: AccountId, mailbox_id: MailboxId, viewer: AccountId
-    ) -> list[Annotation]:
-        """What is noted about one mailbox, for everybody and privately for `viewer`: shared first, by
-        entry."""
-        ...
-
-    async def annotations_named(
-        self, viewer: AccountId, entries: Sequence[str]
-    ) -> dict[tuple[AccountId, MailboxId], list[Annotation]]:
-        """Those of these entries, of the mailboxes of `viewer` and of those shared with it."""
-        ...
-
-    async def annotation_totals(self, account_id: AccountId, viewer: AccountId) -> AnnotationTotals:
-        """Of the shared ones (`viewer` is ANYONE) all that the account has; of private ones all that `viewer`
-        has made, wherever."""
-        ...
-
-    async def annotation_changes(
-        self, account_id: AccountId, modseq: ModSeq, viewer: AccountId
-    ) -> list[AnnotationChange]:
-        """Those after `modseq` that `viewer` may know of, in their order; of the latest of those removed as
-        well. The bus tells of them as of any change of the account, of SERVER's on a topic of its own."""
         ...
 
     # messages
@@ -423,68 +412,6 @@ class Reader(
         """Within a transaction without its own events. Raises NoSuchAccount."""
         ...
 
-    # queue
-    async def queue_entries(
-        self,
-        limit: int = 1000,
-        after: int = 0,
-        *,
-        destination: str | None = None,
-        reverse_path: str | None = None,
-        state: QueueState | None = None,
-        trace_id: str | None = None,
-    ) -> list[QueueEntry]:
-        """By entry_id, ascending, those past `after`; only those that have what is given."""
-        ...
-
-    async def queue_entry(self, entry_id: int) -> QueueEntry | None: ...
-
-    async def queue_state(self, entry_id: int) -> QueueState | None:
-        """None if there is no such entry."""
-        ...
-
-    async def queue_totals(
-        self, ages: Sequence[int], now: int, after: int, limit: int
-    ) -> tuple[list[QueueTotal], int]:
-        """Of at most `limit` entries past `after` how many there are, by state and age: step 0 of ages is
-        younger than ages[0] seconds, and so on, the last is at least ages[-1]. Also the last entry counted;
-        no totals where there are no more."""
-        ...
-
-    async def next_due(self, after: int = -1) -> int | None:
-        """When the earliest waiting entry without a lease is due, seconds since 1970, of those that are due
-        past `after`; None if none waits."""
-        ...
-
-    async def due_entries(self, now: int, limit: int, after: Due | None = None) -> list[Due]:
-        """Due at `now` and without a lease, by time and entry_id, those past `after`."""
-        ...
-
-    async def due_for(self, destination: str, now: int, limit: int) -> list[Due]:
-        """The first of those that are due for a destination and have no lease."""
-        ...
-
-    async def late_destinations(self, arrived: int, limit: int) -> list[tuple[str, int, int]]:
-        """Where most is waiting that came by `arrived` and was tried in vain: destination, entries, and when
-        the oldest came."""
-        ...
-
-    async def queue_figures(self, now: int) -> QueueFigures:
-        """How much waits, for watchers."""
-        ...
-
-    # steps
-    async def steps(self, trace_id: str) -> list[Step]:
-        """The story of one message, in the order it was written down."""
-        ...
-
-    async def traces(
-        self, key: StepKey | None, value: str, *, since: float = 0.0, until: float = 2.0**53, limit: int = 100
-    ) -> list[str]:
-        """Trace ids of which a step has `value` (in any case) as the fact `key`, and of which one was written
-        in [since, until): the latest first. `key` None: of any steps."""
-        ...
-
     # small facts of the whole server (leases, counters, schema): text by key
     async def meta(self, key: str) -> str | None: ...
 
@@ -499,6 +426,9 @@ class Tx(
     CertificateTx,
     ReportSendingTx,
     ReportTx,
+    QueueTx,
+    StoryTx,
+    AnnotationTx,
     Protocol,
 ):
     """Reading and changing within one transaction: all of it happens, or nothing."""
@@ -599,25 +529,6 @@ class Tx(
         so that whoever shows one of its mailboxes looks again. Raises NoSuchMailbox."""
         ...
 
-    # annotations
-    async def set_annotation(
-        self,
-        account_id: AccountId,
-        mailbox_id: MailboxId,
-        viewer: AccountId,
-        entry: str,
-        value: bytes | None,
-    ) -> None:
-        """Note something, or take it away (None). Raises NoSuchMailbox."""
-        ...
-
-    async def copy_annotations(
-        self, account_id: AccountId, mailbox_id: MailboxId, to_mailbox: MailboxId
-    ) -> None:
-        """The shared ones and the owner's, into a mailbox of the same account; what is noted there already
-        stays."""
-        ...
-
     # messages
     async def append(
         self, account_id: AccountId, mailbox_id: MailboxId, messages: Sequence[NewMessage]
@@ -683,63 +594,6 @@ class Tx(
         keep: int = -1,
     ) -> list[tuple[Uid, Uid]]:
         """As copy then expunge, within one account; email_id and thread_id stay."""
-        ...
-
-    # queue
-    async def add_queue_entry(
-        self,
-        *,
-        trace_id: str,
-        account_id: AccountId | None,
-        reverse_path: str,
-        destination: str,
-        blob_id: BlobId,
-        recipients: Sequence[QueueRecipient],
-        arrived: int,
-        next_attempt: int,
-        body: str = "7BIT",
-        smtputf8: bool = False,
-        requiretls: bool = False,
-        envid: str = "",
-        ret: str = "",
-        release_at: int = 0,
-        language: str = "",
-    ) -> int:
-        """The number of the entry. An entry with `release_at` is not due before."""
-        ...
-
-    async def lease(
-        self, entry_ids: Sequence[int], now: int, owner: str, lease_until: int
-    ) -> list[QueueEntry]:
-        """Those of `entry_ids` that are still due and without a lease, in their order, now with one."""
-        ...
-
-    async def release_leases(self, owner_prefix: str) -> int:
-        """Give back what owners of that prefix held (a worker that died). Returns how many."""
-        ...
-
-    async def update_queue_entry(
-        self,
-        entry_id: int,
-        *,
-        recipients: Sequence[QueueRecipient],
-        next_attempt: int,
-        attempts: int,
-        delay_notified: bool,
-        reason: str,
-        state: QueueState = QueueState.WAITING,
-        faults: int = 0,
-    ) -> None:
-        """Writes the entry back and gives up the lease."""
-        ...
-
-    async def remove_queue_entry(self, entry_id: int) -> None:
-        """The entry is done; its blob goes when nothing else refers to it."""
-        ...
-
-    # steps
-    async def add_steps(self, steps: Sequence[Step]) -> None:
-        """Write down what this transaction makes true. Facts of more than 1,000 characters are cut."""
         ...
 
     async def set_meta(self, key: str, value: str) -> None: ...

@@ -5,11 +5,8 @@ POP3 and JMAP translate. `store.api` hands them on beside the interfaces that sp
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, NewType
-
-from postier.blobs.api import BlobRef
 
 __all__ = [
     "ANYONE",
@@ -23,14 +20,10 @@ __all__ = [
     "AccountKind",
     "AddressTarget",
     "AlreadyExists",
-    "Annotation",
-    "AnnotationChange",
-    "AnnotationTotals",
     "BlobId",
     "Changes",
     "DirectoryAddress",
     "Domain",
-    "Due",
     "Facts",
     "Flag",
     "FlagChange",
@@ -48,16 +41,7 @@ __all__ = [
     "NoSuchMailbox",
     "OutOfKeywords",
     "OverQuota",
-    "QueueEntry",
-    "QueueFigures",
-    "QueueRecipient",
-    "QueueState",
-    "QueueTotal",
-    "RecipientState",
     "SharedMailbox",
-    "Step",
-    "StepKey",
-    "StepKind",
     "StoreError",
     "StoreUnavailable",
     "Uid",
@@ -233,31 +217,6 @@ WHOLE_ACCOUNT = MailboxId(0)
 """The mailbox whose annotations are the account's, not one mailbox's."""
 
 
-class Annotation(NamedTuple):
-    """Something noted (RFC 5464). `viewer`: whose private note it is, ANYONE for a shared one. `entry`: its
-    name behind /private or /shared, in lower case."""
-
-    viewer: AccountId
-    entry: str
-    value: bytes
-
-
-class AnnotationChange(NamedTuple):
-    """An annotation that was set or removed at `modseq`, of a mailbox or WHOLE_ACCOUNT."""
-
-    mailbox_id: MailboxId
-    viewer: AccountId
-    entry: str
-    modseq: ModSeq
-
-
-class AnnotationTotals(NamedTuple):
-    """How many annotations, and the octets of their values."""
-
-    entries: int
-    octets: int
-
-
 class Message(NamedTuple):
     """What changes about a message."""
 
@@ -377,157 +336,8 @@ class AccountChanges:
     complete: bool = True
 
 
-class QueueState(enum.StrEnum):
-    WAITING = "waiting"
-    HELD = "held"
-
-
-class RecipientState(enum.StrEnum):
-    """PENDING recipients are tried when the entry is due; the others are final and wait for their report."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class QueueRecipient:
-    """One recipient of an entry. `forward_path` as it goes on the wire.
-
-    `status`: the enhanced code, `diagnostic` the remote's own words, `remote` who said them, of the last
-    attempt. `notify`, `orcpt`: RFC 3461 parameters, "" where none.
-    """
-
-    position: int
-    forward_path: str
-    state: RecipientState
-    attempts: int = 0
-    status: str = ""
-    diagnostic: str = ""
-    remote: str = ""
-    last_attempt: int = 0
-    notify: str = ""
-    orcpt: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueEntry:
-    """A message on its way out to one destination.
-
-    `reverse_path`: "" is the null path. `destination`: A-label domain or address literal; all recipients
-    share it. `next_attempt`, `arrived`: seconds since 1970. `account_id`: who submitted it, or None.
-    `body` (RFC 6152, 3030), `smtputf8`, `requiretls` (RFC 8689): what the transport must keep.
-    `lease_until`: while in the future, one worker works on it. `trace_id`: names the message in the log.
-    `envid`, `ret`: RFC 3461. `release_at`: no attempt before (RFC 4865), 0 for none; until then its sender
-    may take it back. `language`: of the sender, for reports ("fr"), "" where unknown. `faults`: attempts in
-    a row that a bug of ours ended.
-    """
-
-    entry_id: int
-    trace_id: str
-    account_id: AccountId | None
-    reverse_path: str
-    destination: str
-    blob_id: BlobId
-    blob: BlobRef
-    arrived: int
-    next_attempt: int
-    attempts: int
-    state: QueueState
-    recipients: tuple[QueueRecipient, ...]
-    body: str = "7BIT"
-    smtputf8: bool = False
-    lease_until: int = 0
-    delay_notified: bool = False
-    envid: str = ""
-    ret: str = ""
-    reason: str = ""
-    requiretls: bool = False
-    release_at: int = 0
-    language: str = ""
-    faults: int = 0
-
-    @property
-    def begins(self) -> int:
-        """The moment from which its age counts."""
-        return max(self.arrived, self.release_at)
-
-
-class QueueFigures(NamedTuple):
-    """Entries by state. `due`: those of `waiting` whose time has come; `oldest_due`: since when the first
-    of them waits for its turn, `oldest`: when the oldest entry came, seconds since 1970, 0 for none."""
-
-    waiting: int
-    held: int
-    due: int
-    oldest_due: int
-    oldest: int
-
-
-class Due(NamedTuple):
-    """A waiting entry that nobody works on: when it may be tried, and for whom it is."""
-
-    next_attempt: int
-    entry_id: int
-    destination: str
-
-
-class QueueTotal(NamedTuple):
-    """How many entries of one state are in a step of ages, and when the oldest of them arrived."""
-
-    state: str
-    age: int
-    entries: int
-    oldest: int
-
-
 class LoginFailures(NamedTuple):
     """Consecutive failures of a key (an address or an account) and when the last one was."""
 
     failures: int
     last: float
-
-
-class StepKind(enum.StrEnum):
-    """What happened to a message, or to one of its recipients.
-
-    REFUSED: for good, DEFERRED: for the moment, both by us while it came. FILTERED: taken, but marked or put
-    elsewhere. DELIVERED: into a mailbox, or to a host that took responsibility. DELAYED, BOUNCED: the sender
-    was told so. DROPPED, HELD, RELEASED: by an administrator. CANCELLED: by who sent it. READ: fetched whole.
-    """
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    DEFERRED = "deferred"
-    FILTERED = "filtered"
-    QUEUED = "queued"
-    ATTEMPTED = "attempted"
-    DELIVERED = "delivered"
-    BOUNCED = "bounced"
-    DELAYED = "delayed"
-    HELD = "held"
-    RELEASED = "released"
-    DROPPED = "dropped"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    READ = "read"
-
-
-class Step(NamedTuple):
-    """One step of the story of a message. `when`: seconds since 1970. `facts`: names are those of
-    postier.story.facts, values as they came; empty ones are left out by whoever makes the step."""
-
-    trace_id: str
-    when: float
-    kind: StepKind
-    facts: Mapping[str, str]
-
-
-class StepKey(enum.StrEnum):
-    """The facts that steps are found by, whatever their case; SESSION is a connection of ours."""
-
-    TRACE = "trace_id"
-    SESSION = "session"
-    SENDER = "sender"
-    RECIPIENT = "recipient"
-    MESSAGE_ID = "message_id"
