@@ -22,6 +22,7 @@ LAYERS = (
         "store.routing",
         "store.telling",
         "store.greylisting",
+        "store.devices",
         "store.sending",
         "store.transport_security",
         "store.certificates",

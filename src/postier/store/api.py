@@ -26,6 +26,17 @@ from postier.store.annotating import (
     AnnotationTx,
 )
 from postier.store.certificates import CertificateReader, CertificateTx, StoredCertificate
+from postier.store.devices import (
+    NOTHING_MOVED,
+    Device,
+    DeviceCounts,
+    DeviceDay,
+    DeviceNote,
+    DeviceReader,
+    DeviceTx,
+    KeepDevices,
+    SyncPoint,
+)
 from postier.store.greylisting import GreylistEntry, GreylistReader, GreylistTx
 from postier.store.queueing import (
     Due,
@@ -137,6 +148,7 @@ from postier.store.values import (
 __all__ = [
     "ANYONE",
     "FOREIGN_ID",
+    "NOTHING_MOVED",
     "NOTHING_SENT",
     "SERVER",
     "SYSTEM_FLAGS",
@@ -155,6 +167,12 @@ __all__ = [
     "AuthSpf",
     "BlobId",
     "Changes",
+    "Device",
+    "DeviceCounts",
+    "DeviceDay",
+    "DeviceNote",
+    "DeviceReader",
+    "DeviceTx",
     "DirectoryAddress",
     "DmarcCount",
     "DmarcDay",
@@ -169,6 +187,7 @@ __all__ = [
     "FlagColumns",
     "Grant",
     "GreylistEntry",
+    "KeepDevices",
     "LoginFailures",
     "MailRoute",
     "Mailbox",
@@ -224,6 +243,7 @@ __all__ = [
     "Suppression",
     "SuppressionReader",
     "SuppressionTx",
+    "SyncPoint",
     "TlsContract",
     "TlsFailure",
     "TlsPolicyResult",
@@ -252,6 +272,7 @@ class Reader(
     QueueReader,
     StoryReader,
     AnnotationReader,
+    DeviceReader,
     Protocol,
 ):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
@@ -429,6 +450,7 @@ class Tx(
     QueueTx,
     StoryTx,
     AnnotationTx,
+    DeviceTx,
     Protocol,
 ):
     """Reading and changing within one transaction: all of it happens, or nothing."""

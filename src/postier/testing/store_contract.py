@@ -36,6 +36,7 @@ from postier.store.api import (
     Uid,
 )
 from postier.testing.store_certificates_contract import CertificatesContract
+from postier.testing.store_devices_contract import DevicesContract
 from postier.testing.store_directory_contract import DirectoryContract, QueueContract
 from postier.testing.store_greylist_contract import GreylistContract
 from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_person, letter, on_store
@@ -91,6 +92,7 @@ class StoreContract(
     CertificatesContract,
     ReportSendingContract,
     ReportsContract,
+    DevicesContract,
 ):
     """The suite: mailboxes, messages and transactions here, people and outgoing mail in its bases."""
 

@@ -6,6 +6,7 @@ from postier.store.sql.annotations import AnnotationReader, AnnotationTx
 from postier.store.sql.arrivals import ArrivalTx
 from postier.store.sql.blobs import BlobReader, BlobTx
 from postier.store.sql.certificates import CertificateReader, CertificateTx
+from postier.store.sql.devices import DeviceReader, DeviceTx
 from postier.store.sql.directory import DirectoryReader, DirectoryTx
 from postier.store.sql.greylist import GreylistReader, GreylistTx
 from postier.store.sql.journal import JournalReader, JournalTx
@@ -47,6 +48,7 @@ class SqlReader(
     CertificateReader,
     ReportSendingReader,
     ReportReader,
+    DeviceReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
@@ -72,5 +74,6 @@ class SqlTx(
     CertificateTx,
     ReportSendingTx,
     ReportTx,
+    DeviceTx,
 ):
     """`store.api.Tx` over a connection that is inside a transaction."""
