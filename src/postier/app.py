@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import uvloop
-from starlette.applications import Starlette
 
 from postier.accounts.directory import Directory
 from postier.accounts.login import Login
 from postier.accounts.password import PasswordVerifier, ProofTable
-from postier.backend import DATABASE, Backend, client_settings, open_backend, open_resolver, own_policy
+from postier.backend import DATABASE, Backend, open_backend, open_resolver
 from postier.base import log as base_log
 from postier.base.figures import take_slot
 from postier.base.heap import keep_large_blocks_apart
@@ -35,11 +34,8 @@ from postier.base.networks import Networks
 from postier.base.shared_counts import SharedCounts
 from postier.chores import sweep, turn_keys
 from postier.config.settings import Settings
-from postier.doors import management_api
 from postier.doors import sessions as service_sessions
-from postier.http.health import health_application
-from postier.http.metrics import Metrics
-from postier.http.server import HttpServer
+from postier.doors import web_application
 from postier.indexing import keep_index, prepare_index
 from postier.net.limits import Limits
 from postier.net.server import BindError, Endpoint, Listener, Server, bind_sockets
@@ -51,7 +47,7 @@ from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.reporting import Told, open_told, report_tasks
 from postier.reports.inbox import keep_reading
 from postier.sending import Outbound, open_outbound
-from postier.services import HTTP, HTTPS, LMTP, SERVICES, endpoints
+from postier.services import HTTPS, LMTP, SERVICES, endpoints
 from postier.smtp.outbound.route_table import RouteSchedules
 from postier.store.api import Store, StoreError, StoreUnavailable
 from postier.story.recorder import NoteStep, StepRecorder
@@ -236,29 +232,16 @@ class _Worker:
         recorder = StepRecorder(backend.store)
         told = open_told(backend)
         login = Login(backend.store, backend.clock, verifier, limited=not trusted)
-        api = management_api(backend, login)
         server = Server(
-            self._listeners(backend, login, api, recorder.note, told),
+            self._listeners(backend, login, recorder.note, told),
             Limits(0, 0)
             if trusted
             else Limits(limits.per_worker, limits.per_address, limits.per_network, limits.per_minute),
             counts=self._shared.connections,
             proxy_from=Networks(self._settings.net.proxy_from),
         )
-        metrics = Metrics(backend.store, backend.clock)
-        http = HttpServer(
-            health_application(
-                backend.store.reader.domains,
-                metrics.text,
-                own_policy(backend),
-                client_settings(backend),
-                api,
-            )
-        )
         queue, outbound = _queue(backend, self._channel.number)
-        await server.start({end: one for end, one in sockets.items() if end.name != HTTP.name})
-        if self._settings.http.enabled:
-            await http.start([one for end, one in sockets.items() if end.name == HTTP.name])
+        await server.start(sockets)
         sending = asyncio.create_task(queue.run(), name="queue")
         name = f"worker-{self._channel.number}"
         recording = asyncio.create_task(recorder.run(), name="stories")
@@ -289,7 +272,7 @@ class _Worker:
         for chore in chores:
             chore.cancel()
         queue.stop()
-        await asyncio.gather(server.drain(DRAIN_SECONDS), sending, http.close())
+        await asyncio.gather(server.drain(DRAIN_SECONDS), sending)
         recorder.stop()
         await recording
         outbound.results.stop()
@@ -301,11 +284,11 @@ class _Worker:
         self,
         backend: Backend,
         login: Login,
-        api: Starlette | None,
         note_step: NoteStep,
         told: Told,
     ) -> list[Listener]:
-        sessions = service_sessions(backend, login, api, note_step, self._shared.senders, told)
+        web = web_application(backend, login)
+        sessions = service_sessions(backend, login, web, note_step, self._shared.senders, told)
         return [
             Listener(
                 endpoint,
@@ -317,7 +300,6 @@ class _Worker:
                 fault=service.lines.fault,
             )
             for endpoint, service in endpoints(self._settings).items()
-            if service is not HTTP
         ]
 
     def _reload(self) -> None:

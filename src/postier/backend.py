@@ -24,19 +24,19 @@ from postier.config.settings import Settings
 from postier.dns.api import Resolver
 from postier.dns.cache import CachingResolver
 from postier.dns.client import DnsClient
-from postier.http.autoconfig import Autoconfig, MailService
-from postier.http.own_policy import OwnPolicy, policy_document, policy_id
+from postier.http.autoconfig import MailService, autoconfig_documents
+from postier.http.documents import Document
+from postier.http.own_policy import policy_document, policy_documents, policy_id
 from postier.store.api import Store
 from postier.store.sqlite import open_sqlite
 
 __all__ = [
     "DATABASE",
     "Backend",
-    "client_settings",
     "dns_records",
+    "domain_documents",
     "open_backend",
     "open_resolver",
-    "own_policy",
 ]
 
 DATABASE = "postier.db"
@@ -82,17 +82,17 @@ def open_resolver(settings: Settings) -> Resolver:
     return CachingResolver(client, clock)
 
 
-def own_policy(backend: Backend) -> OwnPolicy:
-    """The MTA-STS policy of our own domains, whoever asks."""
-
-    return OwnPolicy(partial(_is_ours, backend), _own_document(backend.settings))
-
-
-def client_settings(backend: Backend) -> Autoconfig:
-    """For mail programs of our own domains' people."""
-    base, hostname = backend.settings.server.port_base, backend.settings.server.hostname
-    services = tuple(MailService(protocol, port + base) for protocol, port in CLIENT_PORTS)
-    return Autoconfig(partial(_is_ours, backend), hostname, services)
+def domain_documents(backend: Backend) -> tuple[Document, ...]:
+    """What is served of our own domains, to whoever asks."""
+    settings = backend.settings
+    services = tuple(
+        MailService(protocol, port + settings.server.port_base) for protocol, port in CLIENT_PORTS
+    )
+    is_ours = partial(_is_ours, backend)
+    return (
+        *policy_documents(is_ours, _own_document(settings)),
+        *autoconfig_documents(is_ours, settings.server.hostname, services),
+    )
 
 
 async def _is_ours(backend: Backend, domain: str) -> bool:

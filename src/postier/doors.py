@@ -1,19 +1,23 @@
-"""What each service runs for a connection, and the management API: the doors, put together."""
+"""What each service runs for a connection: the doors, put together."""
 
 from __future__ import annotations
 
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from postier.accounts.directory import Directory
 from postier.accounts.domains import signers_for
 from postier.accounts.login import Login
 from postier.admin.api_reports import ReportRoutes
-from postier.backend import Backend, open_resolver, own_policy
+from postier.backend import Backend, domain_documents, open_resolver
 from postier.base.networks import Networks
 from postier.base.shared_counts import SharedCounts
 from postier.config.settings import Settings
 from postier.http.api import api_application
-from postier.http.https import https_session
+from postier.http.documents import public_application
+from postier.http.health import health_documents
+from postier.http.metrics import Metrics
+from postier.http.server import http_session
 from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.session.session import ImapSession
 from postier.imap.wire.core import ImapServer
@@ -27,7 +31,7 @@ from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
 from postier.story.recorder import NoteStep
 
-__all__ = ["management_api", "sessions"]
+__all__ = ["sessions", "web_application"]
 
 MAX_HOLD = 999_999_999
 """Seconds that RFC 4865 has words for."""
@@ -36,12 +40,12 @@ MAX_HOLD = 999_999_999
 def sessions(
     backend: Backend,
     login: Login,
-    api: Starlette | None,
+    web: ASGIApp,
     note_step: NoteStep,
     counts: SharedCounts,
     told: Told,
 ) -> dict[str, Session]:
-    """What each service runs for a connection."""
+    """What each service runs for a connection; `web`: see web_application."""
     settings = backend.settings
     trusted = settings.server.trust_loopback
     inbound_settings = InboundSettings(
@@ -95,7 +99,8 @@ def sessions(
         ),
     )
     return {
-        "https": https_session(own_policy(backend), api),
+        "http": http_session(web),
+        "https": http_session(web),
         "smtp": smtp,
         "submission": submission,
         "submissions": submission,
@@ -107,7 +112,17 @@ def sessions(
     }
 
 
-def management_api(backend: Backend, login: Login) -> Starlette | None:
+def web_application(backend: Backend, login: Login) -> Starlette:
+    """What HTTP and HTTPS serve."""
+    metrics = Metrics(backend.store, backend.clock)
+    documents = (
+        *domain_documents(backend),
+        *health_documents(backend.store.reader.domains, metrics.text),
+    )
+    return public_application(documents, _management_api(backend, login))
+
+
+def _management_api(backend: Backend, login: Login) -> Starlette | None:
     """The management API, where it is switched on."""
     if not backend.settings.http.api:
         return None

@@ -33,6 +33,9 @@ POP3_LINES = Lines(
     b"",  # RFC 1939 has nothing to say unasked
     b"-ERR [SYS/TEMP] Internal error, session {session}\r\n",
 )
+HTTP_LINES = Lines(
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 10\r\nConnection: close\r\n\r\n"
+)
 
 
 class Service(NamedTuple):
@@ -54,9 +57,9 @@ SERVICES = (
     Service("pop3", 110, POP3_LINES),
     Service("pop3s", 995, POP3_LINES, implicit_tls=True),
 )
-HTTP = Service("http", 80)
-HTTPS = Service("https", 443, implicit_tls=True)
-"""For the policy of our own domains (RFC 8461), and the management API."""
+HTTP = Service("http", 80, HTTP_LINES)
+HTTPS = Service("https", 443, HTTP_LINES, implicit_tls=True)
+"""Both serve the same: documents of our own domains, the management API, health and figures."""
 LMTP = Service("lmtp", 0, SMTP_LINES)
 """Its port is a setting: there is no standard one, and RFC 2033 5 forbids that of SMTP."""
 
@@ -64,7 +67,7 @@ LMTP = Service("lmtp", 0, SMTP_LINES)
 def endpoints(settings: Settings) -> dict[Endpoint, Service]:
     """Every place to listen at."""
     http = (HTTP,) if settings.http.enabled else ()
-    https = (HTTPS,) if settings.mta_sts.https and settings.mta_sts.mode != "off" else ()
+    https = (HTTPS,) if settings.http.https and settings.mta_sts.https else ()
     found = {
         Endpoint(service.name, host, service.port + settings.server.port_base): service
         for service in (*SERVICES, *http, *https)

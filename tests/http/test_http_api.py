@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -19,17 +18,12 @@ from postier.base.clock import SystemClock
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
 from postier.http.api import OPENAPI, ApiRoute, Call, Lines, api_application
-from postier.http.health import health_application
-from postier.http.https import https_session
-from postier.http.own_policy import OwnPolicy
+from postier.http.documents import public_application
 from postier.http.parameters import Choice, DomainName, Flag, Parameter, Text, Whole
-from postier.http.server import HttpServer
-from postier.net.authority import issue_certificate, make_ca, write_key_pair
-from postier.net.binding import Endpoint, bind_sockets
-from postier.net.server import Listener, Server
-from postier.net.tls import CertificateStore, verifying_client_context
+from postier.net.tls import verifying_client_context
 from postier.store.api import AccountKind, StoreError, Tx
 from postier.store.sqlite import open_sqlite
+from postier.testing.web import make_certificate, serving, talk
 
 LIMIT = 1000
 
@@ -346,48 +340,22 @@ def test_the_description_has_every_route(tmp_path: Path) -> None:
     on_api(tmp_path, work)
 
 
-async def nobody(_: str = "") -> bool:
-    return False
-
-
-async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *pieces: bytes) -> bytes:
-    try:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-        async with asyncio.timeout(5):
-            return await reader.read()
-    finally:
-        writer.transport.abort()
-
-
 LOGIN = b"Host: mail.b.example\r\nAuthorization: Basic " + b64encode(b"admin@b.example:right") + b"\r\n"
+LOGIN += b"Connection: close\r\n"
 
 
 def over_https(tmp_path: Path, *requests: tuple[bytes, ...], seconds: float = 5.0) -> list[bytes]:
     """What comes back for each, on connections of their own."""
-    ca = make_ca("test")
-    (tmp_path / "ca.pem").write_bytes(ca.certificate)
-    write_key_pair(issue_certificate(ca, ["mail.b.example"]), tmp_path / "c.pem", tmp_path / "c.key")
+    make_certificate(tmp_path, ["mail.b.example"])
     context = verifying_client_context(tmp_path / "ca.pem")
     answers = []
 
     async def work(client: Client) -> None:
-        endpoint = Endpoint("https", "127.0.0.1", 0)
-        sockets = bind_sockets([endpoint])[0]
-        session = https_session(OwnPolicy(nobody, ""), client.application)
-        store = CertificateStore(tmp_path / "c.pem", tmp_path / "c.key")
-        server = Server([Listener(endpoint, session, tls=store, implicit_tls=True)])
-        await server.start(sockets)
-        try:
+        async def ask_all(port: int, _: object) -> None:
             for pieces in requests:
-                port = sockets[endpoint].getsockname()[1]
-                streams = await asyncio.open_connection(
-                    "127.0.0.1", port, ssl=context, server_hostname="mail.b.example"
-                )
-                answers.append(await talk(*streams, *pieces))
-        finally:
-            await server.drain(1.0)
+                answers.append(await talk(port, *pieces, context=context, name="mail.b.example"))
+
+        await serving(public_application((), client.application), ask_all, folder=tmp_path)
 
     on_api(tmp_path, work, seconds=seconds)
     return answers
@@ -438,23 +406,18 @@ def test_a_broken_body_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_over_http_it_is_for_this_machine(tmp_path: Path) -> None:
-    async def nothing() -> bytes:
-        return b""
-
     async def work(client: Client) -> None:
-        server = HttpServer(health_application(nothing, nothing, api=client.application))
-        listener = socket.create_server(("127.0.0.1", 0))
-        await server.start([listener])
-        try:
+        async def ask_all(port: int, _: object) -> None:
             for fields, status in (
                 (b"", b"200"),
                 (b"X-Forwarded-For: 192.0.2.7\r\n", b"403"),
                 (b"X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n", b"200"),
+                (b"X-Forwarded-For: 127.0.0.1, 192.0.2.7, 127.0.0.1\r\n", b"403"),
+                (b"X-Forwarded-For: who\r\nX-Forwarded-Proto: https\r\n", b"403"),
             ):
-                streams = await asyncio.open_connection(*listener.getsockname())
-                ask = f"GET {ECHO} HTTP/1.1\r\n".encode() + LOGIN + fields + b"Connection: close\r\n\r\n"
-                assert (await talk(*streams, ask)).split()[1] == status
-        finally:
-            await server.close()
+                answer = await talk(port, f"GET {ECHO} HTTP/1.1\r\n".encode() + LOGIN + fields + b"\r\n")
+                assert answer.split()[1] == status
+
+        await serving(public_application((), client.application), ask_all)
 
     on_api(tmp_path, work)

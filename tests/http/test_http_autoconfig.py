@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from xml.etree import ElementTree
 
 import pytest
 
-from postier.http.autoconfig import PATH, Autoconfig, MailService, autoconfig_document
-from postier.http.health import health_application
-from postier.http.server import HttpServer
+from postier.http.autoconfig import PATH, MailService, autoconfig_document, autoconfig_documents
+from postier.http.documents import public_application
+from postier.testing.web import ask
 
 SERVICES = (MailService("imap", 993), MailService("smtp", 465))
 
@@ -19,7 +17,7 @@ async def is_ours(domain: str) -> bool:
     return domain == "a.example"
 
 
-AUTOCONFIG = Autoconfig(is_ours, "mail.a.example", SERVICES)
+APPLICATION = public_application(autoconfig_documents(is_ours, "mail.a.example", SERVICES))
 
 
 def test_the_document_names_each_way_with_tls_from_the_first_octet() -> None:
@@ -53,31 +51,15 @@ def test_the_document_names_each_way_with_tls_from_the_first_octet() -> None:
     ],
 )
 def test_it_is_for_domains_of_ours(host: str, known: bool) -> None:
-    found = asyncio.run(AUTOCONFIG.answer(host))
-    assert (found is not None) == known
+    assert asked(host).startswith(b"HTTP/1.1 200" if known else b"HTTP/1.1 404")
 
 
 def test_it_is_served_whatever_address_asks() -> None:
-    async def nothing() -> bytes:
-        return b""
-
-    async def get(host: str, settings: Autoconfig | None) -> bytes:
-        server = HttpServer(health_application(nothing, nothing, None, settings))
-        listener = socket.create_server(("127.0.0.1", 0))
-        await server.start([listener])
-        try:
-            reader, writer = await asyncio.open_connection(*listener.getsockname())
-            path = f"{PATH}?emailaddress=%3Cx%3E@a.example"
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-            answer = await reader.read()
-            writer.close()
-            return answer
-        finally:
-            await server.close()
-
-    answer = asyncio.run(get("autoconfig.a.example", AUTOCONFIG))
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert b"content-type: text/xml; charset=utf-8" in answer
+    answer = asked("autoconfig.a.example")
+    assert b"content-type: text/xml; charset=utf-8" in answer.lower()
     assert answer.endswith(autoconfig_document("a.example", "mail.a.example", SERVICES).encode())
-    assert asyncio.run(get("autoconfig.b.example", AUTOCONFIG)).startswith(b"HTTP/1.1 404")
-    assert asyncio.run(get("autoconfig.a.example", None)).startswith(b"HTTP/1.1 404")
+
+
+def asked(host: str) -> bytes:
+    path = f"{PATH}?emailaddress=%3Cx%3E@a.example"
+    return ask(APPLICATION, f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from postier.http.health import health_application
-from postier.http.server import HttpServer
+from postier.http.documents import public_application
+from postier.http.health import health_documents
+from postier.testing.web import serving
 
 
 def get(url: str) -> tuple[int, str]:
@@ -24,19 +24,15 @@ def get(url: str) -> tuple[int, str]:
 
 
 def ask(path: str, probe: Callable[[], Awaitable[object]]) -> tuple[int, str]:
-    async def whole() -> tuple[int, str]:
-        async def figures() -> bytes:
-            return b"letters 7.0\n"
+    async def figures() -> bytes:
+        return b"letters 7.0\n"
 
-        server = HttpServer(health_application(probe, figures))
-        listener = socket.create_server(("127.0.0.1", 0))
-        await server.start([listener])
-        try:
-            return await asyncio.to_thread(get, f"http://127.0.0.1:{listener.getsockname()[1]}{path}")
-        finally:
-            await server.close()
+    async def work(port: int, _: object) -> tuple[int, str]:
+        return await asyncio.to_thread(get, f"http://127.0.0.1:{port}{path}")
 
-    return asyncio.run(whole())
+    found = asyncio.run(serving(public_application(health_documents(probe, figures)), work))
+    assert isinstance(found, tuple)
+    return found
 
 
 async def well() -> None:

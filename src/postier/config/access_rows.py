@@ -51,7 +51,13 @@ HTTP_ROWS = (
         "http.enabled",
         BOOLEAN,
         True,
-        "Serve /health and /metrics on the HTTP port (80 plus server.port_base).",
+        "Serve HTTP, on port 80 plus server.port_base: what mail programs ask, /health and /metrics.",
+    ),
+    Setting(
+        "http.https",
+        BOOLEAN,
+        True,
+        "Serve the same by HTTPS, on port 443 plus server.port_base; off where another web server has it.",
     ),
     Setting(
         "http.api",
@@ -73,7 +79,7 @@ MTA_STS_ROWS = (
         "mta_sts.https",
         BOOLEAN,
         True,
-        "Serve the policy on port 443 plus server.port_base; off where a web server does, or asks port 80.",
+        "The older name of http.https: HTTPS is served where both are on.",
     ),
 )
 
@@ -95,6 +101,7 @@ class ConnectionSettings:
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
     enabled: bool
+    https: bool
     api: bool
 
 

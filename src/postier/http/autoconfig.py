@@ -10,7 +10,11 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-__all__ = ["PATH", "Autoconfig", "MailService", "autoconfig_document"]
+from starlette.responses import Response
+
+from postier.http.documents import Asked, Document
+
+__all__ = ["PATH", "MailService", "autoconfig_document", "autoconfig_documents"]
 
 PATH = "/mail/config-v1.1.xml"
 _PREFIX = "autoconfig."
@@ -56,24 +60,15 @@ def autoconfig_document(domain: str, hostname: str, services: tuple[MailService,
     return _DOCUMENT.format(domain=escape(domain), servers=servers)
 
 
-class Autoconfig:
+def autoconfig_documents(
+    is_ours: Callable[[str], Awaitable[bool]], hostname: str, services: tuple[MailService, ...]
+) -> tuple[Document, ...]:
     """`is_ours`: whether a domain (A-labels) is one of ours."""
 
-    def __init__(
-        self, is_ours: Callable[[str], Awaitable[bool]], hostname: str, services: tuple[MailService, ...]
-    ) -> None:
-        self._is_ours = is_ours
-        self._hostname = hostname
-        self._services = services
-
-    async def answer(self, host: str) -> str | None:
-        """The document for who asked `host` (the Host field) for PATH; None where there is none.
-
-        Raises what `is_ours` raises.
-        """
-        name = host.partition(":")[0].removesuffix(".").lower()
-        domain = name.removeprefix(_PREFIX)
-        known = name.startswith(_PREFIX) and name.isascii() and len(name) <= 253
-        if not known or not await self._is_ours(domain):
+    async def answer(asked: Asked) -> Response | None:
+        domain = asked.host.removeprefix(_PREFIX)
+        if domain == asked.host or not await is_ours(domain):
             return None
-        return autoconfig_document(domain, self._hostname, self._services)
+        return Response(autoconfig_document(domain, hostname, services), media_type="text/xml")
+
+    return (Document(PATH, answer),)

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 
-__all__ = ["PATH", "OwnPolicy", "policy_document", "policy_id"]
+from starlette.responses import PlainTextResponse, Response
+
+from postier.http.documents import Asked, Document
+
+__all__ = ["PATH", "policy_document", "policy_documents", "policy_id"]
 
 PATH = "/.well-known/mta-sts.txt"
 _PREFIX = "mta-sts."
@@ -25,19 +29,13 @@ def policy_id(document: str) -> str:
     return blake2b(document.encode(), digest_size=16).hexdigest()
 
 
-class OwnPolicy:
+def policy_documents(is_ours: Callable[[str], Awaitable[bool]], document: str) -> tuple[Document, ...]:
     """`is_ours`: whether a domain (A-labels) is one of ours; `document`: "" where none is published."""
 
-    def __init__(self, is_ours: Callable[[str], Awaitable[bool]], document: str) -> None:
-        self._is_ours = is_ours
-        self._document = document
+    async def answer(asked: Asked) -> Response | None:
+        domain = asked.host.removeprefix(_PREFIX)
+        if domain == asked.host or not document or not await is_ours(domain):
+            return None
+        return PlainTextResponse(document)
 
-    async def answer(self, host: str) -> str | None:
-        """The document for who asked `host` (the Host field) for PATH; None where there is none.
-
-        Raises what `is_ours` raises.
-        """
-        name = host.partition(":")[0].removesuffix(".").lower()
-        domain = name.removeprefix(_PREFIX)
-        known = self._document and name.startswith(_PREFIX) and name.isascii() and len(name) <= 253
-        return self._document if known and await self._is_ours(domain) else None
+    return (Document(PATH, answer),)
