@@ -12,6 +12,7 @@ import pytest
 from postier.accounts.login import (
     FORGET_AFTER,
     SCOPES,
+    Door,
     InvalidCredentials,
     Login,
     TooManyFailures,
@@ -22,7 +23,8 @@ from postier.accounts.password import PasswordVerifier, ProofTable, hash_passwor
 from postier.base.clock import SystemClock
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
-from postier.store.api import AccountKind, LoginFailures, Store, Tx
+from postier.sasl.api import Credentials
+from postier.store.api import Account, AccountKind, LoginFailures, Store, Tx
 from postier.store.sqlite import open_sqlite
 
 PEER = "192.0.2.7"
@@ -38,6 +40,11 @@ class Clock:
 
     def monotonic(self) -> float:
         return self.time
+
+
+async def attempt(login: Login, name: str, password: str, peer: str, protocol: str) -> Account:
+    entry = await login.authenticate(Credentials("", name, password), Door(protocol, peer, "s"))
+    return entry.account
 
 
 def with_login(tmp_path: Path, work: Callable[[Store, Login, Clock], Awaitable[None]]) -> None:
@@ -69,9 +76,7 @@ def with_login(tmp_path: Path, work: Callable[[Store, Login, Clock], Awaitable[N
 def test_the_right_password_in_any_case_of_the_name(tmp_path: Path) -> None:
     async def work(_: Store, login: Login, clock: Clock) -> None:
         for _ in range(2):  # proved, then remembered
-            account = await login.authenticate(
-                "A@B.example", "right", peer=PEER, protocol="imap", session="s"
-            )
+            account = await attempt(login, "A@B.example", "right", PEER, "imap")
             assert account.name == "a@b.example"
 
     with_login(tmp_path, work)
@@ -93,7 +98,7 @@ def test_the_right_password_in_any_case_of_the_name(tmp_path: Path) -> None:
 def test_everything_else_is_the_same_refusal(tmp_path: Path, name: str, password: str) -> None:
     async def work(_: Store, login: Login, clock: Clock) -> None:
         with pytest.raises(InvalidCredentials) as refused:
-            await login.authenticate(name, password, peer=PEER, protocol="imap", session="s")
+            await attempt(login, name, password, PEER, "imap")
         assert refused.value.delay > 0
 
     with_login(tmp_path, work)
@@ -101,14 +106,14 @@ def test_everything_else_is_the_same_refusal(tmp_path: Path, name: str, password
 
 def test_a_changed_password_ends_the_memory_of_the_old_one(tmp_path: Path) -> None:
     async def work(store: Store, login: Login, clock: Clock) -> None:
-        account = await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap", session="s")
+        account = await attempt(login, "a@b.example", "right", PEER, "imap")
 
         async def change(tx: Tx) -> None:
             await tx.set_password_hash(account.account_id, hash_password("new"))
 
         await store.transact(change)
         with pytest.raises(InvalidCredentials):
-            await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap", session="s")
+            await attempt(login, "a@b.example", "right", PEER, "imap")
 
     with_login(tmp_path, work)
 
@@ -116,7 +121,7 @@ def test_a_changed_password_ends_the_memory_of_the_old_one(tmp_path: Path) -> No
 async def guess(login: Login, name: str = "a@b.example", peer: str = PEER) -> float:
     """A wrong password; the seconds its answer is held back."""
     with pytest.raises(InvalidCredentials) as refused:
-        await login.authenticate(name, "wrong", peer=peer, protocol="imap", session="s")
+        await attempt(login, name, "wrong", peer, "imap")
     return refused.value.delay
 
 
@@ -126,10 +131,10 @@ def test_a_guesser_is_slowed_then_refused_then_forgotten(tmp_path: Path) -> None
         assert delays == sorted(delays)
         assert delays[0] < 1 < delays[-1]
         with pytest.raises(TooManyFailures):  # the right password comes too late
-            await login.authenticate("a@b.example", "right", peer=PEER, protocol="pop3", session="s")
-        await login.authenticate("a@b.example", "right", peer="192.0.2.8", protocol="imap", session="s")
+            await attempt(login, "a@b.example", "right", PEER, "pop3")
+        await attempt(login, "a@b.example", "right", "192.0.2.8", "imap")
         clock.time += FORGET_AFTER + 1
-        await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap", session="s")
+        await attempt(login, "a@b.example", "right", PEER, "imap")
         assert await guess(login) == failure_delay(1)
 
     with_login(tmp_path, work)
@@ -139,7 +144,7 @@ def test_one_device_with_an_old_password_locks_out_no_colleague(tmp_path: Path) 
     async def work(_: Store, login: Login, clock: Clock) -> None:
         for _ in range(PAIR.free):
             await guess(login, "colleague@b.example")
-        await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap", session="s")
+        await attempt(login, "a@b.example", "right", PEER, "imap")
 
     with_login(tmp_path, work)
 
@@ -149,7 +154,7 @@ def test_the_right_password_forgives_those_mistyped_before(tmp_path: Path) -> No
         for _ in range(3):
             for _ in range(PAIR.free - 1):
                 await guess(login)
-            await login.authenticate("a@b.example", "right", peer=PEER, protocol="imap", session="s")
+            await attempt(login, "a@b.example", "right", PEER, "imap")
 
     with_login(tmp_path, work)
 
@@ -159,8 +164,8 @@ def test_many_names_from_one_address_end_at_the_second_limit(tmp_path: Path) -> 
         for number in range(WHOLE_PEER.free):
             await guess(login, f"{number}@b.example")
         with pytest.raises(TooManyFailures):
-            await login.authenticate("new@b.example", "x", peer=PEER, protocol="imap", session="s")
-        await login.authenticate("a@b.example", "right", peer="192.0.2.8", protocol="imap", session="s")
+            await attempt(login, "new@b.example", "x", PEER, "imap")
+        await attempt(login, "a@b.example", "right", "192.0.2.8", "imap")
 
     with_login(tmp_path, work)
 
@@ -170,7 +175,7 @@ def test_an_ipv6_guesser_is_known_by_the_network(tmp_path: Path) -> None:
         for number in range(PAIR.free):
             await guess(login, "a", f"2001:db8:1:2::{number}")
         with pytest.raises(TooManyFailures):
-            await login.authenticate("a", "b", peer="2001:db8:1:2:ffff::1", protocol="imap", session="s")
+            await attempt(login, "a", "b", "2001:db8:1:2:ffff::1", "imap")
         await guess(login, "a", "2001:db8:1:3::1")
 
     with_login(tmp_path, work)

@@ -23,6 +23,7 @@ from postier.smtp.inbound.dialogue import Dialogue, InboundServices, InboundSett
 from postier.smtp.inbound.policy import checks_for
 from postier.smtp.wire.commands import COMMANDS as SMTP_COMMANDS
 from postier.smtp.wire.params import MAIL_PARAMS, RCPT_PARAMS
+from postier.testing.login import FakeLogin
 
 ROOT = Path(__file__).resolve().parents[2]
 STATUSES = {"implemented", "partial", "planned", "refused"}
@@ -120,7 +121,7 @@ def test_what_imap_announces_is_implemented() -> None:
 
 
 def test_what_pop3_announces_is_implemented() -> None:
-    core = Pop3Server(confidential=True, offers_stls=True)
+    core = Pop3Server(confidential=True, offers_stls=True, mechanisms=lambda: ["PLAIN"])
     announced = {line.decode().split()[0] for line in core.capabilities()}
     assert announced == set(POP3_CAPABILITIES)
     assert _unproved(POP3_CAPABILITIES.values()) == set()
@@ -128,9 +129,9 @@ def test_what_pop3_announces_is_implemented() -> None:
 
 def test_what_smtp_announces_is_implemented() -> None:
     announced: set[str] = set()
-    services = cast(InboundServices, SimpleNamespace(clock=SystemClock()))
+    services = cast(InboundServices, SimpleNamespace(clock=SystemClock(), login=FakeLogin()))
     for tls, trusted in ((None, False), (None, True), (TlsInfo("TLSv1.3", "x", 256), False)):
-        connection = cast(Connection, SimpleNamespace(tls=tls, peer=("192.0.2.1", 1)))
+        connection = cast(Connection, SimpleNamespace(id="c", tls=tls, peer=("192.0.2.1", 1)))
         for role in Role:
             settings = InboundSettings("mail.example", trust_loopback=trusted, future_release=60)
             dialogue = Dialogue(role, settings, services, connection, checks_for(role, settings))

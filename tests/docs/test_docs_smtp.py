@@ -14,6 +14,7 @@ from postier.smtp.inbound.dialogue import Dialogue, InboundServices, InboundSett
 from postier.smtp.inbound.policy import checks_for
 from postier.smtp.wire.commands import COMMANDS
 from postier.smtp.wire.params import MAIL_PARAMS, RCPT_PARAMS
+from postier.testing.login import FakeLogin
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "smtp.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `([A-Z0-9]+)` \|([^|]*)\|([^|]*)\|([^|]*)\|", PAGE, re.MULTILINE)
@@ -21,9 +22,9 @@ COLUMNS = (Role.MX, Role.SUBMISSION, Role.LMTP)
 
 
 def offered(role: Role, tls: TlsInfo | None) -> set[str]:
-    connection = cast(Connection, SimpleNamespace(tls=tls, peer=("192.0.2.1", 1)))
+    connection = cast(Connection, SimpleNamespace(id="c", tls=tls, peer=("192.0.2.1", 1)))
     settings = InboundSettings("mail.example", future_release=60)
-    services = cast(InboundServices, SimpleNamespace(clock=SystemClock()))
+    services = cast(InboundServices, SimpleNamespace(clock=SystemClock(), login=FakeLogin()))
     dialogue = Dialogue(role, settings, services, connection, checks_for(role, settings))
     return {line.split()[0] for line in inbound_session._capabilities(dialogue)}
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from postier.accounts.delivery import deliver, new_message
-from postier.accounts.login import InvalidCredentials, TooManyFailures
+from postier.accounts.login import Door, InvalidCredentials, TooManyFailures
 from postier.accounts.mailboxes import create_defaults
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
@@ -25,6 +25,7 @@ from postier.net.api import Connection, Session
 from postier.store.api import Account, AccountId, AccountKind, Domain, Flag, Store, Tx, Uid
 from postier.store.sqlite import open_sqlite
 from postier.testing.connection import MemoryConnection
+from postier.testing.login import FakeLogin
 
 NOW = 1_700_000_000  # Tue, 14 Nov 2023 22:13:20 +0000
 SETTINGS = ImapSettings(hostname="mail.b.example", allow_plaintext=True)
@@ -92,15 +93,13 @@ class StandingClock:
         return 0.0
 
 
-class PlainLogin:
+class PlainLogin(FakeLogin):
     """Anybody in the directory with the password "secret"; "patience" is refused unseen."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def authenticate(
-        self, name: str, password: str, *, peer: str, protocol: str, session: str, tls: str = ""
-    ) -> Account:
+    async def account(self, name: str, password: str, door: Door) -> Account:
         account = await self._store.reader.account_named(name)
         if password == "patience":
             raise TooManyFailures(60.0)

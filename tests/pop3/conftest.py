@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from postier.accounts.login import InvalidCredentials, TooManyFailures
+from postier.accounts.login import Door, InvalidCredentials, TooManyFailures
 from postier.blobs.api import BlobRef, BlobUnreadable
 from postier.net.api import Session
 from postier.pop3.session import Pop3Services, Pop3Settings, pop3_session
 from postier.store.api import StoreUnavailable
+from postier.testing.login import FakeLogin
 
 CHUNK = 7  # small, so that every message is cut everywhere
 
 
 @dataclass
-class World:
+class World(FakeLogin):
     """INBOX as {uid: bytes}; `expunged` is what QUIT took away; switches make things fail."""
 
     messages: dict[int, bytes] = field(default_factory=dict)
@@ -77,11 +78,9 @@ class World:
             yield data[start : start + CHUNK]
 
     # the login
-    async def authenticate(
-        self, name: str, password: str, *, peer: str, protocol: str, session: str, tls: str = ""
-    ) -> Any:
-        assert protocol == "pop3"
-        self.logins.append((name, peer))
+    async def account(self, name: str, password: str, door: Door) -> Any:
+        assert door.protocol == "pop3"
+        self.logins.append((name, door.peer))
         if self.refused:
             raise TooManyFailures(60)
         if (name, password) != ("tim", "tan staaf"):

@@ -26,6 +26,10 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return found
 
 
+def make_core(*, offers_stls: bool = False) -> Pop3Server:
+    return Pop3Server(confidential=True, offers_stls=offers_stls, mechanisms=lambda: ("PLAIN", "LOGIN"))
+
+
 def events(core: Pop3Server) -> list[Pop3Event]:
     found = []
     while (event := core.next_event()) is not None:
@@ -68,9 +72,9 @@ def test_top_counts_lines_without_a_loop_over_them() -> None:
 
 @given(st.binary(max_size=200), CUTS)
 def test_nothing_a_client_sends_raises_or_depends_on_cuts(data: bytes, cuts: list[int]) -> None:
-    whole = Pop3Server(confidential=True, offers_stls=True)
+    whole = make_core(offers_stls=True)
     whole.receive(data)
-    parted = Pop3Server(confidential=True, offers_stls=True)
+    parted = make_core(offers_stls=True)
     found = []
     for piece in pieces(data, cuts):
         parted.receive(piece)
@@ -81,7 +85,7 @@ def test_nothing_a_client_sends_raises_or_depends_on_cuts(data: bytes, cuts: lis
 
 @pytest.mark.parametrize("extra", [0, 1, 1000, MAX_SKIPPED - MAX_LINE - 1])
 def test_the_line_limit(extra: int) -> None:
-    core = Pop3Server(confidential=True, offers_stls=False)
+    core = make_core()
     core.receive(b"USER a\r\n")
     core.next_event()
     core.receive(b"PASS " + b"x" * (MAX_LINE - 5 + extra) + b"\r\n")
@@ -92,7 +96,7 @@ def test_the_line_limit(extra: int) -> None:
 
 
 def test_a_line_without_end_is_not_kept() -> None:
-    core = Pop3Server(confidential=True, offers_stls=False)
+    core = make_core()
     for _ in range(100):
         core.receive(b"x" * 10_000)
         assert core.next_event() is None
@@ -103,7 +107,7 @@ def test_a_line_without_end_is_not_kept() -> None:
 @pytest.mark.parametrize("piece", [1000, 65536, MAX_SKIPPED + 1])
 @pytest.mark.parametrize("end", [b"", b"\r\n"])
 def test_an_endless_line_ends_the_connection(piece: int, end: bytes) -> None:
-    core = Pop3Server(confidential=True, offers_stls=False)
+    core = make_core()
     for start in range(0, MAX_SKIPPED, piece):
         assert core.next_event() is None
         core.receive(b"x" * min(piece, MAX_SKIPPED - start))
@@ -113,7 +117,7 @@ def test_an_endless_line_ends_the_connection(piece: int, end: bytes) -> None:
 
 
 def test_a_response_that_is_too_long_is_told_so() -> None:
-    core = Pop3Server(confidential=True, offers_stls=False)
+    core = make_core()
     core.receive(b"AUTH PLAIN\r\n")
     core.next_event()
     core.challenge(b"")
@@ -123,7 +127,7 @@ def test_a_response_that_is_too_long_is_told_so() -> None:
 
 
 def test_a_flood_of_short_lines_takes_linear_time() -> None:
-    core = Pop3Server(confidential=True, offers_stls=False)
+    core = make_core()
     core.enter_transaction()
     core.receive(b"NOOP\r\n" * 200_000 + b"STAT\r\n")
     assert len(events(core)) == 1
@@ -131,7 +135,7 @@ def test_a_flood_of_short_lines_takes_linear_time() -> None:
 
 
 def test_errors_are_counted_in_exchanges_too() -> None:
-    core = Pop3Server(confidential=True, offers_stls=False)
+    core = make_core()
     for _ in range(9):
         core.receive(b"AUTH PLAIN\r\n")
         core.next_event()

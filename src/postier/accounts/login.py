@@ -12,20 +12,36 @@ from __future__ import annotations
 
 import ipaddress
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from postier.accounts.entry import (
+    Door,
+    Entry,
+    InvalidCredentials,
+    LoginRefused,
+    MayNotActForOthers,
+    TooManyFailures,
+)
+from postier.accounts.login_ports import PasswordDirectory, TokenRefused, TokenVerifier
 from postier.accounts.password import PasswordVerifier
 from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.base.metrics import LOGINS
+from postier.sasl.api import BearerToken, Credentials, Proof, SaslError, ScramSalt
+from postier.sasl.mechanisms import offered
 from postier.store.api import Account, LoginFailures, Store, Tx
 
 __all__ = [
     "FORGET_AFTER",
     "SCOPES",
+    "Door",
+    "Entry",
     "InvalidCredentials",
     "Login",
+    "LoginRefused",
+    "MayNotActForOthers",
     "TooManyFailures",
     "failure_delay",
     "refusal",
@@ -52,22 +68,6 @@ SCOPES = (Scope("pair", 10), Scope("peer", 100))
 log = Log("login")
 
 
-class InvalidCredentials(Exception):
-    """Wrong name or password, and nobody learns which. Wait `delay` seconds before saying so."""
-
-    def __init__(self, delay: float) -> None:
-        super().__init__("invalid credentials")
-        self.delay = delay
-
-
-class TooManyFailures(Exception):
-    """Refused unseen; `wait` seconds until the next try counts."""
-
-    def __init__(self, wait: float) -> None:
-        super().__init__(f"too many failures, wait {wait:.0f} s")
-        self.wait = wait
-
-
 def failure_delay(failures: int) -> float:
     """Seconds to wait before the answer to failure number `failures`: a quarter, doubling up to eight."""
     return min(0.25 * 2.0 ** min(failures - 1, 10), LONGEST_DELAY) if failures > 0 else 0.0
@@ -85,40 +85,95 @@ def refusal(known: LoginFailures | None, free: int, now: float) -> float:
 
 
 class Login:
-    """The one way in. `limited=False` is for servers that serve the loopback only (tests, benchmarks)."""
+    """The one way in. `limited=False` is for servers that serve the loopback only (tests, benchmarks).
+
+    `tokens`, `directory`: see login_ports; None where there are none.
+    """
 
     def __init__(
-        self, store: Store, clock: Clock, verifier: PasswordVerifier, *, limited: bool = True
+        self,
+        store: Store,
+        clock: Clock,
+        verifier: PasswordVerifier,
+        *,
+        limited: bool = True,
+        tokens: TokenVerifier | None = None,
+        directory: PasswordDirectory | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._verifier = verifier
         self._limited = limited
+        self._tokens = tokens
+        self._directory = directory
+        self._checks: dict[type[Proof], Callable[[Any, str], Awaitable[Entry | None]]] = {
+            Credentials: self._check_password
+        }
+        if tokens is not None:
+            self._checks[BearerToken] = self._check_token
 
-    async def authenticate(
-        self, name: str, password: str, *, peer: str, protocol: str, session: str, tls: str = ""
-    ) -> Account:
-        """The account whose name and password these are. `protocol`, `session` and `tls`
-        (version and cipher, "" for clear text) are for the log.
+    def mechanisms(self, door: Door) -> tuple[str, ...]:
+        """The SASL mechanisms to offer at this door, the strongest first."""
+        return offered(door.channel, self._checks)
 
-        Raises InvalidCredentials, TooManyFailures, or StoreError. An unknown name takes as long as a
-        wrong password.
-        """
-        key = unicodedata.normalize("NFC", name).casefold() if len(name) <= LONGEST_NAME else ""
-        keys = _keys(peer, key)
-        facts = {"session": session, "peer": peer, "protocol": protocol}
+    async def authenticate(self, proof: Proof, door: Door) -> Entry:
+        """Who is in. Raises LoginRefused or StoreError. An unknown name takes as long as a wrong password."""
+        entry, _ = await self.prove(proof, door)
+        return entry
+
+    async def prove(self, proof: Proof, door: Door) -> tuple[Entry, bytes]:
+        """As `authenticate`, with what the mechanism has to answer to the client."""
+        key = _key(proof.authentication_id)
+        if proof.authorization_id and _key(proof.authorization_id) != key:
+            raise MayNotActForOthers
+        keys = _keys(door.peer, key)
+        facts = {"session": door.session, "peer": door.peer, "protocol": door.protocol}
         known = await self._judge(keys, facts) if self._limited else {}
-        account = await self._store.reader.account_named(key) if key else None
-        stored = account.password_hash if account is not None and account.enabled else ""
-        if await self._verifier.verify(stored, password) and account is not None:
-            LOGINS.add(protocol, "success")
-            log.info("login", account=account.name, tls=tls or "none", **facts)
+        reason = ""
+        try:
+            entry = await self._checks[type(proof)](proof, key)
+        except TokenRefused as error:
+            entry, reason = None, error.reason
+        if entry is not None:
+            LOGINS.add(door.protocol, "success")
+            log.info("login", account=entry.account.name, tls=door.tls or "none", **facts)
             if keys[0] in known:
                 await self._forgive(keys[0])
-            return account
-        LOGINS.add(protocol, "failed")
+            return entry, b""
+        LOGINS.add(door.protocol, "failed")
         log.warning("login failed", name=key, **facts)
-        raise InvalidCredentials(await self._note_failure(keys) if self._limited else 0.0)
+        raise InvalidCredentials(await self._note_failure(keys) if self._limited else 0.0, reason)
+
+    async def scram_salt(self, name: str, door: Door) -> ScramSalt:
+        """Raises SaslError: nobody keeps keys for SCRAM yet."""
+        raise SaslError("This mechanism is not offered")
+
+    # ------------------------------------------------------------------ one check for each kind of proof
+
+    async def _check_password(self, proof: Credentials, name: str) -> Entry | None:
+        if name and self._directory is not None and await self._directory.answers_for(name):
+            found = await self._directory.check(name, proof.password)
+            account = await self._enabled(found) if found else None
+            return Entry(account) if account is not None else None
+        account = await self._enabled(name)
+        stored = account.password_hash if account is not None else ""
+        if await self._verifier.verify(stored, proof.password) and account is not None:
+            return Entry(account)
+        return None
+
+    async def _check_token(self, proof: BearerToken, name: str) -> Entry | None:
+        assert self._tokens is not None
+        identity = await self._tokens.verify(proof.token)
+        account = await self._enabled(identity.account)
+        if account is None or name not in ("", _key(account.name)):
+            return None
+        return Entry(account, mechanism="token")
+
+    async def _enabled(self, name: str) -> Account | None:
+        account = await self._store.reader.account_named(name) if name else None
+        return account if account is not None and account.enabled else None
+
+    # ------------------------------------------------------------------ the back-off
 
     async def _judge(self, keys: Sequence[str], facts: Mapping[str, str]) -> dict[str, LoginFailures]:
         """What is known of the keys. Raises TooManyFailures."""
@@ -150,6 +205,11 @@ class Login:
             await tx.clear_login_failures([key])
 
         await self._store.transact(work, durable=False)
+
+
+def _key(name: str) -> str:
+    """A name as the directory knows it; "" for one that is nobody's."""
+    return unicodedata.normalize("NFC", name).casefold() if len(name) <= LONGEST_NAME else ""
 
 
 def _keys(peer: str, name: str) -> tuple[str, str]:

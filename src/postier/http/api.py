@@ -23,13 +23,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from postier.accounts.login import InvalidCredentials, Login, TooManyFailures
+from postier.accounts.login import Door, InvalidCredentials, Login, TooManyFailures
 from postier.base.ids import new_id
 from postier.base.log import Log
 from postier.http.openapi import openapi_document
 from postier.http.parameters import Parameter, read_parameters
 from postier.http.problem import COMMON_HEADERS, Problem, problem_response
 from postier.net.connection import plain_address
+from postier.sasl.api import Credentials
 from postier.store.api import Account, StoreError
 
 __all__ = ["API", "OPENAPI", "ApiRoute", "Call", "Lines", "api_application"]
@@ -134,14 +135,8 @@ async def _administrator(request: Request, login: Login) -> Account:
     name, password = _credentials(request.headers.get("authorization", ""))
     state = request.scope.get("state", {})
     try:
-        account = await login.authenticate(
-            name,
-            password,
-            peer=peer,
-            protocol="api",
-            session=state.get("session") or new_id(),
-            tls=state.get("tls", ""),
-        )
+        door = Door("api", peer, state.get("session") or new_id(), state.get("tls", ""))
+        account = (await login.authenticate(Credentials("", name, password), door)).account
     except TooManyFailures as error:
         wait = {"Retry-After": str(int(error.wait) + 1)}
         raise Problem(429, "too many failed logins; wait before the next", wait) from None

@@ -12,7 +12,16 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
-from postier.accounts.login import InvalidCredentials, Login, TooManyFailures
+from postier.accounts.exchange import run_exchange
+from postier.accounts.login import (
+    Door,
+    Entry,
+    InvalidCredentials,
+    Login,
+    LoginRefused,
+    MayNotActForOthers,
+    TooManyFailures,
+)
 from postier.accounts.mailboxes import INBOX
 from postier.base.log import Log
 from postier.blobs.api import BlobRef, Blobs, BlobUnreadable
@@ -38,8 +47,7 @@ from postier.pop3.wire.events import (
 )
 from postier.pop3.wire.multiline import DotStuffer, TopOfMessage
 from postier.pop3.wire.server import Pop3Server
-from postier.sasl.api import Challenge, Credentials, SaslError
-from postier.sasl.mechanisms import MECHANISMS
+from postier.sasl.api import Credentials, SaslError
 from postier.store.api import Account, Step, StepKind, Store, StoreError
 from postier.story.recorder import NoteStep, no_note
 from postier.story.traced import trace_of
@@ -87,6 +95,17 @@ def pop3_session(services: Pop3Services, settings: Pop3Settings) -> Session:
     return session
 
 
+class _GivenUp(Exception):
+    """The client cancelled the exchange, or is gone."""
+
+
+_REFUSALS: dict[type[LoginRefused], tuple[str, str]] = {
+    InvalidCredentials: ("Wrong name or password", "AUTH"),
+    MayNotActForOthers: ("You may not act for somebody else", "AUTH"),
+    TooManyFailures: ("Too many failures, try later", "SYS/TEMP"),
+}
+
+
 class _Unavailable(Exception):
     """The message's bytes cannot be had now or for good; `code` is the response code."""
 
@@ -103,17 +122,18 @@ class _Pop3Session:
         self._core = Pop3Server(
             confidential=connection.tls is not None or settings.allow_plaintext,
             offers_stls=connection.tls is None and settings.stls,
+            mechanisms=lambda: services.login.mechanisms(self._door()),
         )
         self._failures = 0
 
     async def run(self) -> None:
         self._core.ok(f"{self._settings.hostname} POP3 ready")
-        account = await self._authorization()
-        if account is None:
+        entry = await self._authorization()
+        if entry is None:
             return
-        maildrop = await self._open(account)
+        maildrop = await self._open(entry.account)
         if maildrop is not None:
-            await self._transaction(account, maildrop)
+            await self._transaction(entry.account, maildrop)
 
     async def _event(self, timeout: float) -> Pop3Event | None:
         while True:
@@ -126,18 +146,19 @@ class _Pop3Session:
 
     # ------------------------------------------------------------------ AUTHORIZATION
 
-    async def _authorization(self) -> Account | None:
+    async def _authorization(self) -> Entry | None:
         """Until somebody has logged in; None if the connection is over."""
         core = self._core
         while self._failures < self._settings.max_login_failures:
-            account = None
+            entry = None
             match await self._event(self._settings.login_timeout):
                 case User():
                     core.ok()
                 case Pass(name, password):
-                    account = await self._login(Credentials("", name, password))
+                    credentials = Credentials("", name, password)
+                    entry = await self._login(self._services.login.authenticate(credentials, self._door()))
                 case Auth(mechanism, initial):
-                    account = await self._exchange(mechanism, initial)
+                    entry = await self._exchange(mechanism, initial)
                 case Stls():
                     core.ok("Begin TLS")
                     await self._connection.start_tls(core)
@@ -147,49 +168,44 @@ class _Pop3Session:
                     break
                 case _:  # the end of input, or too many errors
                     break
-            if account is not None:
-                return account
+            if entry is not None:
+                return entry
         await self._connection.flush(core)
         return None
 
-    async def _exchange(self, mechanism: str, initial: bytes | None) -> Account | None:
-        exchange = MECHANISMS[mechanism].make()
+    async def _exchange(self, mechanism: str, initial: bytes | None) -> Entry | None:
         try:
-            step = exchange.start(initial)
-            while isinstance(step, Challenge):
-                self._core.challenge(step.data)
-                match await self._event(self._settings.login_timeout):
-                    case AuthResponse(data):
-                        step = exchange.respond(data)
-                    case _:
-                        return None
+            attempt = run_exchange(self._services.login, self._door(), mechanism, initial, self._ask)
+            return await self._login(attempt)
         except SaslError as error:
             self._failures += 1
             self._core.error(str(error), "AUTH")
-            return None
-        return await self._login(step)
+        except _GivenUp:
+            pass
+        return None
 
-    async def _login(self, credentials: Credentials) -> Account | None:
-        """The account, or None with the refusal said."""
-        if not credentials.acts_for_itself:
-            self._failures += 1
-            self._core.error("You may not act for somebody else", "AUTH")
-            return None
+    async def _ask(self, challenge: bytes) -> bytes:
+        """Raises _GivenUp."""
+        self._core.challenge(challenge)
+        match await self._event(self._settings.login_timeout):
+            case AuthResponse(data):
+                return data
+            case _:
+                raise _GivenUp
+
+    def _door(self) -> Door:
+        return Door.of(self._connection, "pop3", trusted=self._settings.allow_plaintext)
+
+    async def _login(self, attempt: Awaitable[Entry]) -> Entry | None:
+        """Who is in, or None with the refusal said."""
         try:
-            return await self._services.login.authenticate(
-                credentials.authentication_id,
-                credentials.password,
-                peer=self._connection.peer[0],
-                protocol="pop3",
-                session=self._connection.id,
-                tls=str(self._connection.tls or ""),
-            )
-        except InvalidCredentials as error:
-            await asyncio.sleep(error.delay)
-            self._core.error("Wrong name or password", "AUTH")
-        except TooManyFailures:
-            self._failures = self._settings.max_login_failures
-            self._core.error("Too many failures, try later", "SYS/TEMP")
+            return await attempt
+        except LoginRefused as refused:
+            if refused.delay > 0:
+                await asyncio.sleep(refused.delay)
+            if isinstance(refused, TooManyFailures):
+                self._failures = self._settings.max_login_failures
+            self._core.error(*_REFUSALS[type(refused)])
         except StoreError as error:
             self._temporary(error)
         self._failures += 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from postier.sasl.api import Challenge, Credentials, Mechanism, SaslError, Step
+from collections.abc import Collection
+
+from postier.sasl.api import Challenge, Channel, Credentials, Exchange, Mechanism, Proof, SaslError, Step
 
 __all__ = ["MECHANISMS", "Login", "Plain", "offered"]
 
@@ -28,7 +30,7 @@ def _credentials(authorization_id: bytes, authentication_id: bytes, password: by
     )
 
 
-class Plain:
+class Plain(Exchange):
     """RFC 4616: `[authzid] NUL authcid NUL passwd`, in one message."""
 
     __slots__ = ()
@@ -43,7 +45,7 @@ class Plain:
         return _credentials(*parts)
 
 
-class Login:
+class Login(Exchange):
     """No standard, but what Outlook and many devices speak: the name, then the password."""
 
     __slots__ = ("_name",)
@@ -63,15 +65,20 @@ class Login:
         return _credentials(b"", self._name, response)
 
 
+def _confidential(channel: Channel) -> bool:
+    """Only TLS hides what this mechanism shows."""
+    return channel.confidential
+
+
 MECHANISMS = {
     mechanism.name: mechanism
     for mechanism in (
-        Mechanism("PLAIN", Plain, secret_in_clear=True, rfc="4616"),
-        Mechanism("LOGIN", Login, secret_in_clear=True, rfc="draft-murchison-sasl-login"),
+        Mechanism("PLAIN", lambda _: Plain(), Credentials, _confidential, "4616"),
+        Mechanism("LOGIN", lambda _: Login(), Credentials, _confidential, "draft-murchison-sasl-login"),
     )
 }
 
 
-def offered(*, confidential: bool) -> tuple[str, ...]:
-    """Names to announce, in order; `confidential`: under TLS, or where clear text is allowed."""
-    return tuple(m.name for m in MECHANISMS.values() if confidential or not m.secret_in_clear)
+def offered(channel: Channel, checked: Collection[type[Proof]]) -> tuple[str, ...]:
+    """Names to announce on this channel, in order; `checked`: the proofs that somebody can check."""
+    return tuple(m.name for m in MECHANISMS.values() if m.ends_in in checked and m.possible(channel))

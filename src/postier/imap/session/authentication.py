@@ -8,21 +8,36 @@ login is answered late; the third ends the connection.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from functools import partial
 
-from postier.accounts.login import InvalidCredentials, TooManyFailures
+from postier.accounts.exchange import run_exchange
+from postier.accounts.login import (
+    Entry,
+    InvalidCredentials,
+    LoginRefused,
+    MayNotActForOthers,
+    TooManyFailures,
+)
 from postier.base.log import Log
 from postier.imap.session.context import Context
 from postier.imap.session.errors import Bad, No
 from postier.imap.wire.access import Unauthenticate
 from postier.imap.wire.values import Authenticate, AuthenticateResponse, Login, StarttlsCommand, State
 from postier.net.api import WAKE, ConnectionLost, Wake
-from postier.sasl.api import Challenge, Credentials, Exchange, SaslError
+from postier.sasl.api import Credentials, SaslError
 from postier.sasl.mechanisms import MECHANISMS
 from postier.store.api import StoreError
 
 __all__ = ["authenticate", "login", "starttls", "unauthenticate"]
 
 log = Log("imap")
+
+_REFUSALS: dict[type[LoginRefused], tuple[str, str]] = {
+    InvalidCredentials: ("AUTHENTICATIONFAILED", "Wrong name or password"),
+    MayNotActForOthers: ("AUTHORIZATIONFAILED", "Nobody may act for somebody else"),
+    TooManyFailures: ("LIMIT", "Too many failed logins, try again later"),
+}
 
 
 async def starttls(context: Context, command: StarttlsCommand) -> bytes:
@@ -38,40 +53,44 @@ async def starttls(context: Context, command: StarttlsCommand) -> bytes:
 
 async def login(context: Context, command: Login) -> bytes:
     _require_privacy(context)
-    return await _log_in(context, command.username, command.password)
+    credentials = Credentials("", command.username, command.password)
+    return await _log_in(context, context.services.login.authenticate(credentials, context.door))
 
 
 async def authenticate(context: Context, command: Authenticate) -> bytes:
     """RFC 3501 6.2.2 with SASL-IR (RFC 4959)."""
-    mechanism = MECHANISMS.get(command.mechanism)
-    if mechanism is None or not {"AUTH", f"AUTH={command.mechanism}"}.isdisjoint(context.core.off):
+    door = context.door
+    refused = not {"AUTH", f"AUTH={command.mechanism}"}.isdisjoint(context.core.off)
+    if refused or command.mechanism not in MECHANISMS:
         raise No("CANNOT", "That mechanism is not offered")
-    if mechanism.secret_in_clear:
-        _require_privacy(context)
+    if command.mechanism not in context.services.login.mechanisms(door):
+        if MECHANISMS[command.mechanism].ends_in is Credentials:
+            _require_privacy(context)
+        raise No("CANNOT", "That mechanism is not offered")
+
+    async def run() -> Entry:
+        login = context.services.login
+        return await run_exchange(
+            login, door, command.mechanism, command.initial_response, partial(_ask, context)
+        )
+
     try:
-        credentials = await _exchange(context, mechanism.make(), command.initial_response)
+        return await _log_in(context, run())
     except SaslError as error:
         raise No("AUTHENTICATIONFAILED", str(error)) from None
-    if not credentials.acts_for_itself:
-        raise No("AUTHORIZATIONFAILED", "Nobody may act for somebody else")
-    return await _log_in(context, credentials.authentication_id, credentials.password)
 
 
-async def _exchange(context: Context, exchange: Exchange, initial: bytes | None) -> Credentials:
-    """Challenges and responses until the client has said who it is. Raises SaslError, and Bad if the client
-    breaks off."""
-    step = exchange.start(initial)
-    while isinstance(step, Challenge):
-        context.core.challenge(step.data)
-        event: object = WAKE
-        while isinstance(event, Wake):
-            event = await context.connection.event(context.core, context.settings.login_timeout)
-        if event is None:
-            raise ConnectionLost("closed during AUTHENTICATE")
-        if not isinstance(event, AuthenticateResponse) or event.data is None:
-            raise Bad("Authentication was cancelled")
-        step = exchange.respond(event.data)
-    return step
+async def _ask(context: Context, challenge: bytes) -> bytes:
+    """Raises Bad if the client breaks off, ConnectionLost if it is gone."""
+    context.core.challenge(challenge)
+    event: object = WAKE
+    while isinstance(event, Wake):
+        event = await context.connection.event(context.core, context.settings.login_timeout)
+    if event is None:
+        raise ConnectionLost("closed during AUTHENTICATE")
+    if not isinstance(event, AuthenticateResponse) or event.data is None:
+        raise Bad("Authentication was cancelled")
+    return event.data
 
 
 def _require_privacy(context: Context) -> None:
@@ -79,25 +98,14 @@ def _require_privacy(context: Context) -> None:
         raise No("PRIVACYREQUIRED", "Passwords are taken under TLS only")
 
 
-async def _log_in(context: Context, name: str, password: str) -> bytes:
-    connection = context.connection
+async def _log_in(context: Context, attempt: Awaitable[Entry]) -> bytes:
     try:
-        account = await context.services.login.authenticate(
-            name,
-            password,
-            peer=connection.peer[0],
-            protocol="imap",
-            session=connection.id,
-            tls=str(connection.tls or ""),
-        )
-    except InvalidCredentials as error:
-        await _answer_late(context, error.delay)
-        raise No("AUTHENTICATIONFAILED", "Wrong name or password") from None
-    except TooManyFailures:
-        await _answer_late(context, 0)
-        raise No("LIMIT", "Too many failed logins, try again later") from None
-    await context.obey_switches(account)
-    context.account = account
+        entry = await attempt
+    except LoginRefused as refused:
+        await _answer_late(context, refused.delay)
+        raise No(*_REFUSALS[type(refused)]) from None
+    await context.obey_switches(entry.account)
+    context.entry = entry
     context.core.state = State.AUTHENTICATED
     return b"OK [CAPABILITY %b] Logged in" % context.capabilities()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from postier.accounts import rights
+from postier.accounts.login import Door, Entry
 from postier.accounts.rights import NoPermission, Place
 from postier.accounts.switches import Program, names_off, read_switches
 from postier.base.log import Log
@@ -21,7 +22,6 @@ from postier.imap.wire.core import ImapServer
 from postier.imap.wire.notify import Event
 from postier.imap.wire.values import State
 from postier.net.api import Connection
-from postier.sasl.mechanisms import offered
 from postier.store.api import (
     Account,
     AccountId,
@@ -64,7 +64,6 @@ class Context:
     """
 
     __slots__ = (
-        "account",
         "arrived",
         "binary_part",
         "compressed",
@@ -72,6 +71,7 @@ class Context:
         "core",
         "enabled",
         "ending",
+        "entry",
         "goodbye",
         "login_failures",
         "lowest_done",
@@ -89,7 +89,7 @@ class Context:
         self.core = core
         self.services = services
         self.settings = settings
-        self.account: Account | None = None
+        self.entry: Entry | None = None
         self.binary_part: PartMemory | None = None
         self.selected: Selected | None = None
         self.enabled: frozenset[str] = frozenset()
@@ -115,11 +115,20 @@ class Context:
         return store if self.watch is None else NotingStore(store, self.watch)
 
     @property
+    def account(self) -> Account | None:
+        """Who has logged in; `entry` says how."""
+        return self.entry.account if self.entry is not None else None
+
+    @property
+    def door(self) -> Door:
+        return Door.of(self.connection, "imap", trusted=self.settings.allow_plaintext)
+
+    @property
     def viewer(self) -> Account:
         """Who has logged in. Only in commands that the core lets through after login."""
-        if self.account is None:
+        if self.entry is None:
             raise AssertionError("a command for logged-in clients came through before login")
-        return self.account
+        return self.entry.account
 
     @property
     def account_id(self) -> AccountId:
@@ -201,13 +210,13 @@ class Context:
     def capabilities(self) -> bytes:
         """What is offered in this state of the connection."""
         tls, settings = self.connection.tls is not None, self.settings
-        confidential = tls or settings.allow_plaintext
+        door = self.door
         around = Surroundings(
             tls=tls,
             starttls=settings.starttls,
-            login_allowed=confidential,
+            login_allowed=door.channel.confidential,
             compressed=self.compressed,
-            mechanisms=offered(confidential=confidential),
+            mechanisms=self.services.login.mechanisms(door),
             append_limit=settings.max_message_size,
             message_limit=settings.message_limit,
             save_limit=settings.save_limit,

@@ -163,7 +163,7 @@ _VALUED = ("AUTH", "APPENDLIMIT", "MESSAGELIMIT", "SAVELIMIT")
 def render_capabilities(state: State, around: Surroundings) -> bytes:
     """`IMAP4rev1 LITERAL+ ...`: for `* CAPABILITY ...` and for the response code."""
     names = [row.name for row in CAPABILITIES if row.shown(state, around)]
-    if state is State.NOT_AUTHENTICATED and around.login_allowed:
+    if state is State.NOT_AUTHENTICATED:
         names += [f"AUTH={mechanism}" for mechanism in around.mechanisms]
     if state is not State.NOT_AUTHENTICATED and around.append_limit:
         names.append(f"APPENDLIMIT={around.append_limit}")

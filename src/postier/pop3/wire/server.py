@@ -7,7 +7,7 @@ are too long, unknown, misplaced or malformed, and secrets that would travel in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from postier.base.cursor import Cursor, ParseError
 from postier.pop3.wire.commands import COMMANDS, Command, State
@@ -22,7 +22,6 @@ from postier.pop3.wire.events import (
     User,
 )
 from postier.sasl.encoding import MAX_RESPONSE, decode_base64, encode_base64
-from postier.sasl.mechanisms import offered
 
 __all__ = ["MAX_ERRORS", "MAX_LINE", "MAX_SKIPPED", "Pop3Server"]
 
@@ -42,7 +41,8 @@ _FIXED_CAPABILITIES = (b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING", b"EXPIRE
 class Pop3Server:
     """See net.api.Core.
 
-    `confidential`: TLS is on, or clear text is allowed. `offers_stls`: it can be started.
+    `confidential`: TLS is on, or clear text is allowed. `offers_stls`: it can be started. `mechanisms`: those
+    of SASL that are offered now.
     """
 
     __slots__ = (
@@ -50,6 +50,7 @@ class Pop3Server:
         "_confidential",
         "_errors",
         "_in_exchange",
+        "_mechanisms",
         "_name",
         "_offers_stls",
         "_out",
@@ -59,7 +60,14 @@ class Pop3Server:
         "_state",
     )
 
-    def __init__(self, *, confidential: bool, offers_stls: bool) -> None:
+    def __init__(
+        self,
+        *,
+        confidential: bool,
+        offers_stls: bool,
+        mechanisms: Callable[[], Sequence[str]] = lambda: (),
+    ) -> None:
+        self._mechanisms = mechanisms
         self._confidential = confidential
         self._offers_stls = offers_stls
         self._state = State.AUTHORIZATION
@@ -162,7 +170,7 @@ class Pop3Server:
             lines.append(b"STLS")
         if self._confidential:
             lines.append(b"USER")
-        mechanisms = offered(confidential=self._confidential)
+        mechanisms = self._mechanisms()
         if mechanisms:
             lines.append(b"SASL " + " ".join(mechanisms).encode())
         lines.append(b"IMPLEMENTATION Postier")
@@ -230,7 +238,7 @@ class Pop3Server:
             case Pass(_, password):
                 name, self._name = self._name, ""
                 return Pass(name, password)
-            case Auth(mechanism) if mechanism not in offered(confidential=self._confidential):
+            case Auth(mechanism) if mechanism not in self._mechanisms():
                 self._refuse("No such mechanism, or not without TLS")
                 return None
             case Stls() if not self._offers_stls:

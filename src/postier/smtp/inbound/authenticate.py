@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 
-from postier.accounts.login import InvalidCredentials, TooManyFailures
+from postier.accounts.exchange import run_exchange
+from postier.accounts.login import (
+    Door,
+    InvalidCredentials,
+    LoginRefused,
+    MayNotActForOthers,
+    TooManyFailures,
+)
 from postier.base.status import Reply
 from postier.net.api import Wake
-from postier.sasl.api import Challenge, Credentials, Exchange, SaslError, Step
+from postier.sasl.api import SaslError
 from postier.sasl.encoding import encode_base64
-from postier.sasl.mechanisms import MECHANISMS, offered
 from postier.smtp.inbound.dialogue import Dialogue
 from postier.smtp.wire.events import Auth, AuthCancelled, AuthResponse, Event
 from postier.smtp.wire.server import SmtpServer
-from postier.store.api import Account
 
 __all__ = ["authenticate", "mechanisms"]
 
@@ -22,70 +27,61 @@ _UNKNOWN = Reply(504, "5.5.4", "That mechanism is not offered")
 _INVALID = Reply(535, "5.7.8", "The name or the password is wrong")
 _WAIT = Reply(454, "4.7.0", "Too many failed logins, try again later")
 _ENOUGH = Reply(421, "4.7.0", "Too many failed logins, closing")
+_REFUSALS: dict[type[LoginRefused], Reply] = {
+    InvalidCredentials: _INVALID,
+    MayNotActForOthers: _INVALID,
+    TooManyFailures: _WAIT,
+}
+
+
+class _GivenUp(Exception):
+    """The client cancelled (it has its reply) or is gone."""
+
+
+def door_of(dialogue: Dialogue) -> Door:
+    return Door.of(dialogue.connection, "submission", trusted=dialogue.settings.trust_loopback)
 
 
 def mechanisms(dialogue: Dialogue) -> tuple[str, ...]:
-    """What EHLO may offer here: only TLS hides a password."""
-    confidential = dialogue.connection.tls is not None or dialogue.settings.trust_loopback
-    return offered(confidential=confidential)
+    """What EHLO may offer here."""
+    return dialogue.services.login.mechanisms(door_of(dialogue))
 
 
 async def authenticate(dialogue: Dialogue, core: SmtpServer, event: Auth) -> None:
-    """Run the exchange to its reply; `dialogue.account` is there after a good one. Raises StoreError."""
+    """Run the exchange to its reply; `dialogue.entry` is there after a good one. Raises StoreError."""
     if event.mechanism not in mechanisms(dialogue):
         core.reply(_UNKNOWN)
         return
+
+    async def ask(data: bytes) -> bytes:
+        core.challenge(encode_base64(data).decode())
+        return await _response(dialogue, core)
+
+    login, door = dialogue.services.login, door_of(dialogue)
     try:
-        credentials = await _exchange(dialogue, core, MECHANISMS[event.mechanism].make(), event.initial)
+        dialogue.entry = await run_exchange(login, door, event.mechanism, event.initial, ask)
     except SaslError as error:
         core.reply(Reply(501, "5.5.2", str(error)))
-        return
-    if credentials is None:
-        return
-    account = await _log_in(dialogue, core, credentials)
-    if account is not None:
-        dialogue.account = account
+    except LoginRefused as refused:
+        if refused.delay > 0:
+            await asyncio.sleep(refused.delay)
+        _fail(dialogue, core, _REFUSALS[type(refused)])
+    except _GivenUp:
+        pass
+    else:
         core.reply(_WELCOME)
 
 
-async def _exchange(
-    dialogue: Dialogue, core: SmtpServer, exchange: Exchange, initial: bytes | None
-) -> Credentials | None:
-    """None: the client gave up (it has its reply) or is gone. Raises SaslError."""
-    step: Step = exchange.start(initial)
-    while isinstance(step, Challenge):
-        core.challenge(encode_base64(step.data).decode())
-        event: Event | Wake | None = Wake()
-        while isinstance(event, Wake):
-            event = await dialogue.connection.event(core, dialogue.settings.timeout)
-        if isinstance(event, AuthCancelled):
-            core.reply(event.reply)
-        if not isinstance(event, AuthResponse):
-            return None
-        step = exchange.respond(event.data)
-    return step
-
-
-async def _log_in(dialogue: Dialogue, core: SmtpServer, credentials: Credentials) -> Account | None:
-    """None: refused, and the client has its reply."""
-    if not credentials.acts_for_itself:
-        _fail(dialogue, core, _INVALID)
-        return None
-    try:
-        return await dialogue.services.login.authenticate(
-            credentials.authentication_id,
-            credentials.password,
-            peer=dialogue.connection.peer[0],
-            protocol="submission",
-            session=dialogue.connection.id,
-            tls=str(dialogue.connection.tls or ""),
-        )
-    except TooManyFailures:
-        _fail(dialogue, core, _WAIT)
-    except InvalidCredentials as error:
-        await asyncio.sleep(error.delay)
-        _fail(dialogue, core, _INVALID)
-    return None
+async def _response(dialogue: Dialogue, core: SmtpServer) -> bytes:
+    """Raises _GivenUp."""
+    event: Event | Wake | None = Wake()
+    while isinstance(event, Wake):
+        event = await dialogue.connection.event(core, dialogue.settings.timeout)
+    if isinstance(event, AuthCancelled):
+        core.reply(event.reply)
+    if not isinstance(event, AuthResponse):
+        raise _GivenUp
+    return event.data
 
 
 def _fail(dialogue: Dialogue, core: SmtpServer, reply: Reply) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from postier.accounts.directory import Directory
-from postier.accounts.login import Login
+from postier.accounts.login import Entry, Login
 from postier.accounts.sending import USUAL_LIMITS, DailyLimits
 from postier.base.address import Address
 from postier.base.clock import Clock
@@ -181,7 +181,7 @@ class Transaction:
 
 @dataclass(slots=True)
 class Dialogue:
-    """One connection: `helo` and `extended` from EHLO or HELO, `account` once logged in.
+    """One connection: `helo` and `extended` from EHLO or HELO, `entry` once logged in.
 
     `checks`: who is let in (policy.checks_for). `marks`: what they noted of the connection, and of the name
     the client gave itself last. `lookups`: questions about its address under way (reputation.py).
@@ -195,7 +195,7 @@ class Dialogue:
     checks: Checks
     helo: str = ""
     extended: bool = True
-    account: Account | None = None
+    entry: Entry | None = None
     login_failures: int = 0
     refused_recipients: int = 0
     deferred_recipients: int = 0
@@ -204,6 +204,11 @@ class Dialogue:
     lookups: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     introduced: dict[str, str] = field(default_factory=dict)
     greylist: Greylist | None = None
+
+    @property
+    def account(self) -> Account | None:
+        """Who has logged in."""
+        return self.entry.account if self.entry is not None else None
 
     @property
     def is_strict(self) -> bool:

@@ -198,7 +198,7 @@ class _InboundSession:
         dialogue = self._dialogue
         dialogue.abandon()
         dialogue.helo = ""
-        dialogue.account = None
+        dialogue.entry = None
         self._offer()
 
     def _offer(self) -> None:

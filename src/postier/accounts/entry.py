@@ -1,0 +1,81 @@
+"""The words of logging in: who knocks where (Door), who is in (Entry), and why somebody is not.
+
+Who checks what is `accounts.login`; how a mechanism is run over a connection is `accounts.exchange`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from postier.net.api import Connection
+from postier.sasl.api import Channel
+from postier.store.api import Account
+
+__all__ = [
+    "Door",
+    "Entry",
+    "InvalidCredentials",
+    "LoginRefused",
+    "MayNotActForOthers",
+    "TooManyFailures",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who knocks, and where. `protocol`: "imap", "pop3", "submission", "api", "portal". `peer`: an address.
+    `session` names the connection in the log. `tls`: version and cipher, "" for clear text."""
+
+    protocol: str
+    peer: str
+    session: str
+    tls: str = ""
+    channel: Channel = field(default=Channel(), compare=False)
+
+    @classmethod
+    def of(cls, connection: Connection, protocol: str, *, trusted: bool) -> Door:
+        """The door at which this connection stands. `trusted`: passwords may cross it in clear."""
+        tls = connection.tls
+        channel = Channel(confidential=tls is not None or trusted)
+        return cls(protocol, connection.peer[0], connection.id, str(tls or ""), channel)
+
+
+class Entry(NamedTuple):
+    """Somebody is in. `app_password`: the id of the one that was used, 0 for none. `mechanism`: how it was
+    proved: "password", "app-password", "token", "certificate"."""
+
+    account: Account
+    app_password: int = 0
+    mechanism: str = "password"
+
+
+class LoginRefused(Exception):
+    """Somebody is not let in. Wait `delay` seconds before saying so."""
+
+    def __init__(self, text: str, delay: float = 0.0) -> None:
+        super().__init__(text)
+        self.delay = delay
+
+
+class InvalidCredentials(LoginRefused):
+    """Wrong name or password, and nobody learns which. `reason`: what a token lacks (RFC 6750 3.1)."""
+
+    def __init__(self, delay: float, reason: str = "") -> None:
+        super().__init__("invalid credentials", delay)
+        self.reason = reason
+
+
+class MayNotActForOthers(LoginRefused):
+    """The client asked for another identity than its own (RFC 4422 2)."""
+
+    def __init__(self) -> None:
+        super().__init__("may not act for others")
+
+
+class TooManyFailures(LoginRefused):
+    """Refused unseen; `wait` seconds until the next try counts."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(f"too many failures, wait {wait:.0f} s")
+        self.wait = wait

@@ -1,0 +1,54 @@
+"""What Login asks of others: who a token stands for, and directories that keep the passwords themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["PasswordDirectory", "TokenIdentity", "TokenRefused", "TokenVerifier"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIdentity:
+    """`account`: the name of an account here (the directory has it). `expires`: seconds since 1970, 0 for
+    unknown."""
+
+    account: str
+    expires: float = 0.0
+
+
+class TokenRefused(Exception):
+    """`reason` as in RFC 6750 3.1: "invalid_token" or "insufficient_scope"; `detail` is for the log."""
+
+    def __init__(self, reason: str = "invalid_token", detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.reason = reason
+
+
+class TokenVerifier(Protocol):
+    @property
+    def discovery(self) -> str:
+        """The URL of the OpenID configuration that clients are told of (RFC 7628 3.2.2), "" for none."""
+        ...
+
+    @property
+    def scope(self) -> str:
+        """The scopes that a token must have, as clients are told of them; "" for none."""
+        ...
+
+    async def verify(self, token: str) -> TokenIdentity:
+        """Raises TokenRefused, or StoreUnavailable where nobody can say now."""
+        ...
+
+
+class PasswordDirectory(Protocol):
+    """Others that know passwords. Where one answers for a name, no password stored here counts for it."""
+
+    async def answers_for(self, name: str) -> bool:
+        """This name (NFC, without case) is looked up there. Must not depend on whether it is there."""
+        ...
+
+    async def check(self, name: str, password: str) -> str:
+        """The name of the account here whose owner this is, made now if need be; "" for a wrong password,
+        and for nobody, which take the same time. Raises StoreUnavailable where nobody can say now."""
+        ...
