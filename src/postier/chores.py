@@ -6,6 +6,7 @@ import asyncio
 import random
 
 from postier.accounts.login import FORGET_AFTER
+from postier.accounts.resting import expire_resting
 from postier.admin.rotation import KEEP_BEYOND_QUEUE, RotationPlan, keep_signing_keys
 from postier.backend import Backend, open_resolver
 from postier.base.log import Log
@@ -37,8 +38,15 @@ async def sweep(backend: Backend, owner: str) -> None:
                     await forget_expired(backend.store, backend.clock.now())
                 before = backend.clock.now() - backend.settings.trace.keep
                 forgotten = await expire_steps(backend.store, before)
+                rested = await expire_resting(backend.store, backend.clock.now())
                 done = await reclaim(backend.store, backend.blobs)
-                log.info("swept", steps=forgotten, packs_emptied=done.emptied, files_removed=done.removed)
+                log.info(
+                    "swept",
+                    steps=forgotten,
+                    rested=rested,
+                    packs_emptied=done.emptied,
+                    files_removed=done.removed,
+                )
         except (StoreError, BlobUnreadable, OSError) as error:
             log.error("sweep failed", exception=error)
 

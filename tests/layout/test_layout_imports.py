@@ -28,6 +28,7 @@ LAYERS = (
         "store.certificates",
         "store.report_sending",
         "store.reports",
+        "store.resting",
     },
     {"store.api"},
     {"store", "blobs", "bus", "dns", "fetch", "accounts", "search"},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from postier.accounts.domains import settings_of, signers_for
 from postier.accounts.report_returns import report_tag
+from postier.accounts.room import has_room
 from postier.accounts.srs import SrsError, is_return_address, original, return_address
 from postier.base.address import Address
 from postier.base.clock import Clock, SystemClock
@@ -25,7 +26,7 @@ from postier.store.api import (
     Tx,
 )
 
-__all__ = ["POSTMASTER_META", "REPORTS", "Directory", "RecipientKind", "Resolution"]
+__all__ = ["POSTMASTER_META", "REPORTS", "Directory", "RecipientKind", "Resolution", "language_of"]
 
 MAX_ALIAS_DEPTH = 10
 MAX_TARGETS = 1000
@@ -136,11 +137,8 @@ class Directory:
     async def language_of(self, account_id: AccountId) -> str:
         """In which language the account is told things: its own, else its domain's, "" for neither. Raises
         NoSuchAccount."""
-        account = await self._store.reader.account(account_id)
-        if account.language:
-            return account.language
-        domain = await self._store.reader.domain(account.name.rpartition("@")[2])
-        return settings_of(domain).language if domain is not None else ""
+        reader = self._store.reader
+        return await language_of(reader, await reader.account(account_id))
 
     async def signers_of_host(self, hostname: str) -> tuple[Signer, ...]:
         """Who signs what a host of ours itself writes: its name, or the nearest domain above it that is ours
@@ -228,6 +226,14 @@ async def _targets(reader: Reader, address: Address) -> tuple[AddressTarget, ...
     return ()
 
 
+async def language_of(reader: Reader, account: Account) -> str:
+    """As Directory.language_of."""
+    if account.language:
+        return account.language
+    domain = await reader.domain(account.name.rpartition("@")[2])
+    return settings_of(domain).language if domain is not None else ""
+
+
 async def _postmaster(reader: Reader) -> AccountId | None:
     known = await reader.meta(POSTMASTER_META)
     if not known:
@@ -243,4 +249,4 @@ async def _is_full(reader: Reader, account_id: AccountId, size: int) -> bool:
         account = await reader.account(account_id)
     except NoSuchAccount:
         return False  # removed this moment: delivery will say so
-    return not account.has_room(max(size, 1))
+    return not await has_room(reader, account, max(size, 1))

@@ -78,6 +78,18 @@ from postier.store.reports import (
     TlsReported,
     UnreadableReport,
 )
+from postier.store.resting import (
+    NO_DEVICE,
+    NO_MAILBOX,
+    NO_RULES,
+    Pop3Extremes,
+    Pop3Rules,
+    RestingMessage,
+    RestingReader,
+    RestingTotal,
+    RestingTx,
+    SizeColumns,
+)
 from postier.store.routing import (
     MailRoute,
     RouteHost,
@@ -150,6 +162,9 @@ __all__ = [
     "FOREIGN_ID",
     "NOTHING_MOVED",
     "NOTHING_SENT",
+    "NO_DEVICE",
+    "NO_MAILBOX",
+    "NO_RULES",
     "SERVER",
     "SYSTEM_FLAGS",
     "WHOLE_ACCOUNT",
@@ -202,6 +217,8 @@ __all__ = [
     "OutOfKeywords",
     "OverQuota",
     "Override",
+    "Pop3Extremes",
+    "Pop3Rules",
     "PublishedPolicy",
     "QueueEntry",
     "QueueFigures",
@@ -220,6 +237,10 @@ __all__ = [
     "ReportSendingTx",
     "ReportTarget",
     "ReportTx",
+    "RestingMessage",
+    "RestingReader",
+    "RestingTotal",
+    "RestingTx",
     "RouteHost",
     "RouteTls",
     "RouteTransport",
@@ -231,6 +252,7 @@ __all__ = [
     "SentReader",
     "SentTx",
     "SharedMailbox",
+    "SizeColumns",
     "Source",
     "SourcePool",
     "Step",
@@ -273,6 +295,7 @@ class Reader(
     StoryReader,
     AnnotationReader,
     DeviceReader,
+    RestingReader,
     Protocol,
 ):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
@@ -451,6 +474,7 @@ class Tx(
     StoryTx,
     AnnotationTx,
     DeviceTx,
+    RestingTx,
     Protocol,
 ):
     """Reading and changing within one transaction: all of it happens, or nothing."""
@@ -508,10 +532,16 @@ class Tx(
 
     # mailboxes
     async def create_mailbox(
-        self, account_id: AccountId, name: str, *, special_use: str = "", selectable: bool = True
+        self,
+        account_id: AccountId,
+        name: str,
+        *,
+        special_use: str = "",
+        selectable: bool = True,
+        limited: bool = True,
     ) -> Mailbox:
-        """Raises AlreadyExists, OverQuota. Its UIDVALIDITY is greater than that of any earlier one of this
-        name."""
+        """Raises AlreadyExists, and OverQuota unless `limited` is False: what the server itself needs. Its
+        UIDVALIDITY is greater than that of any earlier one of this name."""
         ...
 
     async def rename_mailbox(self, account_id: AccountId, mailbox_id: MailboxId, name: str) -> None:

@@ -40,6 +40,13 @@ _FAULTS = {
         " ON b.account_id = n.account_id AND b.mailbox_id = n.mailbox_id"
         " WHERE n.mailbox_id <> 0 AND b.mailbox_id IS NULL"
     ),
+    "a message that rests in no mailbox, or a mark of one that does not rest": (
+        "SELECT r.account_id, r.origin FROM pop3_resting r LEFT JOIN mailboxes b"
+        " ON b.account_id = r.account_id AND b.mailbox_id = r.mailbox_id WHERE b.mailbox_id IS NULL"
+        " UNION SELECT d.account_id, d.origin FROM pop3_deleted d LEFT JOIN pop3_resting r"
+        " ON r.account_id = d.account_id AND r.validity = d.validity AND r.origin = d.origin"
+        " WHERE r.origin IS NULL"
+    ),
     "bytes counted in a mailbox": (
         "SELECT b.account_id, b.mailbox_id, b.size, TOTAL(f.size) FROM mailboxes b"
         " LEFT JOIN facts f ON f.account_id = b.account_id AND f.mailbox_id = b.mailbox_id"

@@ -43,6 +43,7 @@ from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_
 from postier.testing.store_journal_contract import JournalContract
 from postier.testing.store_report_sending_contract import ReportSendingContract
 from postier.testing.store_reports_contract import ReportsContract
+from postier.testing.store_resting_contract import RestingContract
 from postier.testing.store_routing_contract import RoutingContract
 from postier.testing.store_search_contract import SearchContract
 from postier.testing.store_sending_contract import SendingContract
@@ -84,6 +85,7 @@ class StoreContract(
     SharingContract,
     JournalContract,
     StepsContract,
+    RestingContract,
     RoutingContract,
     GreylistContract,
     SuppressionContract,

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from postier.accounts.rights import Place
+from postier.accounts.room import room_of
 from postier.blobs.api import SPOOL_MEMORY, Spool
 from postier.imap.session.catenate import BadUrl, find_source
 from postier.imap.session.context import Context
@@ -148,8 +149,8 @@ class Intake:
 
     async def _learn_room(self, target: Place, freed: int) -> None:
         account = await self._context.reader.account(target.account_id)
-        if account.quota:
-            self._room = account.quota - account.used + freed
+        room = await room_of(self._context.reader, account)
+        self._room = None if room is None else room + freed
 
     def _judge(self, octets: int) -> None:
         """Before the first of them. Raises No, OverQuota."""

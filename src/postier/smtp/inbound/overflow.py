@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from postier.accounts.room import has_room
 from postier.base.address import Address
 from postier.base.status import Reply
 from postier.smtp.inbound.dialogue import Dialogue, Recipient, Transaction
@@ -50,7 +51,9 @@ async def _full_accounts(
 ) -> dict[AccountId, Address]:
     accounts = dict.fromkeys(each for recipient in recipients for each in recipient.accounts)
     known = [await reader.account(account_id) for account_id in accounts]
-    return {each.account_id: Address.parse(each.name) for each in known if not each.has_room(size)}
+    return {
+        each.account_id: Address.parse(each.name) for each in known if not await has_room(reader, each, size)
+    }
 
 
 def _parted(recipients: Sequence[Recipient], full: dict[AccountId, Address]) -> list[Recipient]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from postier.store.api import (
     FOREIGN_ID,
+    NO_MAILBOX,
     AccountId,
     BlobId,
     MailboxId,
@@ -18,7 +19,8 @@ from postier.store.api import (
 from postier.store.sql.connection import Value
 from postier.store.sql.keywords import bits_of, names_of, with_names
 from postier.store.sql.ledger import AccountLine, MailboxLine
-from postier.store.sql.removal import Going, RemovalTx
+from postier.store.sql.removal import Going
+from postier.store.sql.resting import RestingTx
 from postier.store.sql.spans import pieces, runs
 from postier.store.sql.threads import find_thread
 
@@ -56,7 +58,7 @@ _MOVE_MESSAGE = (
 )
 
 
-class ArrivalTx(RemovalTx):
+class ArrivalTx(RestingTx):
     async def append(
         self, account_id: AccountId, mailbox_id: MailboxId, messages: Sequence[NewMessage]
     ) -> list[Uid]:
@@ -79,9 +81,17 @@ class ArrivalTx(RemovalTx):
         return uids
 
     async def _make_room(
-        self, account_id: AccountId, mailbox_id: MailboxId, messages: int, size: int, keywords: Sequence[str]
+        self,
+        account_id: AccountId,
+        mailbox_id: MailboxId,
+        messages: int,
+        size: int,
+        keywords: Sequence[str],
+        besides: MailboxId = NO_MAILBOX,
     ) -> tuple[AccountLine, MailboxLine, int]:
         """Check that so much fits, count it in the account, give the mailbox the keywords it lacks.
+
+        What rests after it was deleted over POP3 gives way, but for what lies in the mailbox `besides`.
 
         Returns the lines and the modseq of the arrival; whatever raises, raises before anything changed.
         """
@@ -89,15 +99,16 @@ class ArrivalTx(RemovalTx):
         account = await self._ledger.account(account_id)
         if not box.selectable:
             raise NoSuchMailbox(f"{account_id}/{mailbox_id} only has children")
-        if messages and account.quota and account.used + size > account.quota:
-            raise OverQuota(f"account {account_id}: {account.used} + {size} of {account.quota} bytes")
-        if messages and account.message_quota and account.messages + messages > account.message_quota:
-            raise OverQuota(
-                f"account {account_id}: {account.messages} + {messages} of {account.message_quota} messages"
-            )
         if box.uidnext + messages > LAST_UID:
             raise StoreError(f"mailbox {account_id}/{mailbox_id} has no UIDs left")
         known = with_names(box.keywords, keywords) if keywords else box.keywords
+        if messages and account.lacks(size, messages):
+            await self._give_way(account, size, messages, besides)
+            if account.lacks(size, messages):
+                raise OverQuota(
+                    f"account {account_id}: {account.used} + {size} of {account.quota} bytes,"
+                    f" {account.messages} + {messages} of {account.message_quota} messages"
+                )
         if not messages:
             return account, box, box.modseq
         modseq = await self._ledger.modseq(account_id, box)
@@ -166,7 +177,8 @@ class ArrivalTx(RemovalTx):
     ) -> list[tuple[Uid, Uid]]:
         size = sum(message.size for message in coming)
         words = _words(source, coming, keep)
-        _, box, modseq = await self._make_room(to_account, to_mailbox, len(coming), size, words)
+        besides = source.mailbox_id if to_account == source.account_id else NO_MAILBOX
+        _, box, modseq = await self._make_room(to_account, to_mailbox, len(coming), size, words, besides)
         bits = _Translation(source.keywords, box.keywords, keep)
         source_key = account_id, _ = source.account_id, source.mailbox_id
         carried = () if to_account == account_id else (account_id * FOREIGN_ID, to_account) * 2

@@ -35,6 +35,10 @@ _TARGETS = (
 )
 _SHARED_WITH = " WHERE t.address IN (SELECT address FROM address_targets WHERE account_id = ?)"
 _OF_ACCOUNT = (
+    "DELETE FROM pop3_deleted WHERE account_id = ?",
+    "DELETE FROM pop3_resting WHERE account_id = ?",
+    "DELETE FROM pop3_rules WHERE account_id = ?",
+    "DELETE FROM pop3_logins WHERE account_id = ?",
     "DELETE FROM tombstones WHERE account_id = ?",
     "DELETE FROM threads WHERE account_id = ?",
     "DELETE FROM rights WHERE account_id = ?",

@@ -74,6 +74,12 @@ class AccountLine:
     touched: bool = False
     dirty: bool = False
 
+    def lacks(self, octets: int, messages: int) -> bool:
+        """So much more would go past its quotas."""
+        if self.quota and self.used + octets > self.quota:
+            return True
+        return bool(self.message_quota) and self.messages + messages > self.message_quota
+
 
 @dataclass(slots=True)
 class MailboxLine:

@@ -29,6 +29,10 @@ _BEGINNING = _MAILBOX + " AND m.name >= ? AND m.name <= ?"
 _LAST = "\U0010ffff" * 250
 """Behind every name of up to so many characters."""
 _OF_MAILBOX = (
+    "DELETE FROM pop3_deleted WHERE account_id = ? AND EXISTS (SELECT 1 FROM pop3_resting r"
+    " WHERE r.account_id = pop3_deleted.account_id AND r.validity = pop3_deleted.validity"
+    " AND r.origin = pop3_deleted.origin AND r.mailbox_id = ?)",
+    "DELETE FROM pop3_resting WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM tombstones WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM rights WHERE account_id = ? AND mailbox_id = ?",
     "DELETE FROM annotations WHERE account_id = ? AND mailbox_id = ?",
@@ -122,11 +126,21 @@ class MailboxReader(Reads):
 
 class MailboxTx(MailboxReader, Writes):
     async def create_mailbox(
-        self, account_id: AccountId, name: str, *, special_use: str = "", selectable: bool = True
+        self,
+        account_id: AccountId,
+        name: str,
+        *,
+        special_use: str = "",
+        selectable: bool = True,
+        limited: bool = True,
     ) -> Mailbox:
         await self._require_free(account_id, name)
         account = await self._ledger.account(account_id)
-        if account.mailbox_quota and await self.mailbox_count(account_id) >= account.mailbox_quota:
+        if (
+            limited
+            and account.mailbox_quota
+            and await self.mailbox_count(account_id) >= account.mailbox_quota
+        ):
             raise OverQuota(f"account {account_id}: all of {account.mailbox_quota} mailboxes")
         modseq = await self._ledger.modseq(account_id)
         mailbox_id = MailboxId(account.mailbox_next)

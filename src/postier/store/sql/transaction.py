@@ -16,6 +16,7 @@ from postier.store.sql.queue import QueueReader, QueueTx
 from postier.store.sql.queue_totals import QueueTotalsReader
 from postier.store.sql.report_sending import ReportSendingReader, ReportSendingTx
 from postier.store.sql.reports import ReportReader, ReportTx
+from postier.store.sql.resting import RestingReader
 from postier.store.sql.rights import RightsReader, RightsTx
 from postier.store.sql.routing import RoutingReader, RoutingTx
 from postier.store.sql.search import SearchReader
@@ -31,6 +32,7 @@ __all__ = ["SqlReader", "SqlTx"]
 class SqlReader(
     DirectoryReader,
     UidReader,
+    RestingReader,
     SearchReader,
     RightsReader,
     AnnotationReader,

@@ -1,0 +1,141 @@
+"""What becomes of messages that are deleted over POP3: they rest for a while in a mailbox of their own.
+
+That mailbox is like any other to IMAP: who moves a message from there to INBOX has it back. Until a message's
+time is over, each device that has not deleted it is still shown it over POP3, so that several devices get
+everything, each once. Where resting is switched off, deleting is for good.
+
+What rests counts against the quotas and gives way: whatever else finds no room takes the place of the oldest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from postier.accounts.directory import language_of
+from postier.store.api import (
+    AccountId,
+    Flag,
+    Mailbox,
+    NoSuchMailbox,
+    Pop3Rules,
+    RestingMessage,
+    Store,
+    Tx,
+    Uid,
+)
+
+__all__ = [
+    "NAMES",
+    "REST",
+    "bring_back",
+    "change_rules",
+    "expire_resting",
+    "remove_over_pop3",
+    "rest_of",
+]
+
+NAMES = {"en": "Fetched by POP3", "fr": "Relevés par POP3"}
+"""What the mailbox is called, by language; its owner may rename it."""
+
+REST = 30 * 24 * 3600
+"""Seconds for an account that wants it where the settings have no time."""
+
+_AT_ONCE = 500
+_KEPT = ~int(Flag.DELETED)
+
+
+def rest_of(rules: Pop3Rules, usual: int) -> int:
+    """Seconds that messages of the account rest, 0 for not at all. `usual`: what the settings say."""
+    if rules.rest is None:
+        return usual
+    return (usual or REST) if rules.rest else 0
+
+
+async def remove_over_pop3(
+    tx: Tx, inbox: Mailbox, uids: Sequence[Uid], device: int, now: float, usual: int
+) -> None:
+    """`device` has deleted what these UIDs of INBOX stand for, whether it still lies there or rests already.
+
+    `usual` as for `rest_of`. All of it is part of the transaction.
+    """
+    account_id = inbox.account_id
+    rules = await tx.pop3_rules(account_id)
+    rest = rest_of(rules, usual)
+    if rest:
+        place = await _resting_place(tx, account_id, rules)
+        moved = await tx.move(account_id, inbox.mailbox_id, uids, place.mailbox_id, keep=_KEPT)
+        until = int(now) + rest
+        await tx.note_resting(account_id, inbox.uidvalidity, moved, place.mailbox_id, device, until)
+        there = {origin for origin, _ in moved}
+    else:
+        there = set(await tx.expunge(account_id, inbox.mailbox_id, uids))
+    others = [uid for uid in uids if uid not in there]
+    await tx.note_deleted(account_id, inbox.uidvalidity, others, device)
+
+
+async def _resting_place(tx: Tx, account_id: AccountId, rules: Pop3Rules) -> Mailbox:
+    """The account's mailbox for what rests, made where there is none, subscribed so that programs show it. A
+    mailbox that its owner made is never taken for it: it may be shared."""
+    try:
+        place = await tx.mailbox(account_id, rules.mailbox_id)
+        if place.selectable:
+            return place
+    except NoSuchMailbox:
+        pass
+    account = await tx.account(account_id)
+    plain = NAMES.get(await language_of(tx, account), NAMES["en"])
+    name, number = plain, 1
+    while await tx.mailbox_named(account_id, name) is not None:
+        number += 1
+        name = f"{plain} {number}"
+    place = await tx.create_mailbox(account_id, name, limited=False)
+    await tx.set_subscribed(account_id, name, True)
+    await tx.set_pop3_rules(account_id, rules._replace(mailbox_id=place.mailbox_id))
+    return place
+
+
+async def expire_resting(store: Store, now: float) -> int:
+    """Expunge what has rested for its time, some in each transaction. Returns how many are forgotten."""
+    total = 0
+    while over := await store.reader.resting_since(int(now), _AT_ONCE):
+
+        async def work(tx: Tx, over: Sequence[RestingMessage] = over) -> None:
+            await tx.expunge_resting(over)
+
+        await store.transact(work)
+        total += len(over)
+    return total
+
+
+async def bring_back(store: Store, account_id: AccountId, origins: Sequence[Uid] | None = None) -> int:
+    """Move what rests (of it what has these origins) to INBOX, where it is new to every device. Returns how
+    many messages were moved."""
+
+    async def work(tx: Tx) -> int:
+        inbox = await tx.mailbox_named(account_id, "INBOX")
+        assert inbox is not None
+        going = [
+            message
+            for message in await tx.resting_of(account_id)
+            if origins is None or message.origin in origins
+        ]
+        for mailbox_id in {message.mailbox_id for message in going}:
+            uids = [message.uid for message in going if message.mailbox_id == mailbox_id]
+            await tx.move(account_id, mailbox_id, uids, inbox.mailbox_id)
+        await tx.forget_resting(going)
+        return len(going)
+
+    return await store.transact(work)
+
+
+async def change_rules(
+    store: Store, account_id: AccountId, change: Callable[[Pop3Rules], Pop3Rules]
+) -> Pop3Rules:
+    """Set what is the account's own. Returns its rules."""
+
+    async def work(tx: Tx) -> Pop3Rules:
+        rules = change(await tx.pop3_rules(account_id))
+        await tx.set_pop3_rules(account_id, rules)
+        return rules
+
+    return await store.transact(work)
