@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import uvloop
 
+from postier.accounts.devices import DeviceLedger
 from postier.accounts.directory import Directory
 from postier.accounts.login import Login
 from postier.accounts.password import PasswordVerifier, ProofTable
@@ -231,9 +232,14 @@ class _Worker:
         trusted = self._settings.server.trust_loopback
         recorder = StepRecorder(backend.store)
         told = open_told(backend)
+        devices = DeviceLedger(
+            backend.store if self._settings.devices.ledger else None,
+            backend.clock,
+            pause=self._settings.devices.write_every,
+        )
         login = Login(backend.store, backend.clock, verifier, limited=not trusted)
         server = Server(
-            self._listeners(backend, login, recorder.note, told),
+            self._listeners(backend, login, recorder.note, told, devices),
             Limits(0, 0)
             if trusted
             else Limits(limits.per_worker, limits.per_address, limits.per_network, limits.per_minute),
@@ -246,6 +252,7 @@ class _Worker:
         name = f"worker-{self._channel.number}"
         recording = asyncio.create_task(recorder.run(), name="stories")
         counting = asyncio.create_task(outbound.results.run(), name="TLS results")
+        metering = asyncio.create_task(devices.run(), name="devices")
         chores = (
             asyncio.create_task(sweep(backend, name), name="sweep"),
             asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
@@ -278,6 +285,8 @@ class _Worker:
         outbound.results.stop()
         await counting
         await told.stop()
+        devices.stop()
+        await metering
         outbound.transport.close()
 
     def _listeners(
@@ -286,9 +295,10 @@ class _Worker:
         login: Login,
         note_step: NoteStep,
         told: Told,
+        devices: DeviceLedger,
     ) -> list[Listener]:
         web = web_application(backend, login)
-        sessions = service_sessions(backend, login, web, note_step, self._shared.senders, told)
+        sessions = service_sessions(backend, login, web, note_step, self._shared.senders, told, devices)
         return [
             Listener(
                 endpoint,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from postier.accounts.devices import DeviceLedger
 from postier.accounts.directory import Directory
 from postier.accounts.domains import signers_for
 from postier.accounts.login import Login
@@ -44,6 +45,7 @@ def sessions(
     note_step: NoteStep,
     counts: SharedCounts,
     told: Told,
+    devices: DeviceLedger,
 ) -> dict[str, Session]:
     """What each service runs for a connection; `web`: see web_application."""
     settings = backend.settings
@@ -76,11 +78,14 @@ def sessions(
         counts=counts,
         dmarc_counter=told.dmarc,
         failure_reports=told.failures,
+        devices=devices,
     )
     smtp = inbound_session(inbound_settings, inbound, Role.MX)
     submission = inbound_session(inbound_settings, inbound, Role.SUBMISSION)
     imap = _imap_session(
-        ImapServices(backend.store, backend.blobs, backend.bus, login, backend.clock, _text_index(settings)),
+        ImapServices(
+            backend.store, backend.blobs, backend.bus, login, backend.clock, _text_index(settings), devices
+        ),
         ImapSettings(
             hostname=settings.server.hostname,
             allow_plaintext=trusted,

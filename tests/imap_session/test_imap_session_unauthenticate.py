@@ -16,7 +16,7 @@ def test_all_that_a_context_remembers_is_forgotten_unless_it_is_the_connections(
     given = cast(Any, object())
     context = Context(given, ImapServer(), given, given)
     fresh = {name: getattr(context, name) for name in Context.__slots__}
-    for name in set(Context.__slots__) - {"selected", "watch"} - set(OF_THE_CONNECTION):
+    for name in set(Context.__slots__) - {"selected", "watch", "meter", "progress"} - set(OF_THE_CONNECTION):
         setattr(context, name, "left over")
     context.end_login()
     assert {name: getattr(context, name) for name in Context.__slots__} == fresh

@@ -31,6 +31,7 @@ LAYERS = (
         "store.resting",
     },
     {"store.api"},
+    {"store.tally"},
     {"store", "blobs", "bus", "dns", "fetch", "accounts", "search"},
     {"story"},
     {"queue", "filter", "reports", "backup"},

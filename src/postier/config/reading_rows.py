@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from postier.config.kinds import BOOLEAN, COUNT, DURATION, Setting
 
-__all__ = ["IMAP_ROWS", "POP3_ROWS", "SEARCH_ROWS", "ImapSettings", "Pop3Settings", "SearchSettings"]
+__all__ = [
+    "DEVICES_ROWS",
+    "IMAP_ROWS",
+    "POP3_ROWS",
+    "SEARCH_ROWS",
+    "DevicesSettings",
+    "ImapSettings",
+    "Pop3Settings",
+    "SearchSettings",
+]
 
 IMAP_ROWS = (
     Setting(
@@ -26,6 +35,21 @@ IMAP_ROWS = (
         COUNT,
         1_000_000,
         "Messages that one IMAP command copies or appends; 0 for no limit.",
+    ),
+)
+
+DEVICES_ROWS = (
+    Setting(
+        "devices.ledger",
+        BOOLEAN,
+        True,
+        "Keep which devices use an account, what they move and how far they have come (see devices.md).",
+    ),
+    Setting(
+        "devices.write_every",
+        DURATION,
+        "1m",
+        "How often each worker writes down what devices did; a crash loses what came since.",
     ),
 )
 
@@ -63,3 +87,11 @@ class Pop3Settings:
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
     index: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesSettings:
+    """The device ledger; seconds between two writes."""
+
+    ledger: bool
+    write_every: int

@@ -31,6 +31,7 @@ PART_TITLES = {
     "reports": "Reports to other domains",
     "trace": "The stories of messages",
     "search": "Searching",
+    "devices": "Devices",
     "tls": "TLS",
     "net": "Proxies in front",
     "connections": "Connections",

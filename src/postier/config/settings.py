@@ -50,9 +50,11 @@ from postier.config.queue_rows import (
     SuppressionSettings,
 )
 from postier.config.reading_rows import (
+    DEVICES_ROWS,
     IMAP_ROWS,
     POP3_ROWS,
     SEARCH_ROWS,
+    DevicesSettings,
     ImapSettings,
     Pop3Settings,
     SearchSettings,
@@ -153,6 +155,7 @@ SETTINGS = (
     *REPORT_ROWS,
     Setting("trace.keep", DURATION, "30d", "How long the steps of messages are kept (see trace.md)."),
     *SEARCH_ROWS,
+    *DEVICES_ROWS,
     *TLS_ROWS,
     *NET_ROWS,
     *CONNECTIONS_ROWS,
@@ -173,6 +176,7 @@ LEAST: Mapping[str, tuple[Any, str]] = {
     "queue.concurrency": (1, "0 would deliver nothing"),
     "suppression.keep": ("1d", "bounces come hours apart"),
     "mta_sts.max_age": ("1d", "a policy that is forgotten at once protects nobody"),
+    "devices.write_every": ("1s", "each time is a transaction of the store"),
     "trace.keep": ("1h", "an attempt must find its message"),
     "imap.idle_timeout": ("30m", "RFC 9051 5.4"),
     "pop3.idle_timeout": ("10m", "RFC 1939 3"),
@@ -251,6 +255,7 @@ class Settings:
     reports: ReportsSettings
     trace: TraceSettings
     search: SearchSettings
+    devices: DevicesSettings
     tls: TlsSettings
     net: NetSettings
     connections: ConnectionSettings
@@ -275,6 +280,7 @@ PARTS: Mapping[str, type[Any]] = {
     "reports": ReportsSettings,
     "trace": TraceSettings,
     "search": SearchSettings,
+    "devices": DevicesSettings,
     "tls": TlsSettings,
     "net": NetSettings,
     "connections": ConnectionSettings,

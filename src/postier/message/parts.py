@@ -124,6 +124,18 @@ class PartIndex:
             return None
         return self.parts[index + 1]  # in pre-order its only child follows it
 
+    def attached(self, start: int, end: int) -> int:
+        """How many of the octets [start, end) are bodies of attachments: of parts that are no text, or ask to
+        be attachments."""
+        return sum(
+            min(part.end, end) - max(part.body_start, start)
+            for part in self.parts
+            if part.kind == Kind.LEAF
+            and (part.attached or not part.content_type.startswith("text/"))
+            and part.body_start < end
+            and part.end > start
+        )
+
     def numbers(self) -> dict[tuple[int, ...], int]:
         """Every part's number and its position in `parts`. A multipart that is the whole content of a
         message has no number of its own."""

@@ -24,7 +24,7 @@ class Tally(Generic[Key, Count]):
     """`run` it as a task; `stop` makes it write what waits, and end.
 
     `write_counts` adds them to what the store has, `plus` adds two counts of one key. `most`: keys that wait;
-    past these, new ones are dropped. `pause`: seconds between two times.
+    past these, new ones are dropped. `pause`: seconds between two times; `gather` is called before each.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Tally(Generic[Key, Count]):
         *,
         most: int,
         pause: float = MINUTE,
+        gather: Callable[[], None] | None = None,
     ) -> None:
         self._store = store
         self._log = log
@@ -43,6 +44,7 @@ class Tally(Generic[Key, Count]):
         self._plus = plus
         self._most = most
         self._pause = pause
+        self._gather = gather
         self._counts: dict[Key, Count] = {}
         self._stopping = asyncio.Event()
 
@@ -68,6 +70,8 @@ class Tally(Generic[Key, Count]):
 
     async def write(self) -> None:
         """What was counted since the last time; it stays where the store refuses."""
+        if self._gather is not None:
+            self._gather()
         counts, self._counts = self._counts, {}
 
         async def work(tx: Tx) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from postier.accounts.device_meter import Introduction
 from postier.accounts.switches import Program
 from postier.base.log import Log
 from postier.imap.session.context import Context
@@ -41,6 +42,11 @@ async def identify(context: Context, command: Id) -> bytes:
         said = {name.lower(): value or "" for name, value in command.fields}
         known = {name.replace("-", "_"): said[name][:KEPT] for name in LOGGED if name in said}
         log.info("client", session=context.connection.id, **known)
+        context.introduction = Introduction(
+            *(said.get(name, "")[:KEPT] for name in ("name", "version", "vendor", "os", "aguid"))
+        )
+        if context.meter is not None:
+            context.meter.introduction = context.introduction
         context.program = Program(known.get("name", ""), known.get("version", ""))
     context.say(id_response(context.settings.server_id))
     try:

@@ -106,6 +106,7 @@ async def _log_in(context: Context, attempt: Awaitable[Entry]) -> bytes:
         raise No(*_REFUSALS[type(refused)]) from None
     await context.obey_switches(entry.account)
     context.entry = entry
+    context.start_metering(entry)
     context.core.state = State.AUTHENTICATED
     return b"OK [CAPABILITY %b] Logged in" % context.capabilities()
 

@@ -20,6 +20,10 @@ async def compress(context: Context, command: Compress) -> bytes:
         raise Bad("Nothing may be sent behind COMPRESS before it is answered", "CLIENTBUG")
     context.say(b"%b OK DEFLATE active\r\n" % command.tag)
     await context.connection.flush(context.core)
-    context.connection.install_filter(Deflate())
+    deflate = Deflate()
+    context.connection.install_filter(deflate)
+    if context.meter is not None:
+        context.meter.settle()
+        context.meter.savings = deflate
     context.compressed = True
     return b""

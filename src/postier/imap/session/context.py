@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from postier.accounts import rights
+from postier.accounts.device_meter import DeviceMeter, Introduction, Progress
 from postier.accounts.login import Door, Entry
 from postier.accounts.rights import NoPermission, Place
 from postier.accounts.switches import Program, names_off, read_switches
@@ -49,7 +50,7 @@ log = Log("imap")
 
 OF_THE_CONNECTION = (
     *("connection", "core", "services", "settings"),
-    *("compressed", "ending", "goodbye", "login_failures", "program"),
+    *("compressed", "ending", "goodbye", "introduction", "login_failures", "metered", "program"),
 )
 """What a Context keeps when nobody is logged in any more. All the rest belongs to a login."""
 
@@ -60,7 +61,9 @@ class Context:
     `enabled`: CONDSTORE, QRESYNC and the like that the client made known (RFC 5161), in capitals. `program`:
     what the client calls itself (RFC 2971). `ending`: no further command is read. `watch`: of a client that
     gave NOTIFY; `arrived`: messages of which it wants to be told more. `lowest_done`: the lowest UID that the
-    command worked on where it did so with some of its messages only.
+    command worked on where it did so with some of its messages only. `meter`: what is moved since the login;
+    `metered`: the octets in and out that those before it counted; `progress`: how far the client has come in
+    what is selected.
     """
 
     __slots__ = (
@@ -73,9 +76,13 @@ class Context:
         "ending",
         "entry",
         "goodbye",
+        "introduction",
         "login_failures",
         "lowest_done",
+        "meter",
+        "metered",
         "program",
+        "progress",
         "selected",
         "services",
         "settings",
@@ -96,6 +103,10 @@ class Context:
         self.login_failures = 0
         self.lowest_done = 0
         self.program: Program | None = None
+        self.introduction = Introduction()
+        self.meter: DeviceMeter | None = None
+        self.metered = (0, 0)
+        self.progress: Progress | None = None
         self.compressed = False
         self.ending = False
         self.goodbye = b""
@@ -229,10 +240,26 @@ class Context:
         OF_THE_CONNECTION is as in a new session. Also called when the connection ends."""
         self.stop_watching()
         self.forget_mailbox()
+        if self.meter is not None:
+            self.services.devices.close(self.meter)
+            self.metered = self.meter.octets
         fresh = Context(self.connection, self.core, self.services, self.settings)
         for name in self.__slots__:
             if name not in OF_THE_CONNECTION:
                 setattr(self, name, getattr(fresh, name))
+
+    def start_metering(self, entry: Entry) -> None:
+        """The device ledger hears what this login moves."""
+        self.meter = self.services.devices.open(self.connection, entry, "imap", before=self.metered)
+        self.meter.introduction = self.introduction
+
+    def note_progress(self, selected: Selected) -> None:
+        """The device ledger hears how far the client comes in what it has just selected."""
+        if self.meter is not None:
+            self.progress = self.meter.progress(
+                selected.account_id, selected.mailbox_id, selected.uidvalidity
+            )
+            self.progress.source = selected
 
     async def obey_switches(self, account: Account | None) -> bool:
         """Take note of the capabilities that are switched off for `account` (None before login) and this
@@ -336,6 +363,9 @@ class Context:
         """Nothing is selected from now on, and no news of what was is told."""
         selected, self.selected = self.selected, None
         self.arrived = []
+        if self.progress is not None:
+            self.progress.leave()
+            self.progress = None
         if selected is not None:
             selected.close()
             if self.watch is not None:

@@ -155,6 +155,9 @@ async def fetch(context: Context, command: Fetch) -> bytes:
         if number:
             await asyncio.sleep(0)  # the other connections' turn
         missing |= not await _fetch_batch(context, selected, plan, batch, reader)
+    if spans and context.progress is not None:
+        uids = selected.view.uids
+        context.progress.listed(uids[spans[0][0]], uids[spans[-1][1] - 1])
     if reader is not None:
         reader.raise_what_failed()
     if missing and not (command.by_uid or command.sequence.saved):
@@ -177,6 +180,8 @@ async def tell_arrived(context: Context) -> None:
     for batch in batches(selected.view, selected.view.spans_of(uids), size):
         await _fetch_batch(context, selected, plan, batch, reader)
         await asyncio.sleep(0)
+    if context.progress is not None:
+        context.progress.listed(uids[0], uids[-1])
 
 
 def make_plan(command: Fetch, manner: Manner, *, marks: bool) -> Plan:

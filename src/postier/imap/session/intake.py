@@ -198,6 +198,8 @@ class Intake:
             event: object = await context.connection.event(context.core, context.settings.idle_timeout)
             match event:
                 case LiteralChunk(data):
+                    if context.meter is not None:
+                        context.meter.uploads += len(data)
                     await write(data)
                 case LiteralEnd(line):
                     self.pending = line.literal is not None

@@ -8,7 +8,7 @@ large leaves piece by piece, each taken by the client before the next is read.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from postier.accounts.delivery import LISTING_FIELDS
@@ -38,6 +38,8 @@ WRITE = 256 * 1024
 """Octets gathered before they are written."""
 LARGE = 256 * 1024
 """Sections past this size are streamed."""
+WEIGHED_FROM = 16 * 1024
+"""Octets of a message that is fetched whole from which its attachments are told from its text."""
 PIECE = 1024 * 1024
 """A piece of a decoded section that is held, so that it need not be measured before it is announced."""
 
@@ -49,10 +51,11 @@ class Sections:
 
     `labels`: what stands before the data of each, with the space that separates it from the section before.
     `needs_parts`: something else than whole messages. `is_listing`: nothing but fields that are kept beside
-    the message (accounts.delivery.LISTING_FIELDS).
+    the message (accounts.delivery.LISTING_FIELDS). `moves_content`: more than headers and sizes. `is_whole`:
+    something of that is no part, so that what is attached has to be told from the rest.
     """
 
-    __slots__ = ("is_listing", "labels", "needs_parts", "sections")
+    __slots__ = ("is_listing", "is_whole", "labels", "moves_content", "needs_parts", "sections")
 
     def __init__(self, sections: Sequence[BodySection]) -> None:
         self.sections = tuple(sections)
@@ -62,6 +65,9 @@ class Sections:
         )
         self.needs_parts = any(section.path or section.specifier for section in sections)
         self.is_listing = all(map(_is_listing, sections))
+        content = [section for section in sections if _is_content(section)]
+        self.moves_content = bool(content)
+        self.is_whole = any(not section.path for section in content)
 
 
 def _is_listing(section: BodySection) -> bool:
@@ -73,12 +79,18 @@ def _is_listing(section: BodySection) -> bool:
     )
 
 
+def _is_content(section: BodySection) -> bool:
+    return section.form is not SectionForm.BINARY_SIZE and section.specifier in ("", "TEXT")
+
+
 class _Message(NamedTuple):
-    """What one message is answered from: `whole` where several sections are cut from it."""
+    """What one message is answered from: `whole` where several sections are cut from it. `weighed`: where its
+    attachments lie, None where nobody asks."""
 
     ref: BlobRef
     parts: PartIndex | None
     whole: bytes | None
+    weighed: PartIndex | None
 
 
 class SectionReader:
@@ -89,6 +101,8 @@ class SectionReader:
         "_held",
         "_held_size",
         "_is_cut",
+        "_meter",
+        "_progress",
         "_sections",
         "_selected",
         "_unknown_encodings",
@@ -102,6 +116,10 @@ class SectionReader:
         self._held: list[bytes] = []
         self._held_size = 0
         self._is_cut = False  # part of the current message has left already
+        self._meter = context.meter if sections.moves_content else None
+        self._progress = context.progress if sections.moves_content else None
+        if self._meter is not None:
+            self._meter.settle()
         self._unreadable = 0
         self._unknown_encodings = 0
 
@@ -120,7 +138,8 @@ class SectionReader:
         refs = await reader.blob_refs(
             self._selected.account_id, self._selected.mailbox_id, cast(Sequence[Uid], there)
         )
-        parts = await self._column("parts", there) if self._sections.needs_parts and there else {}
+        needed = there if self._sections.needs_parts else self._to_weigh(there, refs)
+        parts = await self._column("parts", needed) if needed else {}
         for head, uid in zip(heads, uids, strict=True):
             header = headers.get(uid)
             ref = refs.get(cast(Uid, uid))
@@ -129,6 +148,13 @@ class SectionReader:
             elif ref is not None and (uid in parts or not self._sections.needs_parts):
                 await self._from_blob(head, uid, ref, parts.get(uid))
         await self._flush()
+
+    def _to_weigh(self, uids: Sequence[int], refs: Mapping[Uid, BlobRef]) -> list[int]:
+        """Of messages that are fetched whole, those in which attachments may weigh something."""
+        if self._meter is None or not self._sections.is_whole:
+            return []
+        nothing = BlobRef("", 0, 0, 0)
+        return [uid for uid in uids if refs.get(cast(Uid, uid), nothing).size >= WEIGHED_FROM]
 
     async def _column(self, name: str, uids: Sequence[int]) -> dict[int, bytes]:
         view, selected = self._selected.view, self._selected
@@ -154,6 +180,8 @@ class SectionReader:
         self._is_cut = False
         try:
             await self._message(head, ref, encoded_parts)
+            if self._progress is not None:
+                self._progress.fetched(uid)
         except BlobUnreadable as error:
             log.error("unreadable", exception=error, session=self._context.connection.id, uid=uid)
             if self._is_cut:
@@ -171,12 +199,14 @@ class SectionReader:
         self._held_size = size
 
     async def _message(self, head: bytes, ref: BlobRef, encoded_parts: bytes | None) -> None:
+        parts = PartIndex.decode(encoded_parts) if encoded_parts is not None else None
         message = _Message(
             ref,
-            PartIndex.decode(encoded_parts) if encoded_parts is not None else None,
+            parts if self._sections.needs_parts else None,
             await self._read(ref, 0, ref.size)
             if len(self._sections.sections) > 1 and ref.size <= LARGE
             else None,
+            parts if self._meter is not None else None,
         )
         decodings = [self._decoding(section, message) for section in self._sections.sections]
         await self._put(head)
@@ -188,7 +218,10 @@ class SectionReader:
             elif section.fields:
                 await self._fields(section, label, message, decoding)
             elif section.form is SectionForm.BODY:
-                await self._octets(label, message, *partial_octets(section, decoding.start, decoding.end))
+                start, end = partial_octets(section, decoding.start, decoding.end)
+                if _is_content(section):
+                    self._weigh(message, start, end, end - start)
+                await self._octets(label, message, start, end)
             else:
                 await self._binary(section, label, message, decoding)
         await self._put(b")\r\n")
@@ -211,6 +244,15 @@ class SectionReader:
             return
         first, last = partial_octets(section, 0, len(data))
         await self._put(label + literal_header(last - first) + data[first:last])
+
+    def _weigh(self, message: _Message, start: int, end: int, octets: int) -> None:
+        """Tell the ledger of what [start, end) of the message becomes on its way: so many octets."""
+        if self._meter is None:
+            return
+        attached = 0 if message.weighed is None else message.weighed.attached(start, end)
+        if octets != end - start:  # decoded: nearly the same share of less
+            attached = attached * octets // max(end - start, 1)
+        self._meter.whole(octets, attached)
 
     async def _octets(self, label: bytes, message: _Message, start: int, end: int) -> None:
         if end - start <= LARGE:
@@ -237,6 +279,7 @@ class SectionReader:
             return
         first, last = partial_octets(section, 0, len(data))
         data = data[first:last]
+        self._weigh(message, decoding.start, decoding.end, len(data))
         await self._put(label + literal_header(len(data), binary=b"\0" in data))
         await self._put(data)
 
@@ -251,13 +294,15 @@ class SectionReader:
             return self._stream(message, decoding.start + offset, decoding.end)
 
         if section.partial is not None and section.partial[1] <= PIECE:
-            await self._piece_of_large_binary(section.partial, label, decoding, stream, memory)
+            octets = await self._piece_of_large_binary(section.partial, label, decoding, stream, memory)
+            self._weigh(message, decoding.start, decoding.end, octets)
             return
         measure = await decoding.measure(stream, section.partial, memory)
         if section.form is SectionForm.BINARY_SIZE:
             await self._put(label + b"%d" % measure.size)
             return
         first, last = partial_octets(section, 0, measure.size)
+        self._weigh(message, decoding.start, decoding.end, last - first)
         await self._put(label + literal_header(last - first, binary=measure.has_nul))
         await self._flush()
         self._is_cut = True
@@ -275,14 +320,16 @@ class SectionReader:
         decoding: Decoding,
         stream: Stream,
         memory: PartMemory,
-    ) -> None:
-        """What lies before it is passed over once for all the pieces of a part that are fetched in order."""
+    ) -> int:
+        """What lies before it is passed over once for all the pieces of a part that are fetched in order.
+        Returns how many octets it has."""
         mends = decoding.is_text and (await decoding.measure(stream, None, memory)).mends_lines
         first, length = partial
         pieces = decoding.pieces(stream, first, first + length, mends_lines=mends, memory=memory)
         data = b"".join([piece async for piece in pieces])
         await self._put(label + literal_header(len(data), binary=b"\0" in data))
         await self._put(data)
+        return len(data)
 
     def _stream(self, message: _Message, start: int, end: int) -> AsyncIterator[bytes]:
         return self._context.services.blobs.stream(message.ref, start, end)

@@ -52,6 +52,7 @@ async def _select(context: Context, command: Select, *, read_only: bool) -> byte
         await resync(context, selected, command)
     selected.subscribe(context.services.bus)
     context.selected = selected
+    context.note_progress(selected)
     context.listen()
     context.core.state = State.SELECTED
     return b"OK [READ-WRITE] Selected" if selected.is_writable else b"OK [READ-ONLY] Selected"

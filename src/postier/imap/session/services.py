@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from postier.accounts.devices import DeviceLedger, no_ledger
 from postier.accounts.login import Login
 from postier.base.clock import Clock
 from postier.blobs.api import Blobs
@@ -16,7 +17,8 @@ __all__ = ["ImapServices", "ImapSettings"]
 
 @dataclass(frozen=True, slots=True)
 class ImapServices:
-    """Everything with effects that a session may touch. Without an `index` searches read messages."""
+    """Everything with effects that a session may touch. Without an `index` searches read messages. `devices`
+    hears what is moved."""
 
     store: Store
     blobs: Blobs
@@ -24,6 +26,7 @@ class ImapServices:
     login: Login
     clock: Clock
     index: TextIndex | None = None
+    devices: DeviceLedger = field(default_factory=no_ledger)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,8 @@ class ImapSession:
                 event = await self._next_event()
                 if event is None:
                     return
+                if context.meter is not None and context.meter.is_mixed:
+                    context.meter.settle()
                 await self._answer(event)
                 if context.watch is not None and self._waiting is None and not context.ending:
                     await self._tell_unasked(context.watch)

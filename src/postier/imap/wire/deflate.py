@@ -31,13 +31,14 @@ MAX_GROWTH = 8 * 1024 * 1024
 
 
 class Deflate:
-    """A net.api.ByteFilter."""
+    """A net.api.ByteFilter. `saved_in`, `saved_out`: octets that it kept off the wire."""
 
-    __slots__ = ("_inflate", "_rest")
+    __slots__ = ("_inflate", "_rest", "saved_in", "saved_out")
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         self._rest = b""
+        self.saved_in = self.saved_out = 0
 
     def decode(self, data: bytes) -> bytes:
         """Raises ValueError for what is not DEFLATE, for MAX_GROWTH octets or more out of one piece, and for
@@ -50,6 +51,7 @@ class Deflate:
             raise ValueError("not a DEFLATE stream") from error
         if self._inflate.unconsumed_tail or len(plain) >= MAX_GROWTH:
             raise ValueError("compressed input grows past its bound")
+        self.saved_in += len(plain) - len(data)
         return plain + self._keep(self._inflate.unused_data)
 
     def _keep(self, data: bytes) -> bytes:
@@ -60,7 +62,9 @@ class Deflate:
 
     def encode(self, data: bytes) -> bytes:
         compressor = zlib.compressobj(*(LARGE if len(data) >= LARGE_FROM else SMALL))
-        return compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        packed = compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        self.saved_out += len(data) - len(packed)
+        return packed
 
     def end(self) -> bytes:
         return FINAL_BLOCK

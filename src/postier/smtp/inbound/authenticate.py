@@ -59,7 +59,7 @@ async def authenticate(dialogue: Dialogue, core: SmtpServer, event: Auth) -> Non
 
     login, door = dialogue.services.login, door_of(dialogue)
     try:
-        dialogue.entry = await run_exchange(login, door, event.mechanism, event.initial, ask)
+        dialogue.log_in(await run_exchange(login, door, event.mechanism, event.initial, ask))
     except SaslError as error:
         core.reply(Reply(501, "5.5.2", str(error)))
     except LoginRefused as refused:

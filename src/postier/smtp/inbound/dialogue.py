@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from postier.accounts.device_meter import DeviceMeter
+from postier.accounts.devices import DeviceLedger, no_ledger
 from postier.accounts.directory import Directory
 from postier.accounts.login import Entry, Login
 from postier.accounts.sending import USUAL_LIMITS, DailyLimits
@@ -112,7 +114,7 @@ class InboundSettings:
 class InboundServices:
     """`signers_for`: who signs for a domain (A-labels), empty where it is not ours. `note_step`: for steps
     that no transaction carries. `counts`: what senders did lately, at all workers. `dmarc_counter`,
-    `failure_reports`: None where no such reports are sent."""
+    `failure_reports`: None where no such reports are sent. `devices`: hears what our people's move."""
 
     store: Store
     blobs: Blobs
@@ -125,6 +127,7 @@ class InboundServices:
     counts: SharedCounts = field(default_factory=SharedCounts)
     dmarc_counter: DmarcCounter | None = None
     failure_reports: FailureReports | None = None
+    devices: DeviceLedger = field(default_factory=no_ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ class Transaction:
 
 @dataclass(slots=True)
 class Dialogue:
-    """One connection: `helo` and `extended` from EHLO or HELO, `entry` once logged in.
+    """One connection: `helo` and `extended` from EHLO or HELO, `entry` and `meter` once logged in.
 
     `checks`: who is let in (policy.checks_for). `marks`: what they noted of the connection, and of the name
     the client gave itself last. `lookups`: questions about its address under way (reputation.py).
@@ -196,6 +199,7 @@ class Dialogue:
     helo: str = ""
     extended: bool = True
     entry: Entry | None = None
+    meter: DeviceMeter | None = None
     login_failures: int = 0
     refused_recipients: int = 0
     deferred_recipients: int = 0
@@ -224,6 +228,16 @@ class Dialogue:
         if self.transaction is not None and self.transaction.incoming is not None:
             self.transaction.incoming.discard()
         self.transaction = None
+
+    def log_in(self, entry: Entry) -> None:
+        self.entry = entry
+        self.meter = self.services.devices.open(self.connection, entry, "submission")
+
+    def log_out(self) -> None:
+        """Nobody is logged in, or the connection is over."""
+        if self.meter is not None:
+            self.services.devices.close(self.meter)
+        self.entry = self.meter = None
 
     def forget_lookups(self) -> None:
         """The connection is over, or its address turned out to be another."""

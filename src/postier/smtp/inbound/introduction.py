@@ -35,7 +35,7 @@ def introduce(dialogue: Dialogue, attributes: Mapping[str, str], own: Ends) -> N
     dialogue.connection.speak_for((address, port), (local_address, local_port))
     log.info("speaks for", session=dialogue.connection.id, proxy=own[0][0], peer=address)
     dialogue.helo = ""
-    dialogue.entry = None
+    dialogue.log_out()
     dialogue.marks = NO_MARKS
     dialogue.forget_lookups()
     for ask in dialogue.checks.ahead:

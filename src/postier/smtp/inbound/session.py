@@ -129,6 +129,7 @@ class _InboundSession:
             self._core.hang_up(_IDLE)
         finally:
             dialogue.abandon()
+            dialogue.log_out()
             dialogue.forget_lookups()
         await self._connection.flush(self._core)
         self._connection.close()
@@ -198,7 +199,7 @@ class _InboundSession:
         dialogue = self._dialogue
         dialogue.abandon()
         dialogue.helo = ""
-        dialogue.entry = None
+        dialogue.log_out()
         self._offer()
 
     def _offer(self) -> None:
@@ -339,9 +340,14 @@ class _InboundSession:
     async def _data_end(self, event: DataEnd) -> None:
         transaction = self._transaction
         incoming = transaction.incoming or self._begin_message()
+        meter = self._dialogue.meter
+        if meter is not None:
+            meter.uploads += incoming.size
         reply = await accept(self._dialogue, transaction, incoming)
         if reply.is_positive:
             self._dialogue.deferred_recipients = 0
+            if meter is not None:
+                meter.sent(self._dialogue.services.clock.now(), transaction.trace_id)
         self._dialogue.abandon()
         self._core.reply(reply, transaction.left_out)
 
