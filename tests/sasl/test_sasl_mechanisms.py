@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postier.sasl.api import BearerToken, Challenge, Channel, Credentials, SaslError
+from postier.sasl.api import Challenge, Channel, ClientCertificate, Credentials, SaslError
 from postier.sasl.encoding import MAX_RESPONSE, decode_base64, decode_initial_response, encode_base64
 from postier.sasl.mechanisms import MECHANISMS, offered
 
@@ -70,7 +70,7 @@ def test_nothing_that_shows_the_password_is_offered_in_clear() -> None:
 
 
 def test_nothing_is_offered_that_nobody_checks() -> None:
-    assert offered(Channel(confidential=True), {BearerToken}) == ()
+    assert offered(Channel(confidential=True), {ClientCertificate}) == ()
 
 
 @given(st.binary(max_size=500))

@@ -5,6 +5,7 @@ Who checks what is `accounts.login`; how a mechanism is run over a connection is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -59,11 +60,11 @@ class LoginRefused(Exception):
 
 
 class InvalidCredentials(LoginRefused):
-    """Wrong name or password, and nobody learns which. `reason`: what a token lacks (RFC 6750 3.1)."""
+    """Wrong name or password, and nobody learns which. `facts`: what is told of a token (RFC 7628 3.2.2)."""
 
-    def __init__(self, delay: float, reason: str = "") -> None:
+    def __init__(self, delay: float, facts: Mapping[str, str] | None = None) -> None:
         super().__init__("invalid credentials", delay)
-        self.reason = reason
+        self.facts = facts or {}
 
 
 class MayNotActForOthers(LoginRefused):

@@ -29,8 +29,7 @@ async def run_exchange(login: Login, door: Door, mechanism: str, initial: bytes 
     try:
         entry, answer = await login.prove(proof, door)
     except LoginRefused as refused:
-        reason = refused.reason if isinstance(refused, InvalidCredentials) else ""
-        said = exchange.refused(reason)
+        said = exchange.refused(refused.facts if isinstance(refused, InvalidCredentials) else {})
         if said is not None:
             await ask(said)
         raise

@@ -24,12 +24,12 @@ from postier.accounts.entry import (
     MayNotActForOthers,
     TooManyFailures,
 )
-from postier.accounts.login_ports import PasswordDirectory, TokenRefused, TokenVerifier
+from postier.accounts.login_ports import CertificateOwners, PasswordDirectory, TokenRefused, TokenVerifier
 from postier.accounts.password import PasswordVerifier
 from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.base.metrics import LOGINS
-from postier.sasl.api import BearerToken, Credentials, Proof, SaslError, ScramSalt
+from postier.sasl.api import BearerToken, ClientCertificate, Credentials, Proof, SaslError, ScramSalt
 from postier.sasl.mechanisms import offered
 from postier.store.api import Account, LoginFailures, Store, Tx
 
@@ -87,7 +87,7 @@ def refusal(known: LoginFailures | None, free: int, now: float) -> float:
 class Login:
     """The one way in. `limited=False` is for servers that serve the loopback only (tests, benchmarks).
 
-    `tokens`, `directory`: see login_ports; None where there are none.
+    `tokens`, `directory`, `certificates`: see login_ports; None where there are none.
     """
 
     def __init__(
@@ -99,6 +99,7 @@ class Login:
         limited: bool = True,
         tokens: TokenVerifier | None = None,
         directory: PasswordDirectory | None = None,
+        certificates: CertificateOwners | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -106,11 +107,14 @@ class Login:
         self._limited = limited
         self._tokens = tokens
         self._directory = directory
+        self._certificates = certificates
         self._checks: dict[type[Proof], Callable[[Any, str], Awaitable[Entry | None]]] = {
             Credentials: self._check_password
         }
         if tokens is not None:
             self._checks[BearerToken] = self._check_token
+        if certificates is not None:
+            self._checks[ClientCertificate] = self._check_certificate
 
     def mechanisms(self, door: Door) -> tuple[str, ...]:
         """The SASL mechanisms to offer at this door, the strongest first."""
@@ -123,17 +127,15 @@ class Login:
 
     async def prove(self, proof: Proof, door: Door) -> tuple[Entry, bytes]:
         """As `authenticate`, with what the mechanism has to answer to the client."""
-        key = _key(proof.authentication_id)
-        if proof.authorization_id and _key(proof.authorization_id) != key:
-            raise MayNotActForOthers
-        keys = _keys(door.peer, key)
+        name = _key(proof.authentication_id or proof.authorization_id)
+        keys = _keys(door.peer, name)
         facts = {"session": door.session, "peer": door.peer, "protocol": door.protocol}
         known = await self._judge(keys, facts) if self._limited else {}
-        reason = ""
+        told: Mapping[str, str] = {}
         try:
-            entry = await self._checks[type(proof)](proof, key)
+            entry = await self._checks[type(proof)](proof, name)
         except TokenRefused as error:
-            entry, reason = None, error.reason
+            entry, told = None, self._told_of_tokens(error.reason)
         if entry is not None:
             LOGINS.add(door.protocol, "success")
             log.info("login", account=entry.account.name, tls=door.tls or "none", **facts)
@@ -141,8 +143,8 @@ class Login:
                 await self._forgive(keys[0])
             return entry, b""
         LOGINS.add(door.protocol, "failed")
-        log.warning("login failed", name=key, **facts)
-        raise InvalidCredentials(await self._note_failure(keys) if self._limited else 0.0, reason)
+        log.warning("login failed", name=name, **facts)
+        raise InvalidCredentials(await self._note_failure(keys) if self._limited else 0.0, told)
 
     async def scram_salt(self, name: str, door: Door) -> ScramSalt:
         """Raises SaslError: nobody keeps keys for SCRAM yet."""
@@ -151,9 +153,11 @@ class Login:
     # ------------------------------------------------------------------ one check for each kind of proof
 
     async def _check_password(self, proof: Credentials, name: str) -> Entry | None:
+        if proof.authorization_id and _key(proof.authorization_id) != name:
+            raise MayNotActForOthers
         if name and self._directory is not None and await self._directory.answers_for(name):
             found = await self._directory.check(name, proof.password)
-            account = await self._enabled(found) if found else None
+            account = await self._enabled(found)
             return Entry(account) if account is not None else None
         account = await self._enabled(name)
         stored = account.password_hash if account is not None else ""
@@ -163,11 +167,29 @@ class Login:
 
     async def _check_token(self, proof: BearerToken, name: str) -> Entry | None:
         assert self._tokens is not None
+        if not proof.token:
+            raise InvalidCredentials(0.0, self._told_of_tokens("invalid_token"))
         identity = await self._tokens.verify(proof.token)
         account = await self._enabled(identity.account)
-        if account is None or name not in ("", _key(account.name)):
-            return None
+        if account is None:
+            raise TokenRefused(detail=f"no account {identity.account}")
+        if name and name != _key(account.name):
+            raise TokenRefused(detail=f"the token is for {account.name}")
         return Entry(account, mechanism="token")
+
+    def _told_of_tokens(self, reason: str) -> Mapping[str, str]:
+        assert self._tokens is not None
+        facts = {"scope": self._tokens.scope, "openid-configuration": self._tokens.discovery}
+        return {"status": reason, **{name: value for name, value in facts.items() if value}}
+
+    async def _check_certificate(self, proof: ClientCertificate, name: str) -> Entry | None:
+        """Who owns several accounts says which one is meant (RFC 4422 A.1: the authorization identity)."""
+        assert self._certificates is not None
+        owned = await self._certificates.accounts_of(proof.certificate)
+        if not name and len(owned) == 1:
+            (name,) = owned
+        account = await self._enabled(name) if name in owned else None
+        return Entry(account, mechanism="certificate") if account is not None else None
 
     async def _enabled(self, name: str) -> Account | None:
         account = await self._store.reader.account_named(name) if name else None

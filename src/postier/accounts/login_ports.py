@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["PasswordDirectory", "TokenIdentity", "TokenRefused", "TokenVerifier"]
+__all__ = ["CertificateOwners", "PasswordDirectory", "TokenIdentity", "TokenRefused", "TokenVerifier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ class TokenVerifier(Protocol):
 
     async def verify(self, token: str) -> TokenIdentity:
         """Raises TokenRefused, or StoreUnavailable where nobody can say now."""
+        ...
+
+
+class CertificateOwners(Protocol):
+    async def accounts_of(self, certificate: bytes) -> Collection[str]:
+        """The names of the accounts whose owner shows this certificate (DER), which TLS has verified."""
         ...
 
 

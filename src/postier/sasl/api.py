@@ -15,7 +15,7 @@ server's signature in SCRAM, why a token was refused) are `accepted` and `refuse
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 __all__ = [
@@ -118,7 +118,8 @@ class ScramProof(_Claim):
 @dataclass(frozen=True, slots=True)
 class BearerToken(_Claim):
     """RFC 6750: whoever bears it gets in. `authentication_id` is what XOAUTH2 and many clients of
-    OAUTHBEARER give beside it: it must be the name that the token itself stands for, or ""."""
+    OAUTHBEARER give beside it: it must be the name that the token itself stands for, or "". Without a token
+    the client asks whom to ask for one."""
 
     token: str
 
@@ -159,9 +160,9 @@ class Exchange:
         the check of the proof found beside: the server's signature in SCRAM."""
         return None
 
-    def refused(self, reason: str) -> bytes | None:
-        """The client is refused: a last challenge before it is told so; None for none. `reason`: what a
-        token lacks (RFC 6750 3.1), "" where nothing is to be said."""
+    def refused(self, facts: Mapping[str, str]) -> bytes | None:
+        """The client is refused: a last challenge before it is told so; None for none. `facts`: what is told
+        of a token that was refused (RFC 7628 3.2.2), none otherwise."""
         return None
 
 

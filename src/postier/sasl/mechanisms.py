@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
-from postier.sasl.api import Challenge, Channel, Credentials, Exchange, Mechanism, Proof, SaslError, Step
+from postier.sasl.api import (
+    BearerToken,
+    Challenge,
+    Channel,
+    ClientCertificate,
+    Credentials,
+    Exchange,
+    Mechanism,
+    Proof,
+    SaslError,
+    ScramProof,
+    Step,
+)
+from postier.sasl.external import External
+from postier.sasl.oauth import OAuthBearer, XOAuth2
+from postier.sasl.scram import Scram
 
 __all__ = ["MECHANISMS", "Login", "Plain", "offered"]
 
@@ -70,9 +86,22 @@ def _confidential(channel: Channel) -> bool:
     return channel.confidential
 
 
+def _bindable(channel: Channel) -> bool:
+    return bool(channel.bindings)
+
+
+def _certified(channel: Channel) -> bool:
+    return bool(channel.certificate)
+
+
 MECHANISMS = {
     mechanism.name: mechanism
     for mechanism in (
+        Mechanism("EXTERNAL", External, ClientCertificate, _certified, "4422 A"),
+        Mechanism("SCRAM-SHA-256-PLUS", partial(Scram, plus=True), ScramProof, _bindable, "7677"),
+        Mechanism("SCRAM-SHA-256", partial(Scram, plus=False), ScramProof, _confidential, "7677"),
+        Mechanism("OAUTHBEARER", lambda _: OAuthBearer(), BearerToken, _confidential, "7628"),
+        Mechanism("XOAUTH2", lambda _: XOAuth2(), BearerToken, _confidential, "7628"),
         Mechanism("PLAIN", lambda _: Plain(), Credentials, _confidential, "4616"),
         Mechanism("LOGIN", lambda _: Login(), Credentials, _confidential, "draft-murchison-sasl-login"),
     )
