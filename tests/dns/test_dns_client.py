@@ -14,7 +14,7 @@ import dns.rrset
 import pytest
 
 from postier.base.clock import SystemClock
-from postier.dns.api import Mx, NotFound, Srv, TemporaryFailure, Tlsa
+from postier.dns.api import Caa, Mx, NotFound, Srv, TemporaryFailure, Tlsa
 from postier.dns.client import DnsClient, system_servers
 from postier.testing.dns import DnsServer, Zone
 
@@ -28,6 +28,8 @@ ZONE: dict[str, list[object]] = {
         ("MX", (0, "")),
         ("TXT", LONG),
         ("TXT", ["v=spf1 ", "-all"]),
+        ("CAA", (0, "Issue", "ca.test; validationmethods=dns-01")),
+        ("CAA", (128, "tbs", "x")),
     ],
     "www.a.test": [("CNAME", "a.test")],
     "loop.test": [("CNAME", "loop.test")],
@@ -63,6 +65,7 @@ ANSWERS: list[tuple[str, Any, tuple[Any, ...]]] = [
     ("ptr", ip_address("192.0.2.1"), ("mail.a.test",)),
     ("tlsa", "_25._tcp.mail.a.test", (Tlsa(3, 1, 1, b"\x01" * 32),)),
     ("srv", "_imaps._tcp.a.test", (Srv(0, 1, 993, "mail.a.test"), Srv(9, 0, 0, ""))),
+    ("caa", "a.test", (Caa(False, "issue", "ca.test; validationmethods=dns-01"), Caa(True, "tbs", "x"))),
     ("aaaa", "_25._tcp.mail.a.test", ()),
     ("a", "_tcp.mail.a.test", ()),  # only names below it
     ("a", "localhost", (IPv4Address("127.0.0.1"),)),

@@ -21,6 +21,7 @@ LAYERS = (
         "store.queueing",
         "store.routing",
         "store.telling",
+        "store.acme",
         "store.greylisting",
         "store.devices",
         "store.sending",

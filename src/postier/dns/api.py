@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["Answer", "DnsError", "Mx", "NotFound", "Resolver", "Srv", "TemporaryFailure", "Tlsa"]
+__all__ = ["Answer", "Caa", "DnsError", "Mx", "NotFound", "Resolver", "Srv", "TemporaryFailure", "Tlsa"]
 
 Record = TypeVar("Record")
 
@@ -77,6 +77,15 @@ class Srv:
     target: str
 
 
+@dataclass(frozen=True, slots=True)
+class Caa:
+    """RFC 8659 4.1. `tag` in lower case; `value` as it stands there, octets outside ASCII replaced."""
+
+    critical: bool
+    tag: str
+    value: str
+
+
 class Resolver(Protocol):
     """Every method raises NotFound or TemporaryFailure, nothing else; a bad name is NotFound."""
 
@@ -97,3 +106,5 @@ class Resolver(Protocol):
     async def tlsa(self, name: str) -> Answer[Tlsa]: ...
 
     async def srv(self, name: str) -> Answer[Srv]: ...
+
+    async def caa(self, name: str) -> Answer[Caa]: ...

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeVar
 
 from postier.base.clock import Clock
-from postier.dns.api import Answer, Mx, NotFound, Resolver, Srv, TemporaryFailure, Tlsa
+from postier.dns.api import Answer, Caa, Mx, NotFound, Resolver, Srv, TemporaryFailure, Tlsa
 
 __all__ = ["CachingResolver"]
 
@@ -63,6 +63,9 @@ class CachingResolver:
 
     async def srv(self, name: str) -> Answer[Srv]:
         return await self._ask("srv", name, self._resolver.srv)
+
+    async def caa(self, name: str) -> Answer[Caa]:
+        return await self._ask("caa", name, self._resolver.caa)
 
     def remembers(self, kind: str, subject: str | IPv4Address | IPv6Address) -> bool:
         """Whether the question `kind` (the name of its method) has an answer here that needs no wait."""

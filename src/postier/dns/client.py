@@ -26,7 +26,7 @@ import dns.rdatatype
 import dns.rrset
 
 from postier.base.clock import Clock
-from postier.dns.api import Answer, Mx, NotFound, Srv, TemporaryFailure, Tlsa
+from postier.dns.api import Answer, Caa, Mx, NotFound, Srv, TemporaryFailure, Tlsa
 
 __all__ = ["DnsClient", "system_servers"]
 
@@ -103,6 +103,9 @@ class DnsClient:
             lambda rdata: Srv(rdata.priority, rdata.weight, rdata.port, _host(rdata.target)),
         )
 
+    async def caa(self, name: str) -> Answer[Caa]:
+        return await self._ask(name, dns.rdatatype.CAA, _caa)
+
     async def _ask(
         self, name: str, kind: dns.rdatatype.RdataType, convert: Callable[[Any], _T]
     ) -> Answer[_T]:
@@ -158,6 +161,11 @@ def _is_loopback(host: str) -> bool:
 
 def _host(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True).lower().removesuffix(".")
+
+
+def _caa(rdata: Any) -> Caa:
+    tag, value = rdata.tag.decode("ascii", "replace"), rdata.value.decode("ascii", "replace")
+    return Caa(bool(rdata.flags & 128), tag.lower(), value)
 
 
 def _localhost(name: str, kind: dns.rdatatype.RdataType, convert: Callable[[Any], _T]) -> Answer[_T]:

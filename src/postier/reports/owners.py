@@ -92,6 +92,7 @@ class WithRecord:
         self.ptr = resolver.ptr
         self.tlsa = resolver.tlsa
         self.srv = resolver.srv
+        self.caa = resolver.caa
 
     async def txt(self, name: str) -> Answer[bytes]:
         if name.lower().rstrip(".") != self._domain:

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from postier.blobs.api import BlobRef, Spool
+from postier.store.acme import AcmeAccount, AcmeChallenge, AcmeReader, AcmeTx, Renewal
 from postier.store.annotating import (
     Annotation,
     AnnotationChange,
@@ -172,6 +173,10 @@ __all__ = [
     "AccountChanges",
     "AccountId",
     "AccountKind",
+    "AcmeAccount",
+    "AcmeChallenge",
+    "AcmeReader",
+    "AcmeTx",
     "AddressTarget",
     "AggregateReport",
     "AlreadyExists",
@@ -227,6 +232,7 @@ __all__ = [
     "QueueTotal",
     "Reader",
     "RecipientState",
+    "Renewal",
     "ReportAlert",
     "ReportHead",
     "ReportMail",
@@ -296,6 +302,7 @@ class Reader(
     AnnotationReader,
     DeviceReader,
     RestingReader,
+    AcmeReader,
     Protocol,
 ):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
@@ -475,6 +482,7 @@ class Tx(
     AnnotationTx,
     DeviceTx,
     RestingTx,
+    AcmeTx,
     Protocol,
 ):
     """Reading and changing within one transaction: all of it happens, or nothing."""

@@ -7,9 +7,9 @@
 
 A record is (type, value): A, AAAA, PTR, CNAME, NS: text; MX: (preference, exchange); TXT: text, bytes, or a
 list of them (the character-strings of one record); TLSA: (usage, selector, matching type, bytes); SRV:
-(priority, weight, port, target). The value
-"TIMEOUT" makes questions of that type go unanswered, "TIMEOUT" in place of a record those of every type
-that has no record. A name that only has names below it exists (RFC 8020).
+(priority, weight, port, target); CAA: (flags, tag, value). The value "TIMEOUT" makes questions of that type
+go unanswered, "TIMEOUT" in place of a record those of every type that has no record. A name
+that only has names below it exists (RFC 8020).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.TXT
 import dns.rrset
 
-from postier.dns.api import Answer, Mx, NotFound, Srv, TemporaryFailure, Tlsa
+from postier.dns.api import Answer, Caa, Mx, NotFound, Srv, TemporaryFailure, Tlsa
 
 __all__ = ["DnsServer", "Zone", "ZoneResolver"]
 
@@ -157,6 +157,14 @@ class ZoneResolver:
     async def srv(self, name: str) -> Answer[Srv]:
         return self._ask(name, "SRV", _srv)
 
+    async def caa(self, name: str) -> Answer[Caa]:
+        return self._ask(name, "CAA", _caa)
+
+
+def _caa(value: object) -> Caa:
+    flags, tag, text = cast("tuple[int, str, str]", value)
+    return Caa(bool(flags & 128), tag.lower(), text)
+
 
 def _rdata_text(kind: str, value: object) -> str:
     match kind:
@@ -169,6 +177,9 @@ def _rdata_text(kind: str, value: object) -> str:
         case "SRV":
             record = _srv(value)
             return f"{record.priority} {record.weight} {record.port} {record.target}."
+        case "CAA":
+            flags, tag, text = cast("tuple[int, str, str]", value)
+            return f'{flags} {tag} "{text}"'
         case "CNAME" | "PTR" | "NS":
             return f"{_host(value)}."
         case _:

@@ -35,6 +35,7 @@ from postier.store.api import (
     Tx,
     Uid,
 )
+from postier.testing.store_acme_contract import AcmeContract
 from postier.testing.store_certificates_contract import CertificatesContract
 from postier.testing.store_devices_contract import DevicesContract
 from postier.testing.store_directory_contract import DirectoryContract, QueueContract
@@ -92,6 +93,7 @@ class StoreContract(
     SendingContract,
     TransportSecurityContract,
     CertificatesContract,
+    AcmeContract,
     ReportSendingContract,
     ReportsContract,
     DevicesContract,

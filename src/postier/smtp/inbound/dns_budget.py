@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeVar
 
-from postier.dns.api import Answer, DnsError, Mx, Resolver, Srv, TemporaryFailure, Tlsa
+from postier.dns.api import Answer, Caa, DnsError, Mx, Resolver, Srv, TemporaryFailure, Tlsa
 from postier.dns.cache import CachingResolver
 
 __all__ = ["MAX_QUESTIONS", "SIGNATURE_QUESTIONS", "SPF_QUESTIONS", "DnsBudget"]
@@ -67,6 +67,9 @@ class DnsBudget:
 
     async def srv(self, name: str) -> Answer[Srv]:
         return await self._ask("srv", self._resolver.srv, name)
+
+    async def caa(self, name: str) -> Answer[Caa]:
+        return await self._ask("caa", self._resolver.caa, name)
 
     def remembers(self, names: Iterable[str]) -> bool:
         """Whether the TXT records of all `names` are in the cache behind us: they need no asking ahead."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from postier.store.sql.acme import AcmeReader, AcmeTx
 from postier.store.sql.annotations import AnnotationReader, AnnotationTx
 from postier.store.sql.arrivals import ArrivalTx
 from postier.store.sql.blobs import BlobReader, BlobTx
@@ -51,6 +52,7 @@ class SqlReader(
     ReportSendingReader,
     ReportReader,
     DeviceReader,
+    AcmeReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
@@ -77,5 +79,6 @@ class SqlTx(
     ReportSendingTx,
     ReportTx,
     DeviceTx,
+    AcmeTx,
 ):
     """`store.api.Tx` over a connection that is inside a transaction."""
