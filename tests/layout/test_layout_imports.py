@@ -35,7 +35,7 @@ LAYERS = (
     {"store.tally"},
     {"store", "blobs", "bus", "dns", "fetch", "accounts", "search"},
     {"story"},
-    {"queue", "filter", "reports", "backup"},
+    {"queue", "filter", "reports", "backup", "acme"},
     {"smtp.inbound", "smtp.outbound", "imap.session", "pop3", "managesieve", "http"},
     {"jmap", "admin"},
     {"config"},

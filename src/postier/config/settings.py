@@ -24,6 +24,7 @@ from postier.config.access_rows import (
     MtaStsSettings,
     TlsSettings,
 )
+from postier.config.acme_rows import ACME_ROWS, AcmeSettings
 from postier.config.dns_rows import DKIM_ROWS, DNS_UPDATE_ROWS, DkimSettings, DnsUpdateSettings
 from postier.config.door_rows import LMTP_ROWS, NET_ROWS, LmtpSettings, NetSettings
 from postier.config.kinds import (
@@ -157,6 +158,7 @@ SETTINGS = (
     *SEARCH_ROWS,
     *DEVICES_ROWS,
     *TLS_ROWS,
+    *ACME_ROWS,
     *NET_ROWS,
     *CONNECTIONS_ROWS,
     *HTTP_ROWS,
@@ -257,6 +259,7 @@ class Settings:
     search: SearchSettings
     devices: DevicesSettings
     tls: TlsSettings
+    acme: AcmeSettings
     net: NetSettings
     connections: ConnectionSettings
     http: HttpSettings
@@ -282,6 +285,7 @@ PARTS: Mapping[str, type[Any]] = {
     "search": SearchSettings,
     "devices": DevicesSettings,
     "tls": TlsSettings,
+    "acme": AcmeSettings,
     "net": NetSettings,
     "connections": ConnectionSettings,
     "http": HttpSettings,

@@ -32,12 +32,14 @@ class Renewal:
 
     `directory`, `order`, `names`, `key`: of the order under way (RFC 8555 7.1.3): where, its URL ("" before
     it is known), what for, and the private key (PEM) that its certificate is to have; no `key`, no order.
-    `next_key`: PEM, announced by TLSA, to be used at the next renewal. `certificate`: the name of the one
-    that it has now, "" for none. `tries`: when orders were begun, those that still count. `failures`: in a
-    row. `wait_until`: when to try again by our own reckoning; `told_until`: before when the authority wants
-    to hear nothing. `renew_at`: when a new certificate is due; `ask_at`: when to ask the authority about that
-    again (RFC 9773), 0 for at once. `problem`: why the last try failed, "" if it did not. `left_out`: names
-    that are not asked for, each with the reason. Moments in seconds since 1970.
+    `next_key`: PEM, announced by TLSA since `next_since`, to be used at the next renewal. `certificate`: the
+    name of the one that it has now, "" for none. `tries`: when orders were begun, those that still count.
+    `failures`: in a row. `wait_until`: when to try again by our own reckoning; `told_until`: before when the
+    authority wants to hear nothing. `renew_at`: when a new certificate is due; `ask_at`: when to ask the
+    authority about that again (RFC 9773), 0 for at once. `problem`: why the last try failed, "" if it did
+    not. `left_out`: names that are not asked for, each with the reason. `refused`: names that the authority
+    did not believe us, left out until the next renewal so that the others get theirs. Moments in seconds
+    since 1970.
     """
 
     subject: str
@@ -46,6 +48,7 @@ class Renewal:
     names: tuple[str, ...] = ()
     key: str = field(default="", repr=False)
     next_key: str = field(default="", repr=False)
+    next_since: int = 0
     certificate: str = ""
     tries: tuple[int, ...] = ()
     failures: int = 0
@@ -55,6 +58,7 @@ class Renewal:
     ask_at: int = 0
     problem: str = ""
     left_out: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 class AcmeChallenge(NamedTuple):

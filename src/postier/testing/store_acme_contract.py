@@ -19,6 +19,7 @@ RENEWAL = Renewal(
     names=("autoconfig.orchard.test", "mta-sts.orchard.test"),
     key="secret-key\n",
     next_key="secret-next\n",
+    next_since=1_700_000_001,
     certificate="autoconfig.orchard.test",
     tries=(1_700_000_000, 1_700_000_900),
     failures=2,
@@ -28,6 +29,7 @@ RENEWAL = Renewal(
     ask_at=1_700_020_000,
     problem='the authority says: "no"',
     left_out=("autodiscover.orchard.test: it is not in the DNS",),
+    refused=("mta-sts.orchard.test",),
 )
 
 

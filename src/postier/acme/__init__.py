@@ -1,0 +1,1 @@
+"""Certificates by ACME (RFC 8555): asked for, proved, fetched, renewed."""
