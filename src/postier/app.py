@@ -33,6 +33,7 @@ from postier.base.log import Log
 from postier.base.metrics import WORKER_PROCESS, WORKER_STARTS
 from postier.base.networks import Networks
 from postier.base.shared_counts import SharedCounts
+from postier.certifying import renew_certificates
 from postier.chores import sweep, turn_keys
 from postier.config.settings import Settings
 from postier.doors import sessions as service_sessions
@@ -263,6 +264,7 @@ class _Worker:
                 name="reports of others",
             ),
             asyncio.create_task(turn_keys(backend, name), name="signing keys"),
+            asyncio.create_task(renew_certificates(backend, name), name="certificates"),
             *report_tasks(backend, told, name),
         )
         gc.freeze()

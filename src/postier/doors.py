@@ -13,6 +13,7 @@ from postier.admin.api_reports import ReportRoutes
 from postier.backend import Backend, domain_documents, open_resolver
 from postier.base.networks import Networks
 from postier.base.shared_counts import SharedCounts
+from postier.certifying import acme_documents
 from postier.config.settings import Settings
 from postier.http.api import api_application
 from postier.http.documents import public_application
@@ -122,6 +123,7 @@ def web_application(backend: Backend, login: Login) -> Starlette:
     metrics = Metrics(backend.store, backend.clock)
     documents = (
         *domain_documents(backend),
+        *acme_documents(backend),
         *health_documents(backend.store.reader.domains, metrics.text),
     )
     return public_application(documents, _management_api(backend, login))

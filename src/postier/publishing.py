@@ -24,7 +24,7 @@ from postier.dns.edit import UpdateError, ZoneEditor
 from postier.dns.update import ZoneUpdater, parse_key_file
 from postier.sending import open_fetcher
 
-__all__ = ["check_dns", "key_publisher", "open_editor", "plan_push"]
+__all__ = ["check_dns", "key_publisher", "open_editor", "plan_push", "tlsa_publisher"]
 
 
 async def check_dns(backend: Backend, resolver: Resolver, domain: Domain) -> list[CheckedRecord]:
@@ -97,5 +97,25 @@ def key_publisher(backend: Backend) -> Callable[[Domain], Awaitable[None]] | Non
         editor = open_editor(backend)
         if editor is not None:
             await push(editor, await plan_push(backend, editor, domain, only_keys=True))
+
+    return publish
+
+
+def tlsa_publisher(backend: Backend) -> Callable[[], Awaitable[None]] | None:
+    """Brings what TLSA says of our keys into the DNS; None where nobody takes it. What it returns raises
+    UpdateError."""
+    if backend.settings.dns_update.server is None:
+        return None
+
+    async def publish() -> None:
+        editor = open_editor(backend)
+        domains = await backend.store.reader.domains()
+        if editor is None or not domains:
+            return
+        listed = await dns_records(
+            backend, Domain(domains[0].name)
+        )  # they are the host's: any domain has them
+        records = [record for record in listed if record.kind == "TLSA"]
+        await push(editor, await plan(editor, records, Domain(backend.settings.server.hostname)))
 
     return publish

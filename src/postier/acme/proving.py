@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-
 from postier.acme.client import Authorization, Challenge
 from postier.acme.problems import AcmeProblem
 from postier.acme.services import AcmeServices

@@ -48,7 +48,9 @@ def _name(text: str) -> str:
     return star + name
 
 
-_KIND_DIRECTORY = Kind("URL", 'the URL of a directory such as "https://ca.example/directory", or ""', _directory)
+_KIND_DIRECTORY = Kind(
+    "URL", 'the URL of a directory such as "https://ca.example/directory", or ""', _directory
+)
 _KIND_CONTACT = Kind("addresses", 'a list of mail addresses such as ["admin@example.org"]', _contact)
 _KIND_NAMES = Kind("names", 'a list of names such as ["imap.example.org", "*.example.org"]', _names)
 

@@ -33,6 +33,7 @@ PART_TITLES = {
     "search": "Searching",
     "devices": "Devices",
     "tls": "TLS",
+    "acme": "Certificates from an authority",
     "net": "Proxies in front",
     "connections": "Connections",
     "http": "HTTP",

@@ -1,0 +1,121 @@
+"""Certificates by ACME, put together from the settings: for the workers and the command line.
+
+What asks authorities is imported where it is needed: a worker that does not is smaller by 25 MB.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from postier.acme.names import Wanted, wanted_names
+from postier.acme.plan import AcmePlan, ExternalAccount
+from postier.acme.problems import AcmeProblem
+from postier.backend import Backend, open_resolver
+from postier.base.log import Log
+from postier.config.settings import Settings
+from postier.http.acme_proofs import proof_documents
+from postier.http.documents import Document
+from postier.publishing import open_editor, tlsa_publisher
+
+if TYPE_CHECKING:
+    from postier.acme.services import AcmeServices
+
+__all__ = ["acme_documents", "open_services", "read_plan", "renew_certificates", "wanted_certificates"]
+
+log = Log("acme")
+
+
+def read_plan(settings: Settings) -> AcmePlan:
+    """Raises AcmeProblem for settings that can't be used, and for none."""
+    ours = settings.acme
+    if not ours.directory:
+        raise AcmeProblem('no authority is chosen: set directory = "https://..." in the section [acme]')
+    if not ours.agree_terms:
+        raise AcmeProblem(
+            "you have not agreed to the authority's terms of service: read them, and set agree_terms = true "
+            "in the section [acme]"
+        )
+    if ours.challenge == "dns-01" and settings.dns_update.server is None:
+        raise AcmeProblem('acme.challenge = "dns-01" needs dns_update.server')
+    if ours.challenge == "http-01" and not settings.http.enabled:
+        raise AcmeProblem('acme.challenge = "http-01" needs http.enabled = true')
+    return AcmePlan(
+        directory=ours.directory,
+        hostname=settings.server.hostname,
+        contact=ours.contact,
+        challenge=ours.challenge,
+        external=_external_account(settings),
+        key_type=ours.key_type,
+        reuse_key=ours.reuse_key,
+        profile=ours.profile,
+        authorities=settings.data / ours.authorities if ours.authorities else None,
+    )
+
+
+def _external_account(settings: Settings) -> ExternalAccount | None:
+    ours = settings.acme
+    if not ours.eab_kid and not ours.eab_key_file:
+        return None
+    if not ours.eab_kid or not ours.eab_key_file:
+        raise AcmeProblem("an external account takes both acme.eab_kid and acme.eab_key_file")
+    path = settings.data / ours.eab_key_file
+    try:
+        key = path.read_text("ascii").strip().rstrip("=")
+        base64.b64decode(key + "=" * (-len(key) % 4), altchars=b"-_", validate=True)
+    except OSError as error:
+        raise AcmeProblem(f"cannot read acme.eab_key_file {path}: {error.strerror}") from None
+    except (ValueError, binascii.Error):
+        key = ""
+    if not key:
+        raise AcmeProblem(f"acme.eab_key_file {path} holds no key in base64url")
+    return ExternalAccount(ours.eab_kid, key)
+
+
+async def wanted_certificates(backend: Backend) -> Sequence[Wanted]:
+    domains = [domain.name for domain in await backend.store.reader.domains()]
+    settings = backend.settings
+    return wanted_names(settings.server.hostname, domains, settings.acme.names)
+
+
+def open_services(backend: Backend, name: str) -> AcmeServices:
+    """`name`: of this process on its machine."""
+    from postier.acme.services import AcmeServices
+
+    settings = backend.settings
+
+    def first_key() -> str:
+        try:
+            return (settings.data / settings.tls.key).read_text("ascii")
+        except (OSError, ValueError):
+            return ""
+
+    return AcmeServices(
+        store=backend.store,
+        clock=backend.clock,
+        open_resolver=lambda: open_resolver(settings),
+        open_editor=lambda: open_editor(backend),
+        wanted=lambda: wanted_certificates(backend),
+        owner=f"{socket.gethostname()}/{name}/{os.getpid()}",
+        own=settings.server.bind,
+        first_key=first_key,
+        publish=tlsa_publisher(backend),
+    )
+
+
+async def renew_certificates(backend: Backend, name: str) -> None:
+    """For ever, where an authority is chosen."""
+    if not backend.settings.acme.enabled:
+        return
+    from postier.acme.renewing import keep_certificates
+
+    await keep_certificates(open_services(backend, name), lambda: read_plan(backend.settings))
+
+
+def acme_documents(backend: Backend) -> tuple[Document, ...]:
+    """What HTTP-01 shows, whichever process asks for the certificate."""
+    return proof_documents(lambda token: backend.store.reader.acme_proof("http-01", token))
