@@ -27,6 +27,7 @@ LAYERS = (
         "store.sending",
         "store.transport_security",
         "store.certificates",
+        "store.logins",
         "store.report_sending",
         "store.reports",
         "store.resting",

@@ -39,6 +39,7 @@ from postier.store.devices import (
     SyncPoint,
 )
 from postier.store.greylisting import GreylistEntry, GreylistReader, GreylistTx
+from postier.store.logins import AppPassword, LoginReader, LoginTx, ScramRow, ScramStored
 from postier.store.queueing import (
     Due,
     QueueEntry,
@@ -183,6 +184,7 @@ __all__ = [
     "Annotation",
     "AnnotationChange",
     "AnnotationTotals",
+    "AppPassword",
     "AuthDkim",
     "AuthSpf",
     "BlobId",
@@ -209,6 +211,8 @@ __all__ = [
     "GreylistEntry",
     "KeepDevices",
     "LoginFailures",
+    "LoginReader",
+    "LoginTx",
     "MailRoute",
     "Mailbox",
     "MailboxEvent",
@@ -253,6 +257,8 @@ __all__ = [
     "RoutingReader",
     "RoutingTx",
     "RowTotal",
+    "ScramRow",
+    "ScramStored",
     "SendAs",
     "Sent",
     "SentReader",
@@ -295,6 +301,7 @@ class Reader(
     SentReader,
     TransportSecurityReader,
     CertificateReader,
+    LoginReader,
     ReportSendingReader,
     ReportReader,
     QueueReader,
@@ -475,6 +482,7 @@ class Tx(
     SentTx,
     TransportSecurityTx,
     CertificateTx,
+    LoginTx,
     ReportSendingTx,
     ReportTx,
     QueueTx,

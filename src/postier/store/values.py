@@ -111,7 +111,9 @@ class AccountKind(enum.StrEnum):
 class Account:
     """`name` is the main address and the login name, as its lookup_key. `password_hash` is "" where none
     can log in. `quota`: bytes, `message_quota`, `mailbox_quota`: 0 for none, -1 for nothing at all; `used`:
-    bytes and `messages` now held. `language`: what reports are written in ("fr"), "" for the domain's."""
+    bytes and `messages` now held. `language`: what reports are written in ("fr"), "" for the domain's.
+    `password_version` grows when the password is set. `app_passwords_only`, `second_factor`: mail programs
+    get in with an app password, a token or a certificate only."""
 
     account_id: AccountId
     name: str
@@ -127,6 +129,9 @@ class Account:
     mailbox_quota: int = 0
     administrator: bool = False
     language: str = ""
+    password_version: int = 0
+    app_passwords_only: bool = False
+    second_factor: bool = False
 
     def has_room(self, octets: int, messages: int = 1) -> bool:
         """So much more would not go past its quotas."""

@@ -42,6 +42,7 @@ from postier.testing.store_directory_contract import DirectoryContract, QueueCon
 from postier.testing.store_greylist_contract import GreylistContract
 from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_person, letter, on_store
 from postier.testing.store_journal_contract import JournalContract
+from postier.testing.store_logins_contract import LoginsContract
 from postier.testing.store_report_sending_contract import ReportSendingContract
 from postier.testing.store_reports_contract import ReportsContract
 from postier.testing.store_resting_contract import RestingContract
@@ -93,6 +94,7 @@ class StoreContract(
     SendingContract,
     TransportSecurityContract,
     CertificatesContract,
+    LoginsContract,
     AcmeContract,
     ReportSendingContract,
     ReportsContract,

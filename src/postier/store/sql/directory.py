@@ -26,7 +26,8 @@ __all__ = ["ACCOUNT_COLUMNS", "DirectoryReader", "DirectoryTx", "as_account"]
 
 ACCOUNT_COLUMNS = (
     "a.account_id, a.name, a.kind, a.password_hash, a.quota, a.used, a.messages, a.modseq, a.enabled,"
-    " a.display_name, a.message_quota, a.mailbox_quota, a.administrator, a.language"
+    " a.display_name, a.message_quota, a.mailbox_quota, a.administrator, a.language, a.password_version,"
+    " a.app_passwords_only, a.second_factor"
 )
 _ACCOUNT = " ".join(("SELECT", ACCOUNT_COLUMNS, "FROM accounts a"))
 _TARGETS = (
@@ -34,6 +35,8 @@ _TARGETS = (
     " LEFT JOIN accounts a ON a.account_id = t.account_id"
 )
 _SHARED_WITH = " WHERE t.address IN (SELECT address FROM address_targets WHERE account_id = ?)"
+_RENEW = "UPDATE accounts SET password_hash = ?, password_version = password_version + 1 WHERE account_id = ?"
+_FORGET_SCRAM = "DELETE FROM scram_keys WHERE account_id = ? AND app_password_id = 0"
 _OF_ACCOUNT = (
     "DELETE FROM pop3_deleted WHERE account_id = ?",
     "DELETE FROM pop3_resting WHERE account_id = ?",
@@ -56,6 +59,10 @@ _OF_ACCOUNT = (
     "DELETE FROM device_days WHERE account_id = ?",
     "DELETE FROM device_points WHERE account_id = ?",
     "DELETE FROM device_points WHERE owner_id = ?",
+    "DELETE FROM app_passwords WHERE account_id = ?",
+    "DELETE FROM scram_salts WHERE account_id = ?",
+    "DELETE FROM scram_keys WHERE account_id = ?",
+    "DELETE FROM known_places WHERE account_id = ?",
     "DELETE FROM address_targets WHERE account_id = ?",
     "DELETE FROM accounts WHERE account_id = ?",
     "UPDATE domains SET catch_all = NULL WHERE catch_all = ?",
@@ -65,7 +72,7 @@ _OF_ACCOUNT = (
 
 def as_account(row: Row) -> Account:
     number, name, kind, password_hash, quota, used, messages, modseq, enabled, display_name, *more = row
-    message_quota, mailbox_quota, administrator, language = more
+    message_quota, mailbox_quota, administrator, language, password_version, only_apps, factor = more
     return Account(
         AccountId(number),
         name,
@@ -81,6 +88,9 @@ def as_account(row: Row) -> Account:
         mailbox_quota,
         bool(administrator),
         language,
+        password_version,
+        bool(only_apps),
+        bool(factor),
     )
 
 
@@ -193,9 +203,8 @@ class DirectoryTx(DirectoryReader, Writes):
         return account_id
 
     async def set_password_hash(self, account_id: AccountId, password_hash: str) -> None:
-        await self._update_account(
-            account_id, "UPDATE accounts SET password_hash = ? WHERE account_id = ?", password_hash
-        )
+        await self._update_account(account_id, _RENEW, password_hash)
+        await self._connection.execute(_FORGET_SCRAM, (account_id,))
 
     async def set_quota(self, account_id: AccountId, *, octets: int, messages: int, mailboxes: int) -> None:
         line = await self._ledger.account(account_id)

@@ -11,6 +11,7 @@ from postier.store.sql.devices import DeviceReader, DeviceTx
 from postier.store.sql.directory import DirectoryReader, DirectoryTx
 from postier.store.sql.greylist import GreylistReader, GreylistTx
 from postier.store.sql.journal import JournalReader, JournalTx
+from postier.store.sql.logins import LoginReader, LoginTx
 from postier.store.sql.mailboxes import MailboxTx
 from postier.store.sql.meta import MetaReader, MetaTx
 from postier.store.sql.queue import QueueReader, QueueTx
@@ -49,6 +50,7 @@ class SqlReader(
     SentReader,
     TransportSecurityReader,
     CertificateReader,
+    LoginReader,
     ReportSendingReader,
     ReportReader,
     DeviceReader,
@@ -58,6 +60,7 @@ class SqlReader(
 
 
 class SqlTx(
+    LoginTx,
     DirectoryTx,
     MailboxTx,
     ArrivalTx,
