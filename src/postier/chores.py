@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+from postier.accounts.audit import expire_audit
 from postier.accounts.login import FORGET_AFTER
 from postier.accounts.resting import expire_resting
 from postier.admin.rotation import KEEP_BEYOND_QUEUE, RotationPlan, keep_signing_keys
@@ -36,6 +37,7 @@ async def sweep(backend: Backend, owner: str) -> None:
                 await _forget_failures(backend)
                 if backend.settings.policy.greylist:
                     await forget_expired(backend.store, backend.clock.now())
+                await expire_audit(backend.store, backend.clock.now() - backend.settings.audit.keep)
                 before = backend.clock.now() - backend.settings.trace.keep
                 forgotten = await expire_steps(backend.store, before)
                 rested = await expire_resting(backend.store, backend.clock.now())

@@ -9,6 +9,7 @@ from postier.accounts.devices import DeviceLedger
 from postier.accounts.directory import Directory
 from postier.accounts.domains import signers_for
 from postier.accounts.login import Login
+from postier.admin.api_audit import AuditRoutes
 from postier.admin.api_reports import ReportRoutes
 from postier.backend import Backend, domain_documents, open_resolver
 from postier.base.networks import Networks
@@ -134,7 +135,8 @@ def _management_api(backend: Backend, login: Login) -> Starlette | None:
     if not backend.settings.http.api:
         return None
     reports = ReportRoutes(backend.store, backend.clock, open_resolver(backend.settings))
-    return api_application(reports.table(), login)
+    audit = AuditRoutes(backend.store.reader)
+    return api_application([*reports.table(), *audit.table()], login)
 
 
 def _text_index(settings: Settings) -> SqliteTextIndex | None:

@@ -24,6 +24,7 @@ LAYERS = (
         "store.acme",
         "store.greylisting",
         "store.devices",
+        "store.auditing",
         "store.sending",
         "store.transport_security",
         "store.certificates",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from postier.accounts.audit import BY_SERVER, Actor, AuditKind, note
 from postier.accounts.rights import ANYONE_NAME, OWNERS, RIGHTS, Place, find, normal
 from postier.base.address import Address
 from postier.store.api import ANYONE, Account, AccountId, Grant, Mailbox, Reader, Store, Tx
@@ -75,9 +76,16 @@ async def grantable(reader: Reader, viewer: Account, name: str, identifier: str)
 
 
 async def change_rights(
-    store: Store, viewer: Account, name: str, identifier: str, change: Callable[[str], str]
+    store: Store,
+    viewer: Account,
+    name: str,
+    identifier: str,
+    change: Callable[[str], str],
+    *,
+    by: Actor = BY_SERVER,
 ) -> None:
-    """Give the identifier the rights that `change` makes of those its entry says. Needs "a".
+    """Give the identifier the rights that `change` makes of those its entry says. Needs "a". `by`: who does
+    it, for the audit log.
 
     Raises NoSuchIdentifier, TooManyGrants.
     """
@@ -89,24 +97,26 @@ async def change_rights(
         before = _letters(grants, who, place.mailbox)
         if not before and len(grants) >= MAX_GRANTS:
             raise TooManyGrants(f"{place.account_id}/{place.mailbox_id}")
-        await _set(tx, place.mailbox, who, normal(change(before)))
+        await _set(tx, place.mailbox, who, normal(change(before)), by)
 
     await store.transact(work)
 
 
-async def remove_rights(store: Store, viewer: Account, name: str, identifier: str) -> None:
+async def remove_rights(
+    store: Store, viewer: Account, name: str, identifier: str, *, by: Actor = BY_SERVER
+) -> None:
     """Take the identifier's entry away. Needs "a". Raises NoSuchIdentifier."""
 
     async def work(tx: Tx) -> None:
         place = await find(tx, viewer, name, "a")
-        await _set(tx, place.mailbox, await _who(tx, viewer, identifier), "")
+        await _set(tx, place.mailbox, await _who(tx, viewer, identifier), "", by)
 
     await store.transact(work)
 
 
-async def _set(tx: Tx, mailbox: Mailbox, who: Who, letters: str) -> None:
+async def _set(tx: Tx, mailbox: Mailbox, who: Who, letters: str, by: Actor) -> None:
     """An entry without rights is none, except the owner's: that one says that only OWNERS are left."""
-    is_kept = letters or who == (mailbox.account_id, False)
+    is_kept = bool(letters) or who == (mailbox.account_id, False)
     await tx.set_grant(
         mailbox.account_id,
         mailbox.mailbox_id,
@@ -114,6 +124,21 @@ async def _set(tx: Tx, mailbox: Mailbox, who: Who, letters: str) -> None:
         letters if is_kept else None,
         negative=who.negative,
     )
+    await _note(tx, mailbox, who, letters if is_kept else None, by)
+
+
+async def _note(tx: Tx, mailbox: Mailbox, who: Who, letters: str | None, by: Actor) -> None:
+    """With the owner, and with the account whose rights these are."""
+    owner = await tx.account(mailbox.account_id)
+    grantee = None if who.grantee == ANYONE else await tx.account(who.grantee)
+    name = ("-" if who.negative else "") + (ANYONE_NAME if grantee is None else grantee.name)
+    rights = ("-" if who.negative else "") + (letters or "none")
+    given = {} if letters is None else {"rights": rights}
+    of_owner = AuditKind.RIGHTS_ENDED if letters is None else AuditKind.RIGHTS
+    await note(tx, by, of_owner, owner, who=name, mailbox=mailbox.name, **given)
+    if grantee is not None and grantee != owner:
+        of_grantee = AuditKind.RIGHTS_LOST if letters is None else AuditKind.RIGHTS_GOT
+        await note(tx, by, of_grantee, grantee, owner=owner.name, mailbox=mailbox.name, **given)
 
 
 def _letters(grants: list[Grant], who: Who, mailbox: Mailbox) -> str:

@@ -1,6 +1,7 @@
 """What belongs to a domain of ours beside its addresses: its DKIM keys and how they are used.
 
 Kept in `store.Domain.settings` as one JSON object, so that every worker on every machine reads the same.
+`by`: who does it, for the audit log.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import replace
 
 import msgspec
 
+from postier.accounts.audit import BY_SERVER, Actor, AuditKind, note
 from postier.accounts.dkim_keys import DkimKey, KeyState, begin_rotation, first_keys
 from postier.base.clock import Clock
 from postier.base.domain import Domain
@@ -48,32 +50,50 @@ def settings_of(domain: DomainRecord) -> DomainSettings:
     return msgspec.json.decode(domain.settings, type=DomainSettings)
 
 
-async def add_domain(tx: Tx, domain: Domain, clock: Clock) -> DomainRecord:
+async def add_domain(tx: Tx, domain: Domain, clock: Clock, *, by: Actor = BY_SERVER) -> DomainRecord:
     """Register a domain and make its two signing keys. Raises AlreadyExists."""
     settings = msgspec.json.encode(DomainSettings(dkim=first_keys(clock.now()))).decode()
     record = DomainRecord(domain.ascii, None, settings)
     await tx.add_domain(record)
+    await note(tx, by, AuditKind.DOMAIN_ADDED, domain=domain.ascii)
     return record
 
 
-async def set_language(tx: Tx, domain: Domain, language: str) -> None:
+async def set_language(tx: Tx, domain: Domain, language: str, *, by: Actor = BY_SERVER) -> None:
     """Raises NoSuchDomain."""
     await _change(tx, domain, lambda settings: msgspec.structs.replace(settings, language=language))
+    await note(tx, by, AuditKind.DOMAIN_LANGUAGE, domain=domain.ascii, language=language)
 
 
-async def rotate_keys(tx: Tx, domain: Domain, clock: Clock) -> None:
+async def rotate_keys(tx: Tx, domain: Domain, clock: Clock, *, by: Actor = BY_SERVER) -> None:
     """Announce two new keys. Raises NoSuchDomain, RotationUnderWay."""
-    await change_keys(tx, domain, lambda keys: begin_rotation(keys, clock.now()))
+    await change_keys(tx, domain, lambda keys: begin_rotation(keys, clock.now()), by=by)
 
 
 async def change_keys(
-    tx: Tx, domain: Domain, change: Callable[[tuple[DkimKey, ...]], tuple[DkimKey, ...]]
+    tx: Tx,
+    domain: Domain,
+    change: Callable[[tuple[DkimKey, ...]], tuple[DkimKey, ...]],
+    *,
+    by: Actor = BY_SERVER,
 ) -> None:
     """Raises NoSuchDomain, and what `change` raises."""
-    await _change(tx, domain, lambda settings: msgspec.structs.replace(settings, dkim=change(settings.dkim)))
+    before, after = await _change(
+        tx, domain, lambda settings: msgspec.structs.replace(settings, dkim=change(settings.dkim))
+    )
+    was = {key.selector: key.state for key in before.dkim}
+    now = {key.selector: key.state.value for key in after.dkim}
+    for selector, state in now.items():
+        if was.pop(selector, None) != state:
+            await note(tx, by, AuditKind.DKIM, domain=domain.ascii, selector=selector, state=state)
+    for selector in was:
+        await note(tx, by, AuditKind.DKIM, domain=domain.ascii, selector=selector, state="removed")
 
 
-async def _change(tx: Tx, domain: Domain, change: Callable[[DomainSettings], DomainSettings]) -> None:
+async def _change(
+    tx: Tx, domain: Domain, change: Callable[[DomainSettings], DomainSettings]
+) -> tuple[DomainSettings, DomainSettings]:
+    """Before and after."""
     record = await tx.domain(domain.ascii)
     if record is None:
         raise NoSuchDomain(domain.ascii)
@@ -81,6 +101,7 @@ async def _change(tx: Tx, domain: Domain, change: Callable[[DomainSettings], Dom
     after = change(before)
     if after != before:
         await tx.update_domain(replace(record, settings=msgspec.json.encode(after).decode()))
+    return before, after
 
 
 async def signers_for(reader: Reader, domain: str) -> tuple[Signer, ...]:

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from postier.accounts.audit import Actor, AuditKind, note
 from postier.accounts.namespaces import whereabouts
 from postier.accounts.rights import NoPermission, effective, find
 from postier.store.api import Account, Reader, Store, Tx
 
-__all__ = ["NoSuchRoot", "Resource", "Root", "UnknownResource", "change_root", "root_named", "root_of"]
+__all__ = [
+    "NoSuchRoot",
+    "Resource",
+    "Root",
+    "UnknownResource",
+    "change_root",
+    "root_named",
+    "root_of",
+    "set_room",
+]
 
 UNIT = 1024
 """Octets of STORAGE."""
@@ -81,6 +91,18 @@ async def _root(reader: Reader, account: Account) -> Root:
     return Root(account.name, tuple(limited))
 
 
+async def set_room(
+    tx: Tx, account: Account, *, octets: int, messages: int, mailboxes: int, by: Actor
+) -> Account:
+    """Limits of what the account may hold, 0 for none, -1 for nothing at all. The account as it is then."""
+    await tx.set_quota(account.account_id, octets=octets, messages=messages, mailboxes=mailboxes)
+    after = await tx.account(account.account_id)
+    if after != account:
+        said = {"octets": str(octets), "messages": str(messages), "mailboxes": str(mailboxes)}
+        await note(tx, by, AuditKind.ROOM, account, **said)
+    return after
+
+
 async def change_root(store: Store, viewer: Account, name: str, limits: Mapping[str, int]) -> Root:
     """Set the limits of a root, as STORAGE, MESSAGE and MAILBOX are counted; what is not named has none.
     Only for administrators. Raises NoPermission, NoSuchRoot, UnknownResource."""
@@ -94,13 +116,15 @@ async def change_root(store: Store, viewer: Account, name: str, limits: Mapping[
         account = await tx.account_named(name)
         if account is None:
             raise NoSuchRoot(name)
-        await tx.set_quota(
-            account.account_id,
+        after = await set_room(
+            tx,
+            account,
             octets=_stored(limits.get("STORAGE"), UNIT),
             messages=_stored(limits.get("MESSAGE")),
             mailboxes=_stored(limits.get("MAILBOX")),
+            by=Actor("imap", viewer.name),
         )
-        return await _root(tx, await tx.account(account.account_id))
+        return await _root(tx, after)
 
     return await store.transact(work)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
+from postier.accounts.audit import BY_SERVER, Actor, AuditKind, note
 from postier.store.api import Account, AccountId, Reader, Sent, Store, Tx
 
 __all__ = [
@@ -124,8 +125,10 @@ async def set_limits(
     recipients: int | None = None,
     strangers: int | None = None,
     reset: bool = False,
+    by: Actor = BY_SERVER,
 ) -> None:
-    """Limits of its own for an account, 0 for no limit; None leaves one as it is. `reset`: it has none."""
+    """Limits of its own for an account, 0 for no limit; None leaves one as it is. `reset`: it has none.
+    `by`: who does it, for the audit log."""
 
     async def work(tx: Tx) -> None:
         sent = await tx.sent(account.account_id)
@@ -136,6 +139,12 @@ async def set_limits(
         if strangers is not None:
             sent = sent._replace(max_strangers=strangers)
         await tx.set_sent(account.account_id, sent)
+        said = {"recipients": sent.max_recipients, "new": sent.max_strangers}
+        if reset:
+            await note(tx, by, AuditKind.SENDING_LIMIT_ENDED, account)
+        else:
+            words = {name: "default" if limit is None else str(limit) for name, limit in said.items()}
+            await note(tx, by, AuditKind.SENDING_LIMIT, account, **words)
 
     await store.transact(work)
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from postier.accounts.audit import BY_SERVER, Actor, AuditKind, note
 from postier.store.api import AccountId, Reader, Store, Tx
 
 __all__ = [
@@ -72,14 +73,17 @@ def _decode(text: str) -> tuple[Switch, ...]:
     return msgspec.json.decode(text, type=tuple[Switch, ...])
 
 
-async def add_switches(store: Store, switches: Sequence[Switch]) -> None:
+async def add_switches(store: Store, switches: Sequence[Switch], *, by: Actor = BY_SERVER) -> None:
+    """`by`: who does it, for the audit log."""
+
     async def work(tx: Tx) -> None:
         await _write(tx, {*await read_switches(tx), *switches})
+        await _note(tx, switches, "off", by)
 
     await store.transact(work)
 
 
-async def remove_switches(store: Store, switches: Sequence[Switch]) -> bool:
+async def remove_switches(store: Store, switches: Sequence[Switch], *, by: Actor = BY_SERVER) -> bool:
     """False, and nothing is changed, unless all of them were there."""
 
     async def work(tx: Tx) -> bool:
@@ -87,9 +91,18 @@ async def remove_switches(store: Store, switches: Sequence[Switch]) -> bool:
         if not known.issuperset(switches):
             return False
         await _write(tx, known.difference(switches))
+        await _note(tx, switches, "on", by)
         return True
 
     return await store.transact(work)
+
+
+async def _note(tx: Tx, switches: Sequence[Switch], state: str, by: Actor) -> None:
+    for switch in switches:
+        concerned = None if switch.account is None else await tx.account(AccountId(switch.account))
+        client = f"{switch.client} {switch.version}".strip() or "any"
+        said = {"capability": switch.capability, "client": client, "state": state}
+        await note(tx, by, AuditKind.SWITCH, concerned, **said)
 
 
 async def forget_switches(tx: Tx, account: AccountId) -> None:

@@ -13,6 +13,7 @@ from postier.cli.common import (
     ADDRESS,
     data_option,
     json_option,
+    operator,
     print_json,
     print_table,
     tell,
@@ -35,7 +36,7 @@ def add(address: Address, targets: tuple[Address, ...], json_: bool, data: Path)
     """Mail for ADDRESS goes to all TARGETS; adding it again replaces them."""
 
     async def work(backend: Backend) -> None:
-        await people.add_alias(backend.store, address, targets)
+        await people.add_alias(backend.store, address, targets, by=operator())
 
     with_backend(data, work)
     names = [str(target) for target in targets]
@@ -84,7 +85,7 @@ def remove(address: Address, json_: bool, data: Path) -> None:
     """Remove an alias."""
 
     async def work(backend: Backend) -> None:
-        await people.remove_alias(backend.store, address)
+        await people.remove_alias(backend.store, address, by=operator())
 
     with_backend(data, work)
     tell(json_, {"removed": address.lookup_key}, f"{address.lookup_key} removed")

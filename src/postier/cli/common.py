@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pwd
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -15,6 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from postier.accounts.audit import Actor
 from postier.accounts.people import PeopleError
 from postier.app import ServeError, require_readable_program
 from postier.backend import Backend, open_backend
@@ -32,6 +34,7 @@ __all__ = [
     "data_option",
     "json_option",
     "language_option",
+    "operator",
     "print_json",
     "print_table",
     "read_settings",
@@ -42,6 +45,8 @@ __all__ = [
 ]
 
 Result = TypeVar("Result")
+_CALLER = os.getuid()
+"""Before root becomes the owner of the data."""
 
 Failure = click.ClickException
 """Raise it with one sentence: it becomes a line on the standard error stream and exit code 1."""
@@ -108,6 +113,17 @@ def language_option(languages: Iterable[str]) -> Callable[[Callable[..., Any]], 
     return click.option(
         "--lang", type=click.Choice(known), default=asked, show_default="$LANG", help="In which words."
     )
+
+
+def operator() -> Actor:
+    """Who runs the command, for the audit log: by sudo, whoever called it."""
+    name = os.environ.get("SUDO_USER", "") if _CALLER == 0 else ""
+    if not name:
+        try:
+            name = pwd.getpwuid(_CALLER).pw_name
+        except KeyError:
+            name = str(_CALLER)
+    return Actor("cli", name)
 
 
 def read_settings(data: Path) -> Settings:

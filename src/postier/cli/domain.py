@@ -16,6 +16,7 @@ from postier.cli.common import (
     Failure,
     data_option,
     json_option,
+    operator,
     print_json,
     print_table,
     tell,
@@ -44,7 +45,7 @@ def add(domain: Domain, json_: bool, data: Path) -> None:
 
     async def work(backend: Backend) -> None:
         async def change(tx: Tx) -> None:
-            await domains.add_domain(tx, domain, SystemClock())
+            await domains.add_domain(tx, domain, SystemClock(), by=operator())
 
         try:
             await backend.store.transact(change)
@@ -94,7 +95,7 @@ def language(domain: Domain, language: str, json_: bool, data: Path) -> None:
 
     async def work(backend: Backend) -> None:
         try:
-            await backend.store.transact(lambda tx: domains.set_language(tx, domain, language))
+            await backend.store.transact(lambda tx: domains.set_language(tx, domain, language, by=operator()))
         except domains.NoSuchDomain:
             raise Failure(f"{domain} is no domain of this server") from None
 
@@ -110,7 +111,7 @@ def remove(domain: Domain, json_: bool, data: Path) -> None:
     """Remove a domain that has no addresses any more."""
 
     async def work(backend: Backend) -> None:
-        await people.remove_domain(backend.store, domain)
+        await people.remove_domain(backend.store, domain, by=operator())
 
     with_backend(data, work)
     tell(json_, {"removed": domain.ascii}, f"{domain} removed")

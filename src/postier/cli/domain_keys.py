@@ -17,6 +17,7 @@ from postier.cli.common import (
     Failure,
     data_option,
     json_option,
+    operator,
     print_json,
     print_table,
     with_backend,
@@ -73,7 +74,9 @@ def rotate(domain: Domain, json_: bool, data: Path) -> None:
     async def work(backend: Backend) -> list[DkimKey]:
         nonlocal published
         try:
-            await backend.store.transact(lambda tx: domains.rotate_keys(tx, domain, backend.clock))
+            await backend.store.transact(
+                lambda tx: domains.rotate_keys(tx, domain, backend.clock, by=operator())
+            )
         except domains.NoSuchDomain:
             raise Failure(f"{domain} is no domain of this server") from None
         except RotationUnderWay as error:

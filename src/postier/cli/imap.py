@@ -17,6 +17,7 @@ from postier.cli.common import (
     Failure,
     data_option,
     json_option,
+    operator,
     print_json,
     print_table,
     tell,
@@ -68,7 +69,9 @@ def disable(
 
     async def work(backend: Backend) -> None:
         account = await _account(backend, user)
-        await add_switches(backend.store, _switches(capabilities, account, client, client_version))
+        await add_switches(
+            backend.store, _switches(capabilities, account, client, client_version), by=operator()
+        )
 
     with_backend(data, work)
     tell(json_, {"disabled": list(capabilities)}, f"{' '.join(capabilities)} switched off")
@@ -88,7 +91,9 @@ def enable(
 
     async def work(backend: Backend) -> bool:
         account = await _account(backend, user)
-        return await remove_switches(backend.store, _switches(capabilities, account, client, client_version))
+        return await remove_switches(
+            backend.store, _switches(capabilities, account, client, client_version), by=operator()
+        )
 
     if not with_backend(data, work):
         raise Failure("that was not switched off, see: postier imap list")

@@ -17,7 +17,16 @@ from postier.backend import Backend, dns_records
 from postier.base.address import Address
 from postier.base.clock import SystemClock
 from postier.base.domain import Domain
-from postier.cli.common import ADDRESS, DOMAIN, MAIL_DOMAIN, Failure, data_option, take_password, with_backend
+from postier.cli.common import (
+    ADDRESS,
+    DOMAIN,
+    MAIL_DOMAIN,
+    Failure,
+    data_option,
+    operator,
+    take_password,
+    with_backend,
+)
 from postier.cli.dns import print_records
 from postier.config.settings import FILE_NAME, ConfigError, load_settings, parse_value, render_settings
 from postier.net.authority import issue_certificate, make_ca, write_key_pair
@@ -149,12 +158,12 @@ def _give_away(data: Path, user: str) -> None:
 def _fill(data: Path, domain: Domain, admin: Address | None, password_hash: str) -> None:
     async def work(backend: Backend) -> None:
         async def change(tx: Tx) -> None:
-            await domains.add_domain(tx, domain, SystemClock())
+            await domains.add_domain(tx, domain, SystemClock(), by=operator())
 
         await backend.store.transact(change)
         if admin is None:
             return
-        await people.add_person(backend.store, admin, password_hash)
-        await people.set_postmaster(backend.store, admin)
+        await people.add_person(backend.store, admin, password_hash, by=operator())
+        await people.set_postmaster(backend.store, admin, by=operator())
 
     with_backend(data, work)

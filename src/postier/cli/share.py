@@ -18,6 +18,7 @@ from postier.cli.common import (
     Failure,
     data_option,
     json_option,
+    operator,
     print_json,
     print_table,
     tell,
@@ -70,7 +71,7 @@ def add(address: Address, display_name: str, json_: bool, data: Path) -> None:
     """Add a shared account: mailboxes and an address, and nobody who logs in."""
 
     async def work(backend: Backend) -> None:
-        await people.add_shared(backend.store, address, display_name=display_name)
+        await people.add_shared(backend.store, address, display_name=display_name, by=operator())
 
     with_backend(data, work)
     tell(json_, {"added": address.lookup_key}, f"{address.lookup_key} added")
@@ -92,7 +93,9 @@ def grant(owner: Address, who: str, role: str, mailbox: str | None, json_: bool,
         names = [mailbox] if mailbox else await _names(backend, account)
         try:
             for name in names:
-                await acl.change_rights(backend.store, account, name, who, lambda before: rights)
+                await acl.change_rights(
+                    backend.store, account, name, who, lambda before: rights, by=operator()
+                )
         except NoSuchIdentifier:
             raise Failure(f"there is nobody called {who}") from None
         except TooManyGrants:
@@ -120,7 +123,7 @@ def send_as(mailbox: Address | Domain, account: Address, remove: bool, json_: bo
     pattern = f"*@{mailbox}" if isinstance(mailbox, Domain) else mailbox.lookup_key
 
     async def work(backend: Backend) -> bool:
-        return await people.set_send_as(backend.store, mailbox, account, not remove)
+        return await people.set_send_as(backend.store, mailbox, account, not remove, by=operator())
 
     if not with_backend(data, work) and remove:
         raise Failure(f"{account.lookup_key} was not let write as {pattern}")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -27,9 +25,8 @@ from postier.cli.common import (
     read_settings,
     with_backend,
 )
+from postier.cli.moment import MOMENT
 
-_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
 _STYLES = {
     "title": "bold",
     "meaning": "italic",
@@ -45,30 +42,13 @@ _STYLES = {
 _STEP = "bold yellow"
 
 
-class _Moment(click.ParamType[float]):
-    """ "2h" ago, or a date and a time of this machine's zone, or with a zone of its own."""
-
-    name = "moment"
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        now = datetime.datetime.now().astimezone()
-        if span := _SPAN.fullmatch(value):
-            return now.timestamp() - int(span[1]) * _SPANS[span[2]]
-        try:
-            return datetime.datetime.fromisoformat(value).astimezone(None).timestamp()
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r}: expected 90s, 5m, 2h, 3d, or a date like 2026-11-26 14:05", param, context)
-
-
 @click.command("trace")
 @click.argument("trace_id", metavar="[TRACE]", required=False)
 @click.option("--message-id", default="", help="Only the message with this Message-ID.")
 @click.option("--sender", default="", help='Only from this address; "<>" is the null path of reports.')
 @click.option("--recipient", default="", help="Only to this address.")
-@click.option("--since", type=_Moment(), default=0.0, help='Not before: "2h" ago, or a date and time.')
-@click.option("--until", type=_Moment(), default=2.0**53, help="Before then.")
+@click.option("--since", type=MOMENT, default=0.0, help='Not before: "2h" ago, or a date and time.')
+@click.option("--until", type=MOMENT, default=2.0**53, help="Before then.")
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The latest so many."
 )

@@ -18,6 +18,7 @@ from postier.cli.common import (
     Failure,
     data_option,
     json_option,
+    operator,
     print_json,
     print_table,
     take_password,
@@ -62,6 +63,7 @@ def add(
             display_name=display_name,
             quota=quota * 1_000_000,
             language=language or "",
+            by=operator(),
         )
 
     with_backend(data, work)
@@ -77,7 +79,7 @@ def import_(file: Path, json_: bool, data: Path) -> None:
     rows = list(_read_csv(file))
 
     async def work(backend: Backend) -> None:
-        await people.add_people(backend.store, rows)
+        await people.add_people(backend.store, rows, by=operator())
 
     with_backend(data, work)
     tell(json_, {"added": [address.lookup_key for address, _ in rows]}, f"{len(rows)} people added")
@@ -123,7 +125,7 @@ def passwd(address: Address, password_stdin: bool, json_: bool, data: Path) -> N
     password_hash = _hash(take_password(password_stdin))
 
     async def work(backend: Backend) -> bool:
-        await people.set_password(backend.store, address, password_hash)
+        await people.set_password(backend.store, address, password_hash, by=operator())
         return bool(await backend.store.reader.queue_entries(1, reverse_path=address.lookup_key))
 
     name, mail_waits = address.lookup_key, with_backend(data, work)
@@ -142,7 +144,9 @@ def language(address: Address, language: str, json_: bool, data: Path) -> None:
     """Set the language in which a person is told what became of mail; "default" is the domain's."""
 
     async def work(backend: Backend) -> None:
-        await people.set_language(backend.store, address, "" if language == "default" else language)
+        await people.set_language(
+            backend.store, address, "" if language == "default" else language, by=operator()
+        )
 
     with_backend(data, work)
     done = {"address": address.lookup_key, "language": language}
@@ -169,7 +173,12 @@ def quota(
 
     async def work(backend: Backend) -> Account:
         return await people.set_limits(
-            backend.store, address, octets=octets, messages=messages, mailboxes=mailboxes
+            backend.store,
+            address,
+            octets=octets,
+            messages=messages,
+            mailboxes=mailboxes,
+            by=operator(),
         )
 
     account = with_backend(data, work)
@@ -200,7 +209,9 @@ def limit(
         usual = daily_limits(backend)
         account = await people.find_person(backend.store.reader, address)
         if default or (recipients, new) != (None, None):
-            await set_limits(backend.store, account, recipients=recipients, strangers=new, reset=default)
+            await set_limits(
+                backend.store, account, recipients=recipients, strangers=new, reset=default, by=operator()
+            )
         return await usage_of(backend.store.reader, account.account_id, usual, backend.clock.now())
 
     sent, limits = with_backend(data, work)
@@ -228,7 +239,7 @@ def admin(address: Address, off: bool, json_: bool, data: Path) -> None:
     and use the HTTP API."""
 
     async def work(backend: Backend) -> None:
-        await people.set_administrator(backend.store, address, not off)
+        await people.set_administrator(backend.store, address, not off, by=operator())
 
     with_backend(data, work)
     said = "is no administrator" if off else "is an administrator"
@@ -243,7 +254,7 @@ def postmaster(address: Address, json_: bool, data: Path) -> None:
     """Name who reads the mail of postmaster, in every domain that has no other."""
 
     async def work(backend: Backend) -> None:
-        await people.set_postmaster(backend.store, address)
+        await people.set_postmaster(backend.store, address, by=operator())
 
     with_backend(data, work)
     tell(json_, {"postmaster": address.lookup_key}, f"{address.lookup_key} is postmaster")
@@ -260,7 +271,7 @@ def remove(address: Address, yes: bool, json_: bool, data: Path) -> None:
         click.confirm(f"Remove {address.lookup_key} and all of this person's mail?", abort=True)
 
     async def work(backend: Backend) -> None:
-        await people.remove_person(backend.store, address)
+        await people.remove_person(backend.store, address, by=operator())
 
     with_backend(data, work)
     tell(json_, {"removed": address.lookup_key}, f"{address.lookup_key} removed")

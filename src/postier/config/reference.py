@@ -30,6 +30,7 @@ PART_TITLES = {
     "pop3": "POP3",
     "reports": "Reports to other domains",
     "trace": "The stories of messages",
+    "audit": "The audit log",
     "search": "Searching",
     "devices": "Devices",
     "tls": "TLS",

@@ -25,6 +25,7 @@ from postier.config.access_rows import (
     TlsSettings,
 )
 from postier.config.acme_rows import ACME_ROWS, AcmeSettings
+from postier.config.audit_rows import AUDIT_LEAST, AUDIT_ROWS, AuditSettings
 from postier.config.dns_rows import DKIM_ROWS, DNS_UPDATE_ROWS, DkimSettings, DnsUpdateSettings
 from postier.config.door_rows import LMTP_ROWS, NET_ROWS, LmtpSettings, NetSettings
 from postier.config.kinds import (
@@ -155,6 +156,7 @@ SETTINGS = (
     *POP3_ROWS,
     *REPORT_ROWS,
     Setting("trace.keep", DURATION, "30d", "How long the steps of messages are kept (see trace.md)."),
+    *AUDIT_ROWS,
     *SEARCH_ROWS,
     *DEVICES_ROWS,
     *TLS_ROWS,
@@ -179,6 +181,7 @@ LEAST: Mapping[str, tuple[Any, str]] = {
     "suppression.keep": ("1d", "bounces come hours apart"),
     "mta_sts.max_age": ("1d", "a policy that is forgotten at once protects nobody"),
     "devices.write_every": ("1s", "each time is a transaction of the store"),
+    **AUDIT_LEAST,
     "trace.keep": ("1h", "an attempt must find its message"),
     "imap.idle_timeout": ("30m", "RFC 9051 5.4"),
     "pop3.idle_timeout": ("10m", "RFC 1939 3"),
@@ -256,6 +259,7 @@ class Settings:
     pop3: Pop3Settings
     reports: ReportsSettings
     trace: TraceSettings
+    audit: AuditSettings
     search: SearchSettings
     devices: DevicesSettings
     tls: TlsSettings
@@ -282,6 +286,7 @@ PARTS: Mapping[str, type[Any]] = {
     "pop3": Pop3Settings,
     "reports": ReportsSettings,
     "trace": TraceSettings,
+    "audit": AuditSettings,
     "search": SearchSettings,
     "devices": DevicesSettings,
     "tls": TlsSettings,

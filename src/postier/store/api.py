@@ -26,6 +26,14 @@ from postier.store.annotating import (
     AnnotationTotals,
     AnnotationTx,
 )
+from postier.store.auditing import (
+    Actor,
+    AuditEntry,
+    AuditPlace,
+    AuditReader,
+    AuditTx,
+    NewAuditEntry,
+)
 from postier.store.certificates import CertificateReader, CertificateTx, StoredCertificate
 from postier.store.devices import (
     NOTHING_MOVED,
@@ -178,6 +186,7 @@ __all__ = [
     "AcmeChallenge",
     "AcmeReader",
     "AcmeTx",
+    "Actor",
     "AddressTarget",
     "AggregateReport",
     "AlreadyExists",
@@ -185,6 +194,10 @@ __all__ = [
     "AnnotationChange",
     "AnnotationTotals",
     "AppPassword",
+    "AuditEntry",
+    "AuditPlace",
+    "AuditReader",
+    "AuditTx",
     "AuthDkim",
     "AuthSpf",
     "BlobId",
@@ -220,6 +233,7 @@ __all__ = [
     "MailboxId",
     "Message",
     "ModSeq",
+    "NewAuditEntry",
     "NewMessage",
     "NoSuchAccount",
     "NoSuchMailbox",
@@ -310,6 +324,7 @@ class Reader(
     DeviceReader,
     RestingReader,
     AcmeReader,
+    AuditReader,
     Protocol,
 ):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
@@ -491,6 +506,7 @@ class Tx(
     DeviceTx,
     RestingTx,
     AcmeTx,
+    AuditTx,
     Protocol,
 ):
     """Reading and changing within one transaction: all of it happens, or nothing."""

@@ -36,6 +36,7 @@ from postier.store.api import (
     Uid,
 )
 from postier.testing.store_acme_contract import AcmeContract
+from postier.testing.store_audit_log_contract import AuditLogContract
 from postier.testing.store_certificates_contract import CertificatesContract
 from postier.testing.store_devices_contract import DevicesContract
 from postier.testing.store_directory_contract import DirectoryContract, QueueContract
@@ -99,6 +100,7 @@ class StoreContract(
     ReportSendingContract,
     ReportsContract,
     DevicesContract,
+    AuditLogContract,
 ):
     """The suite: mailboxes, messages and transactions here, people and outgoing mail in its bases."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from postier.accounts import acl
+from postier.accounts.audit import Actor
 from postier.accounts.rights import find_any
 from postier.imap.session.context import Context
 from postier.imap.wire.acl import (
@@ -36,13 +37,20 @@ async def set_acl(context: Context, command: SetAcl) -> bytes:
         command.mailbox,
         command.identifier,
         lambda before: change(before, command.rights),
+        by=_by(context),
     )
     return b"OK Rights set"
 
 
 async def delete_acl(context: Context, command: DeleteAcl) -> bytes:
-    await acl.remove_rights(context.store, context.viewer, command.mailbox, command.identifier)
+    await acl.remove_rights(
+        context.store, context.viewer, command.mailbox, command.identifier, by=_by(context)
+    )
     return b"OK Rights removed"
+
+
+def _by(context: Context) -> Actor:
+    return Actor("imap", context.viewer.name)
 
 
 async def get_acl(context: Context, command: GetAcl) -> bytes:

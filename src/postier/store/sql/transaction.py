@@ -5,6 +5,7 @@ from __future__ import annotations
 from postier.store.sql.acme import AcmeReader, AcmeTx
 from postier.store.sql.annotations import AnnotationReader, AnnotationTx
 from postier.store.sql.arrivals import ArrivalTx
+from postier.store.sql.audit import AuditReader, AuditTx
 from postier.store.sql.blobs import BlobReader, BlobTx
 from postier.store.sql.certificates import CertificateReader, CertificateTx
 from postier.store.sql.devices import DeviceReader, DeviceTx
@@ -55,6 +56,7 @@ class SqlReader(
     ReportReader,
     DeviceReader,
     AcmeReader,
+    AuditReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
@@ -83,5 +85,6 @@ class SqlTx(
     ReportTx,
     DeviceTx,
     AcmeTx,
+    AuditTx,
 ):
     """`store.api.Tx` over a connection that is inside a transaction."""
