@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from postier.accounts.domains import settings_of
+from postier.accounts.pop3_rules import Pop3Usual
 from postier.admin.own_tlsa import own_keys
 from postier.admin.records import DnsRecord, dkim_record, domain_records
 from postier.base.clock import Clock, SystemClock
@@ -37,6 +38,7 @@ __all__ = [
     "domain_documents",
     "open_backend",
     "open_resolver",
+    "pop3_usual",
 ]
 
 DATABASE = "postier.db"
@@ -124,3 +126,8 @@ async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
         sts_id=policy_id(document) if document else "",
         tls_keys=await asyncio.to_thread(own_keys, backend.settings.data / backend.settings.tls.key),
     )
+
+
+def pop3_usual(settings: Settings) -> Pop3Usual:
+    """What holds over POP3 for accounts without rules of their own."""
+    return Pop3Usual(settings.pop3.rest, settings.pop3.expire, settings.pop3.login_delay)

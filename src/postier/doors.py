@@ -11,7 +11,7 @@ from postier.accounts.domains import signers_for
 from postier.accounts.login import Login
 from postier.admin.api_audit import AuditRoutes
 from postier.admin.api_reports import ReportRoutes
-from postier.backend import Backend, domain_documents, open_resolver
+from postier.backend import Backend, domain_documents, open_resolver, pop3_usual
 from postier.base.networks import Networks
 from postier.base.shared_counts import SharedCounts
 from postier.certifying import acme_documents
@@ -98,11 +98,12 @@ def sessions(
         ),
     )
     pop3 = pop3_session(
-        Pop3Services(backend.store, backend.blobs, login, note_step),
+        Pop3Services(backend.store, backend.blobs, login, note_step, backend.clock),
         Pop3Settings(
             hostname=settings.server.hostname,
             allow_plaintext=trusted,
             idle_timeout=settings.pop3.idle_timeout,
+            usual=pop3_usual(settings),
         ),
     )
     return {

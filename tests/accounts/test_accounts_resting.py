@@ -8,15 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from postier.accounts import mailboxes, people
-from postier.accounts.resting import (
-    NAMES,
-    REST,
-    bring_back,
-    change_rules,
-    expire_resting,
-    remove_over_pop3,
-    rest_of,
-)
+from postier.accounts.pop3_rules import REST, Pop3Usual, applied, change_rules, login_wait, strictest
+from postier.accounts.resting import NAMES, bring_back, expire_resting, remove_over_pop3
 from postier.accounts.room import has_room, room_of
 from postier.base.address import Address
 from postier.base.clock import SystemClock
@@ -60,7 +53,7 @@ async def remove(
     store: Store, inbox: Mailbox, uids: Sequence[int], device: int = 0, usual: int = 30 * DAY
 ) -> None:
     found = [Uid(uid) for uid in uids]
-    await store.transact(lambda tx: remove_over_pop3(tx, inbox, found, device, NOW, usual))
+    await store.transact(lambda tx: remove_over_pop3(tx, inbox, found, device, NOW, Pop3Usual(usual)))
 
 
 async def place_of(store: Store, inbox: Mailbox) -> Mailbox:
@@ -74,7 +67,7 @@ def test_every_language_has_a_name_for_the_place() -> None:
 
 def test_what_an_account_wants_goes_before_the_settings() -> None:
     cases = [(None, 0), (None, DAY), (True, 0), (True, DAY), (False, 0), (False, DAY)]
-    found = [rest_of(Pop3Rules(rest), usual) for rest, usual in cases]
+    found = [applied(Pop3Rules(rest), Pop3Usual(usual)).rest for rest, usual in cases]
     assert found == [0, DAY, REST, DAY, 0, 0]
 
 
@@ -208,5 +201,31 @@ def test_a_flag_set_meanwhile_changes_nothing(tmp_path: Path) -> None:
             found = await store.reader.resting(tim, inbox.uidvalidity, 1)
             assert found is not None
             assert found.origin == 1
+
+    asyncio.run(main())
+
+
+def test_what_is_said_of_all_is_the_strictest(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with store_with_person(tmp_path) as (store, tim, _):
+            usual = Pop3Usual(0, 0, 60)
+            assert await strictest(store.reader, usual) == (usual, False, False)
+            await change_rules(store, tim, lambda rules: rules._replace(expire=DAY, login_delay=0))
+            assert await strictest(store.reader, usual) == (Pop3Usual(0, DAY, 60), True, True)
+            assert await strictest(store.reader, Pop3Usual(0, 9, 0)) == (Pop3Usual(0, 9, 0), True, True)
+            assert applied(await store.reader.pop3_rules(tim), usual) == Pop3Usual(0, DAY, 0)
+
+    asyncio.run(main())
+
+
+def test_each_device_waits_for_itself_between_logins(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with store_with_person(tmp_path) as (store, tim, _):
+            assert await login_wait(store, tim, 0, 60, NOW) == 0
+            assert await login_wait(store, tim, 0, 60, NOW + 0.5) == 60
+            assert await login_wait(store, tim, 7, 60, NOW + 0.5) == 0
+            assert await login_wait(store, tim, 0, 60, NOW + 59.5) == 1  # a refusal is no login
+            assert await login_wait(store, tim, 0, 60, NOW + 60) == 0
+            assert await login_wait(store, tim, 0, 60, NOW - 5) == 0  # the clock was set back
 
     asyncio.run(main())

@@ -16,8 +16,9 @@ from postier.imap.wire.capabilities import CAPABILITIES, Surroundings, render_ca
 from postier.imap.wire.commands import COMMANDS as IMAP_COMMANDS
 from postier.imap.wire.values import State as ImapState
 from postier.net.api import Connection, TlsInfo
+from postier.pop3.wire.capabilities import Policy, capability_lines
 from postier.pop3.wire.commands import COMMANDS as POP3_COMMANDS
-from postier.pop3.wire.server import Pop3Server
+from postier.pop3.wire.commands import State as Pop3State
 from postier.smtp.inbound import session as inbound_session
 from postier.smtp.inbound.dialogue import Dialogue, InboundServices, InboundSettings, Role
 from postier.smtp.inbound.policy import checks_for
@@ -56,6 +57,9 @@ POP3_CAPABILITIES = {
     "AUTH-RESP-CODE": "3206",
     "STLS": "2595",
     "SASL": "5034",
+    "LANG": "6856",
+    "LOGIN-DELAY": "2449",
+    "UTF8": "6856",
 }
 
 
@@ -121,8 +125,13 @@ def test_what_imap_announces_is_implemented() -> None:
 
 
 def test_what_pop3_announces_is_implemented() -> None:
-    core = Pop3Server(confidential=True, offers_stls=True, mechanisms=lambda: ["PLAIN"])
-    announced = {line.decode().split()[0] for line in core.capabilities()}
+    announced = {
+        line.decode().split()[0]
+        for state in Pop3State
+        for line in capability_lines(
+            state, confidential=True, offers_stls=True, mechanisms=["PLAIN"], policy=Policy(1, 1)
+        )
+    }
     assert announced == set(POP3_CAPABILITIES)
     assert _unproved(POP3_CAPABILITIES.values()) == set()
 

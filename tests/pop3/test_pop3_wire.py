@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postier.pop3.wire.commands import COMMANDS, State
-from postier.pop3.wire.events import AuthCancelled, Pass, Pop3Event, TooManyErrors
+import postier.pop3
+from postier.pop3.authorization import REFUSALS, TOO_SOON
+from postier.pop3.wire.commands import COMMANDS, MAX_LINE, Command, State
+from postier.pop3.wire.events import AuthCancelled, Pass, Pop3Event, Retr, TooManyErrors, Top
 from postier.pop3.wire.multiline import DotStuffer, TopOfMessage
-from postier.pop3.wire.server import MAX_LINE, MAX_SKIPPED, Pop3Server
+from postier.pop3.wire.server import MAX_SKIPPED, Pop3Server
+from postier.pop3.wire.words import LANGUAGES, WORDS
 
 MESSAGE_BYTES = st.lists(
     st.sampled_from([b".", b"\r\n", b"\n", b"\r", b"a", b"..", b"\r\n.\r\n", b"\r\n\r\n"]), max_size=30
@@ -83,16 +90,64 @@ def test_nothing_a_client_sends_raises_or_depends_on_cuts(data: bytes, cuts: lis
     assert whole.outgoing() == parted.outgoing()
 
 
-@pytest.mark.parametrize("extra", [0, 1, 1000, MAX_SKIPPED - MAX_LINE - 1])
-def test_the_line_limit(extra: int) -> None:
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.keyword.decode())
+@pytest.mark.parametrize("extra", [-1, 0, 1, 1000, MAX_SKIPPED - MAX_LINE - 2])
+def test_each_command_has_its_longest_line(command: Command, extra: int) -> None:
+    """RFC 2449 4: 255 octets with CRLF, or what a password and a SASL response need."""
     core = make_core()
-    core.receive(b"USER a\r\n")
+    if command.allowed_in == {State.TRANSACTION}:
+        core.enter_transaction()
+    line = (command.keyword + b" ").ljust(command.longest + extra, b"x")
+    core.receive(line + b"\r\n")
     core.next_event()
-    core.receive(b"PASS " + b"x" * (MAX_LINE - 5 + extra) + b"\r\n")
-    event = core.next_event()
-    assert isinstance(event, Pass) is (extra == 0)
-    core.receive(b"USER b\r\n")  # in step again
-    assert core.next_event() is not None
+    assert (core.outgoing() == b"-ERR Line too long\r\n") is (extra > 0)
+
+
+def test_a_password_may_have_1024_octets() -> None:
+    core = make_core()
+    core.receive(b"USER a\r\nPASS " + b"x" * 1024 + b"\r\n")
+    assert events(core)[1:] == [Pass("a", "x" * 1024)]
+
+
+def test_numbers() -> None:
+    """Leading zeros are digits, and no number is too large to be nobody's; signs are none."""
+    core = make_core()
+    core.enter_transaction()
+    core.receive(b"RETR 007\r\nRETR 18446744073709551616\r\nTOP 1 " + b"9" * 200 + b"\r\n")
+    assert events(core) == [Retr(7), Retr(2**64), Top(1, int("9" * 200))]
+    core.receive(b"RETR -1\r\nRETR +1\r\nRETR 1 2\r\nDELE 0x1\r\nDELE 1\0\r\nRETR \xd9\xa1\r\n")
+    assert events(core) == []
+    assert core.outgoing().count(b"-ERR Syntax error") == 6
+
+
+def _texts(node: ast.expr) -> set[str]:
+    """Of a text, or of a choice of two."""
+    match node:
+        case ast.Constant(str() as text):
+            return {text}
+        case ast.IfExp(_, one, other):
+            return _texts(one) | _texts(other)
+    return set()
+
+
+def test_every_text_is_said_in_every_language() -> None:
+    """The first argument of everything that speaks, in all of the room, is a key of WORDS."""
+    said = set()
+    for file in (Path(postier.pop3.__file__).parent).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.Call(ast.Attribute(ast.Name("log"))):
+                    pass
+                case ast.Call(ast.Attribute(attr="ok" | "error" | "_refuse" | "_end"), [text, *_]):
+                    said |= _texts(text)
+    assert len(said) > 15
+    said |= {text for text, _ in REFUSALS.values()} | {"English is spoken", TOO_SOON}
+    for tag, words in WORDS.items():
+        assert tag in LANGUAGES
+        assert tag == "en" or said == set(words)
+        for text, translated in words.items():
+            assert set(re.findall(r"{\w+}", translated)) <= set(re.findall(r"{\w+}", text))
+            assert len(translated.encode()) < 400  # RFC 2449 4: a response line has 512 octets
 
 
 def test_a_line_without_end_is_not_kept() -> None:
@@ -150,4 +205,4 @@ def test_every_command_is_allowed_somewhere_and_says_where_it_is_from() -> None:
     for command in COMMANDS.values():
         assert command.allowed_in <= frozenset(State)
         assert command.allowed_in
-        assert command.rfc.split()[0] in {"1939", "2449", "2595", "5034"}
+        assert command.rfc.split()[0] in {"1939", "2449", "2595", "5034", "6856"}

@@ -9,9 +9,10 @@ What rests counts against the quotas and gives way: whatever else finds no room 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from postier.accounts.directory import language_of
+from postier.accounts.pop3_rules import Pop3Usual, applied
 from postier.store.api import (
     AccountId,
     Flag,
@@ -24,43 +25,25 @@ from postier.store.api import (
     Uid,
 )
 
-__all__ = [
-    "NAMES",
-    "REST",
-    "bring_back",
-    "change_rules",
-    "expire_resting",
-    "remove_over_pop3",
-    "rest_of",
-]
+__all__ = ["NAMES", "bring_back", "expire_resting", "remove_over_pop3"]
 
 NAMES = {"en": "Fetched by POP3", "fr": "Relevés par POP3"}
 """What the mailbox is called, by language; its owner may rename it."""
-
-REST = 30 * 24 * 3600
-"""Seconds for an account that wants it where the settings have no time."""
 
 _AT_ONCE = 500
 _KEPT = ~int(Flag.DELETED)
 
 
-def rest_of(rules: Pop3Rules, usual: int) -> int:
-    """Seconds that messages of the account rest, 0 for not at all. `usual`: what the settings say."""
-    if rules.rest is None:
-        return usual
-    return (usual or REST) if rules.rest else 0
-
-
 async def remove_over_pop3(
-    tx: Tx, inbox: Mailbox, uids: Sequence[Uid], device: int, now: float, usual: int
+    tx: Tx, inbox: Mailbox, uids: Sequence[Uid], device: int, now: float, usual: Pop3Usual
 ) -> None:
     """`device` has deleted what these UIDs of INBOX stand for, whether it still lies there or rests already.
 
-    `usual` as for `rest_of`. All of it is part of the transaction.
+    `usual`: what the settings say. All of it is part of the transaction.
     """
     account_id = inbox.account_id
     rules = await tx.pop3_rules(account_id)
-    rest = rest_of(rules, usual)
+    rest = applied(rules, usual).rest
     if rest:
         place = await _resting_place(tx, account_id, rules)
         moved = await tx.move(account_id, inbox.mailbox_id, uids, place.mailbox_id, keep=_KEPT)
@@ -124,18 +107,5 @@ async def bring_back(store: Store, account_id: AccountId, origins: Sequence[Uid]
             await tx.move(account_id, mailbox_id, uids, inbox.mailbox_id)
         await tx.forget_resting(going)
         return len(going)
-
-    return await store.transact(work)
-
-
-async def change_rules(
-    store: Store, account_id: AccountId, change: Callable[[Pop3Rules], Pop3Rules]
-) -> Pop3Rules:
-    """Set what is the account's own. Returns its rules."""
-
-    async def work(tx: Tx) -> Pop3Rules:
-        rules = change(await tx.pop3_rules(account_id))
-        await tx.set_pop3_rules(account_id, rules)
-        return rules
 
     return await store.transact(work)

@@ -60,6 +60,24 @@ POP3_ROWS = (
         "10m",
         "Silence after which a client is disconnected; 10 min is the least.",
     ),
+    Setting(
+        "pop3.rest",
+        DURATION,
+        "30d",
+        "How long messages that a POP3 program deletes can be brought back; 0s for not at all (see pop3.md).",
+    ),
+    Setting(
+        "pop3.expire",
+        DURATION,
+        "0s",
+        "How long the inbox of who reads by POP3 keeps a message; 0s for ever (EXPIRE, see pop3.md).",
+    ),
+    Setting(
+        "pop3.login_delay",
+        DURATION,
+        "0s",
+        "Least time between two logins of a POP3 device; 0s for any (LOGIN-DELAY).",
+    ),
 )
 
 SEARCH_ROWS = (
@@ -82,6 +100,9 @@ class ImapSettings:
 @dataclass(frozen=True, slots=True)
 class Pop3Settings:
     idle_timeout: int
+    rest: int
+    expire: int
+    login_delay: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,59 +1,80 @@
-"""The maildrop: what INBOX held at login, numbered from 1 (RFC 1939 5).
+"""The maildrop of a device: what INBOX held at login, and what rests that this device has not deleted yet.
 
-A snapshot, not a lock: other sessions go on, and what they expunge is answered as gone. Deleting is a
-mark in this object until QUIT; retrieving changes no flags, since a program that fetches is nobody
-who reads.
+A snapshot, not a lock: other sessions go on, and what they take away for good is answered as gone. Deleting
+is a mark in this object until QUIT; retrieving changes no flags, since a program that fetches is nobody who
+reads.
+
+A message is known by the UID it has, or had, in INBOX. So its number in the order of arrival, its unique-id,
+and what DELE means stay the same whether it lies there or rests, also where another device makes it rest
+while this session lasts.
 """
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from collections.abc import Iterator
 
 from postier.accounts.mailboxes import INBOX, find
+from postier.accounts.pop3_rules import Pop3Usual, applied
+from postier.accounts.resting import remove_over_pop3
 from postier.blobs.api import BlobRef
 from postier.store.api import Account, AccountId, Mailbox, Store, Tx, Uid
 
-__all__ = ["Maildrop", "NoSuchMessage"]
+__all__ = ["Maildrop", "NoSuchMessage", "Removed"]
 
-PAGE = 5000
+PIECE = 20_000
+"""Messages read before the other sessions have their turn: some 10 ms."""
 
 
 class NoSuchMessage(Exception):
-    """No message of this number, or it is marked as deleted, or another session has expunged it."""
+    """No message of this number, or it is marked as deleted."""
+
+
+class Removed(NoSuchMessage):
+    """Another session has expunged it."""
 
 
 class Maildrop:
-    """Message-numbers of one session and what they stand for."""
+    """Message-numbers of one session and what they stand for. `device`: the number of the app password that
+    was used, 0 for the account's own. `rules`: what holds for the account, `usual` for any."""
 
-    __slots__ = ("_deleted", "_mailbox", "_sizes", "_store", "_uids", "octets")
+    __slots__ = ("_deleted", "_device", "_inbox", "_sizes", "_store", "_uids", "_usual", "octets", "rules")
 
-    def __init__(self, store: Store, mailbox: Mailbox, uids: array[int], sizes: array[int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        inbox: Mailbox,
+        device: int,
+        usual: Pop3Usual,
+        rules: Pop3Usual,
+        uids: array[int],
+        sizes: array[int],
+    ) -> None:
         self._store = store
-        self._mailbox = mailbox
+        self._inbox = inbox
+        self._device = device
+        self._usual = usual
+        self.rules = rules
         self._uids = uids
         self._sizes = sizes
         self._deleted: set[int] = set()
         self.octets = sum(sizes)
 
     @classmethod
-    async def open(cls, store: Store, account: Account) -> Maildrop:
+    async def open(cls, store: Store, account: Account, device: int, usual: Pop3Usual) -> Maildrop:
         """Raises StoreError."""
-        mailbox = await find(store.reader, account.account_id, INBOX)
+        inbox = await find(store.reader, account.account_id, INBOX)
+        rules = applied(await store.reader.pop3_rules(account.account_id), usual)
         uids, sizes = array("I"), array("Q")
-        first = 1
-        while True:
-            rows = await store.reader.facts(
-                account.account_id, mailbox.mailbox_id, ((first, 0xFFFF_FFFF),), ("size",), PAGE
-            )
-            for uid, size in rows:
-                assert isinstance(uid, int)
-                assert isinstance(size, int)
-                uids.append(uid)
-                sizes.append(size)
-            if len(rows) < PAGE:
-                return cls(store, mailbox, uids, sizes)
-            first = uids[-1] + 1
+        if rules.rest:  # first what rests: what comes there meanwhile is in one of both, not in both
+            uids, sizes = await store.reader.resting_for(inbox.account_id, inbox.uidvalidity, device)
+        in_inbox = await _sizes_of(store, inbox)
+        if uids:
+            uids, sizes = _merged(uids + in_inbox[0], sizes + in_inbox[1])
+        else:
+            uids, sizes = in_inbox
+        return cls(store, inbox, device, usual, rules, uids, sizes)
 
     @property
     def count(self) -> int:
@@ -62,7 +83,7 @@ class Maildrop:
 
     @property
     def account_id(self) -> AccountId:
-        return self._mailbox.account_id
+        return self._inbox.account_id
 
     def size(self, number: int) -> int:
         """Octets of the message, without the dots. Raises NoSuchMessage."""
@@ -70,7 +91,7 @@ class Maildrop:
 
     def unique_id(self, number: int) -> str:
         """UIDL (RFC 1939 7): the same in every session, for ever. Raises NoSuchMessage."""
-        return f"{self._mailbox.uidvalidity:08x}{self._uids[self._index(number)]:08x}"
+        return f"{self._inbox.uidvalidity:08x}{self._uids[self._index(number)]:08x}"
 
     def sizes(self) -> Iterator[bytes]:
         """The lines of LIST."""
@@ -80,17 +101,24 @@ class Maildrop:
 
     def unique_ids(self) -> Iterator[bytes]:
         """The lines of UIDL."""
-        validity = self._mailbox.uidvalidity
+        validity = self._inbox.uidvalidity
         for index, uid in enumerate(self._uids):
             if index not in self._deleted:
                 yield b"%d %08x%08x" % (index + 1, validity, uid)
 
     async def blob_ref(self, number: int) -> BlobRef:
-        """Where the message's bytes are. Raises NoSuchMessage, StoreError."""
+        """Where the message's bytes are. Raises NoSuchMessage, Removed, StoreError."""
         uid = Uid(self._uids[self._index(number)])
-        refs = await self._store.reader.blob_refs(self._mailbox.account_id, self._mailbox.mailbox_id, (uid,))
+        account_id, reader = self._inbox.account_id, self._store.reader
+        refs = await reader.blob_refs(account_id, self._inbox.mailbox_id, (uid,))
         if uid not in refs:
-            raise NoSuchMessage("another session has expunged it")
+            place = await reader.resting(account_id, self._inbox.uidvalidity, uid)
+            if place is None:
+                raise Removed(f"message {number}")
+            uid = place.uid
+            refs = await reader.blob_refs(account_id, place.mailbox_id, (uid,))
+        if uid not in refs:
+            raise Removed(f"message {number}")
         return refs[uid]
 
     def delete(self, number: int) -> None:
@@ -104,15 +132,14 @@ class Maildrop:
         self._deleted.clear()
         self.octets = sum(self._sizes)
 
-    async def update(self) -> None:
-        """The UPDATE state: expunge what is marked, all or nothing. Raises StoreError."""
+    async def update(self, now: float) -> None:
+        """The UPDATE state: remove what is marked, all or nothing. Raises StoreError."""
         if not self._deleted:
             return
         uids = [Uid(self._uids[index]) for index in sorted(self._deleted)]
-        account_id, mailbox_id = self._mailbox.account_id, self._mailbox.mailbox_id
 
         async def work(tx: Tx) -> None:
-            await tx.expunge(account_id, mailbox_id, uids)
+            await remove_over_pop3(tx, self._inbox, uids, self._device, now, self._usual)
 
         await self._store.transact(work)
 
@@ -121,3 +148,22 @@ class Maildrop:
         if not 0 <= index < len(self._uids) or index in self._deleted:
             raise NoSuchMessage(f"message {number}")
         return index
+
+
+async def _sizes_of(store: Store, inbox: Mailbox) -> tuple[array[int], array[int]]:
+    """UIDs, ascending, and sizes."""
+    uids, sizes = await store.reader.size_columns(inbox.account_id, inbox.mailbox_id, 1, PIECE)
+    read = len(uids)
+    while read == PIECE:
+        await asyncio.sleep(0)
+        more = await store.reader.size_columns(inbox.account_id, inbox.mailbox_id, uids[-1] + 1, PIECE)
+        uids += more.uids
+        sizes += more.sizes
+        read = len(more.uids)
+    return uids, sizes
+
+
+def _merged(uids: array[int], sizes: array[int]) -> tuple[array[int], array[int]]:
+    """The same ordered by UID."""
+    order = sorted(range(len(uids)), key=uids.__getitem__)
+    return array("I", map(uids.__getitem__, order)), array("Q", map(sizes.__getitem__, order))

@@ -73,11 +73,13 @@ NO_RULES = Pop3Rules()
 
 
 class Pop3Extremes(NamedTuple):
-    """Of all accounts that have such a rule the shortest `expire` that is not for ever, and the longest
-    `login_delay`; None where none has one."""
+    """Of all accounts that have such rules of their own the shortest time after which messages expire (0
+    where they never do), the longest delay between logins, and whether there are any."""
 
-    expire: int | None
-    login_delay: int | None
+    shortest_expire: int = 0
+    longest_login_delay: int = 0
+    own_expire: bool = False
+    own_login_delay: bool = False
 
 
 class RestingReader(Protocol):

@@ -176,14 +176,14 @@ class RestingContract:
         alice, _ = await add_person(store)
         bob, _ = await add_person(store, "bob@orchard.test")
         assert await store.reader.pop3_rules(alice) == NO_RULES
-        assert await store.reader.pop3_extremes() == Pop3Extremes(None, None)
+        assert await store.reader.pop3_extremes() == Pop3Extremes()
         own = Pop3Rules(False, 86400, 60, MailboxId(3))
         await store.transact(lambda tx: tx.set_pop3_rules(alice, own))
         await store.transact(lambda tx: tx.set_pop3_rules(bob, Pop3Rules(True, 0, None)))
         assert await store.reader.pop3_rules(alice) == own
         assert await store.reader.pop3_rules(bob) == Pop3Rules(True, 0, None, MailboxId(0))
         assert await store.reader.pop3_accounts() == [alice, bob]
-        assert await store.reader.pop3_extremes() == Pop3Extremes(86400, 60)
+        assert await store.reader.pop3_extremes() == Pop3Extremes(86400, 60, True, True)
         await store.transact(lambda tx: tx.note_pop3_login(alice, 4, 12.5))
         await store.transact(lambda tx: tx.note_pop3_login(alice, 4, 13.5))
         assert await store.reader.pop3_login(alice, 4) == 13.5

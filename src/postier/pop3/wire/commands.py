@@ -1,6 +1,7 @@
-"""The table of POP3 commands: syntax, states, and what CAPA says of them.
+"""The table of POP3 commands: syntax, states, lengths, and what CAPA says of them.
 
-CAPA, NOOP and the refusals are the core's own; every other row makes an event.
+NOOP, UTF8 and the refusals are the core's own; every other row makes an event, LANG only where the session
+has to choose the language.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 from postier.base.cursor import Cursor
 from postier.pop3.wire.events import (
     Auth,
+    Capa,
     Dele,
+    Lang,
     List,
     Pass,
     Pop3Event,
@@ -26,11 +29,23 @@ from postier.pop3.wire.events import (
     Uidl,
     User,
 )
-from postier.sasl.encoding import decode_initial_response
+from postier.sasl.encoding import MAX_RESPONSE, decode_initial_response
 
-__all__ = ["COMMANDS", "Command", "State"]
+__all__ = ["COMMANDS", "MAX_LINE", "USUAL", "Command", "State"]
 
-_NUMBER = re.compile(rb"[0-9]{1,9}")
+USUAL = 253
+"""Octets of a command without CRLF (RFC 2449 4)."""
+
+WITH_SECRET = 1100
+"""A password may have 1,024 octets."""
+
+WITH_RESPONSE = MAX_RESPONSE + 40
+"""RFC 5034 4 wants a long initial response as an answer of its own; programs with long tokens don't know."""
+
+MAX_LINE = max(USUAL, WITH_SECRET, WITH_RESPONSE)
+
+_NUMBER = re.compile(rb"[0-9]+")
+_RANGE = re.compile(rb"\*|[A-Za-z0-9-]{1,80}")
 _MECHANISM = re.compile(rb"[A-Za-z0-9_-]{1,20}")
 
 
@@ -46,7 +61,7 @@ class Command:
     """`parse` reads what follows the keyword and raises ParseError; None marks what the core answers itself.
 
     `shows_secret`: not without TLS (unless clear text is allowed). `capability`: its line in CAPA, if it
-    is one that never changes.
+    is one that never changes. `longest`: octets of the whole command without CRLF.
     """
 
     keyword: bytes
@@ -55,6 +70,7 @@ class Command:
     rfc: str
     shows_secret: bool = False
     capability: bytes = b""
+    longest: int = USUAL
 
 
 def _bare(event: Callable[[], Pop3Event | None]) -> Callable[[Cursor], Pop3Event | None]:
@@ -138,6 +154,16 @@ def _parse_auth(c: Cursor) -> Auth:
     return Auth(mechanism, initial)
 
 
+def _parse_lang(c: Cursor) -> Lang:
+    """LANG [language-range] (RFC 6856 3.2)"""
+    if c.at_end():
+        return Lang(None)
+    c.expect(b" ", "a space")
+    wanted = c.require(_RANGE, "a language range").decode()
+    c.end()
+    return Lang(wanted)
+
+
 _AUTHORIZATION = frozenset({State.AUTHORIZATION})
 _TRANSACTION = frozenset({State.TRANSACTION})
 _ALWAYS = frozenset(State)
@@ -145,10 +171,10 @@ _ALWAYS = frozenset(State)
 COMMANDS = {
     command.keyword: command
     for command in (
-        Command(b"CAPA", _bare(lambda: None), _ALWAYS, "2449 5"),
-        Command(b"USER", _parse_user, _AUTHORIZATION, "1939 7", shows_secret=True),
-        Command(b"PASS", _parse_pass, _AUTHORIZATION, "1939 7", shows_secret=True),
-        Command(b"AUTH", _parse_auth, _AUTHORIZATION, "5034 4"),
+        Command(b"CAPA", _bare(Capa), _ALWAYS, "2449 5"),
+        Command(b"USER", _parse_user, _AUTHORIZATION, "1939 7", shows_secret=True, longest=WITH_SECRET),
+        Command(b"PASS", _parse_pass, _AUTHORIZATION, "1939 7", shows_secret=True, longest=WITH_SECRET),
+        Command(b"AUTH", _parse_auth, _AUTHORIZATION, "5034 4", longest=WITH_RESPONSE),
         Command(b"STLS", _bare(Stls), _AUTHORIZATION, "2595 4"),
         Command(b"STAT", _bare(Stat), _TRANSACTION, "1939 5"),
         Command(b"LIST", _optional_number(List), _TRANSACTION, "1939 5"),
@@ -158,6 +184,8 @@ COMMANDS = {
         Command(b"RSET", _bare(Rset), _TRANSACTION, "1939 5"),
         Command(b"TOP", _parse_top, _TRANSACTION, "1939 7", capability=b"TOP"),
         Command(b"UIDL", _optional_number(Uidl), _TRANSACTION, "1939 7", capability=b"UIDL"),
+        Command(b"UTF8", _bare(lambda: None), _AUTHORIZATION, "6856 2.1", capability=b"UTF8 USER"),
+        Command(b"LANG", _parse_lang, _ALWAYS, "6856 3.2", capability=b"LANG"),
         Command(b"QUIT", _bare(Quit), _ALWAYS, "1939 4 and 6"),
     )
 }

@@ -11,7 +11,9 @@ __all__ = [
     "Auth",
     "AuthCancelled",
     "AuthResponse",
+    "Capa",
     "Dele",
+    "Lang",
     "List",
     "Pass",
     "Pop3Event",
@@ -25,6 +27,18 @@ __all__ = [
     "Uidl",
     "User",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Capa:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Lang:
+    """`wanted`: a language range, "*" for what suits the person best, None for a list of the languages."""
+
+    wanted: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +135,9 @@ class TooManyErrors:
 
 
 Pop3Event = (
-    User
+    Capa
+    | Lang
+    | User
     | Pass
     | Auth
     | AuthResponse

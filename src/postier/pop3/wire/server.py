@@ -1,32 +1,33 @@
 """The core of a POP3 server: lines in, events out, replies in, bytes out.
 
 One command is handed out at a time, so a reply always belongs to the event before it and pipelining
-(RFC 2449 6.6) needs no thought. The core answers by itself what needs no mailbox: CAPA, NOOP, lines that
-are too long, unknown, misplaced or malformed, and secrets that would travel in clear.
+(RFC 2449 6.6) needs no thought. The core answers by itself what needs nobody else: NOOP, UTF8, most of LANG,
+lines that are too long, unknown, misplaced or malformed, and secrets that would travel in clear. It also
+speaks the language that the client has asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from postier.base.cursor import Cursor, ParseError
-from postier.pop3.wire.commands import COMMANDS, Command, State
+from postier.pop3.wire.capabilities import Policy, capability_lines
+from postier.pop3.wire.commands import COMMANDS, MAX_LINE, USUAL, Command, State
 from postier.pop3.wire.events import (
     Auth,
     AuthCancelled,
     AuthResponse,
+    Lang,
     Pass,
     Pop3Event,
     Stls,
     TooManyErrors,
     User,
 )
+from postier.pop3.wire.words import LANGUAGES, WORDS, language_for
 from postier.sasl.encoding import MAX_RESPONSE, decode_base64, encode_base64
 
 __all__ = ["MAX_ERRORS", "MAX_LINE", "MAX_SKIPPED", "Pop3Server"]
-
-MAX_LINE = 1100
-"""Octets of a command without CRLF. RFC 2449 4 asks for 255; a password may have 1,024."""
 
 MAX_ERRORS = 10
 """Refused lines in one connection before it is closed."""
@@ -35,7 +36,6 @@ MAX_SKIPPED = 1024 * 1024
 """Octets of a line that is too long which are skipped before the connection is closed."""
 
 _TOO_LONG = bytes(bytearray(b"too long"))  # stands for such a line; known by identity
-_FIXED_CAPABILITIES = (b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING", b"EXPIRE NEVER")
 
 
 class Pop3Server:
@@ -50,6 +50,7 @@ class Pop3Server:
         "_confidential",
         "_errors",
         "_in_exchange",
+        "_language",
         "_mechanisms",
         "_name",
         "_offers_stls",
@@ -58,6 +59,7 @@ class Pop3Server:
         "_position",
         "_skipped",
         "_state",
+        "_utf8",
     )
 
     def __init__(
@@ -73,6 +75,8 @@ class Pop3Server:
         self._state = State.AUTHORIZATION
         self._name = ""
         self._in_exchange = False
+        self._language = next(iter(LANGUAGES))
+        self._utf8 = False
         self._buffer = b""
         self._position = 0
         self._skipped = 0
@@ -121,13 +125,37 @@ class Pop3Server:
 
     # ------------------------------------------------------------------ replies
 
-    def ok(self, text: str = "") -> None:
-        """`text` is ours, never the peer's."""
-        self._out.append(b"+OK %b\r\n" % text.encode() if text else b"+OK\r\n")
+    def ok(self, text: str = "", **facts: object) -> None:
+        """`text` is ours, never the peer's; with `facts`, in English (see words)."""
+        self._out.append(b"+OK %b\r\n" % self._say(text, facts) if text else b"+OK\r\n")
 
-    def error(self, text: str, code: str = "") -> None:
+    def error(self, text: str, code: str = "", **facts: object) -> None:
         """`code` is an extended response code (RFC 2449 8, RFC 3206): "AUTH", "SYS/TEMP", "SYS/PERM"."""
-        self._out.append((f"-ERR [{code}] {text}\r\n" if code else f"-ERR {text}\r\n").encode())
+        said = self._say(text, facts)
+        self._out.append(b"-ERR [%b] %b\r\n" % (code.encode(), said) if code else b"-ERR %b\r\n" % said)
+
+    def _say(self, text: str, facts: Mapping[str, object]) -> bytes:
+        said = WORDS[self._language].get(text, text)
+        return (said.format_map(facts) if facts else said).encode()
+
+    def speak(self, language: str) -> None:
+        """From this response on (RFC 6856 3.2)."""
+        self._language = language
+        self._out.append(b"+OK %b %b\r\n" % (language.encode(), self._say("English is spoken", {})))
+
+    def tell_capabilities(self, policy: Policy) -> None:
+        """The answer to Capa."""
+        self.ok()
+        self.send_lines(
+            capability_lines(
+                self._state,
+                confidential=self._confidential,
+                offers_stls=self._offers_stls,
+                mechanisms=self._mechanisms(),
+                policy=policy,
+            )
+        )
+        self.end_lines()
 
     def challenge(self, data: bytes) -> None:
         """The next line will be an AuthResponse or AuthCancelled."""
@@ -151,6 +179,11 @@ class Pop3Server:
     def state(self) -> State:
         return self._state
 
+    @property
+    def utf8(self) -> bool:
+        """The client takes UTF-8 in header fields (RFC 6856 2.1)."""
+        return self._utf8
+
     def enter_transaction(self) -> None:
         """The client is logged in and has its maildrop."""
         self._state = State.TRANSACTION
@@ -161,20 +194,8 @@ class Pop3Server:
         self._offers_stls = False
         self._name = ""
         self._in_exchange = False
-
-    def capabilities(self) -> list[bytes]:
-        """The lines of CAPA (RFC 2449 6) in this state."""
-        lines = [command.capability for command in COMMANDS.values() if command.capability]
-        lines += _FIXED_CAPABILITIES
-        if self._offers_stls and self._state is State.AUTHORIZATION:
-            lines.append(b"STLS")
-        if self._confidential:
-            lines.append(b"USER")
-        mechanisms = self._mechanisms()
-        if mechanisms:
-            lines.append(b"SASL " + " ".join(mechanisms).encode())
-        lines.append(b"IMPLEMENTATION Postier")
-        return lines
+        self._language = next(iter(LANGUAGES))
+        self._utf8 = False
 
     # ------------------------------------------------------------------ inside
 
@@ -202,19 +223,19 @@ class Pop3Server:
             self._skipped = 0
         return _TOO_LONG
 
-    def _refuse(self, text: str, code: str = "") -> None:
+    def _refuse(self, text: str, **facts: object) -> None:
         self._errors += 1
-        self.error(text, code)
+        self.error(text, "", **facts)
 
     def _read_command(self, line: bytes) -> Pop3Event | None:
         keyword = line[:4].upper().rstrip(b" ")
         command = COMMANDS.get(keyword)
-        if line is _TOO_LONG:
+        if line is _TOO_LONG or len(line) > (USUAL if command is None else command.longest):
             self._refuse("Line too long")
         elif command is None or line[len(keyword) : len(keyword) + 1] not in (b"", b" "):
             self._refuse("Unknown command")
         elif self._state not in command.allowed_in:
-            self._refuse(f"Not in the {self._state.value} state")
+            self._refuse("Not in the {state} state", state=self._state.value)
         elif command.shows_secret and not self._confidential:
             self._refuse("Start TLS first")
         else:
@@ -225,11 +246,14 @@ class Pop3Server:
         try:
             event = command.parse(Cursor(line, len(command.keyword)))
         except ParseError as error:
-            self._refuse(f"Syntax error: {error}")
+            self._refuse("Syntax error: {why}", why=error)
             return None
         match event:
             case None:
                 self._answer(command)
+            case Lang(wanted) if wanted != "*":
+                self._change_language(wanted)
+                return None
             case User(name):
                 self._name = name
             case Pass() if not self._name:
@@ -244,13 +268,27 @@ class Pop3Server:
             case Stls() if not self._offers_stls:
                 self._refuse("TLS is on already" if self._confidential else "TLS is not available")
                 return None
+            case Stls() if self._utf8:  # RFC 6856 2.1
+                self._refuse("STLS must come before UTF8")
+                return None
         return event
 
     def _answer(self, command: Command) -> None:
-        self.ok()
-        if command.keyword == b"CAPA":
-            self.send_lines(self.capabilities())
+        if command.keyword == b"UTF8":
+            self._utf8 = True
+            self.ok("UTF-8 it is")
+        else:
+            self.ok()
+
+    def _change_language(self, wanted: str | None) -> None:
+        if wanted is None:
+            self.ok()
+            self.send_lines(f"{tag} {name}".encode() for tag, name in LANGUAGES.items())
             self.end_lines()
+        elif language := language_for(wanted):
+            self.speak(language)
+        else:
+            self._refuse("No such language")
 
     def _read_response(self, line: bytes) -> Pop3Event:
         self._in_exchange = False

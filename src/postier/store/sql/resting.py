@@ -73,7 +73,10 @@ _SET_RULES = (
     " ON CONFLICT (account_id) DO UPDATE SET rest = excluded.rest, expire = excluded.expire,"
     " login_delay = excluded.login_delay, mailbox_id = excluded.mailbox_id"
 )
-_EXTREMES = "SELECT MIN(NULLIF(expire, 0)), MAX(login_delay) FROM pop3_rules"
+_EXTREMES = (
+    "SELECT COALESCE(MIN(NULLIF(expire, 0)), 0), COALESCE(MAX(login_delay), 0), COUNT(expire),"
+    " COUNT(login_delay) FROM pop3_rules"
+)
 _LOGIN = "SELECT at FROM pop3_logins WHERE account_id = ? AND device = ?"
 _NOTE_LOGIN = (
     "INSERT INTO pop3_logins (account_id, device, at) VALUES (?, ?, ?)"
@@ -134,7 +137,8 @@ class RestingReader(Reads):
 
     async def pop3_extremes(self) -> Pop3Extremes:
         row = await self._connection.row(_EXTREMES)
-        return Pop3Extremes(*row) if row is not None else Pop3Extremes(None, None)
+        expire, login_delay, expires, delays = row if row is not None else (0, 0, 0, 0)
+        return Pop3Extremes(expire, login_delay, expires > 0, delays > 0)
 
     async def pop3_login(self, account_id: AccountId, device: int) -> float:
         row = await self._connection.row(_LOGIN, (account_id, device))
