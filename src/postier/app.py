@@ -33,15 +33,16 @@ from postier.base.log import Log
 from postier.base.metrics import WORKER_PROCESS, WORKER_STARTS
 from postier.base.networks import Networks
 from postier.base.shared_counts import SharedCounts
+from postier.certificates import CertificateKeeper
 from postier.certifying import renew_certificates
 from postier.chores import sweep, turn_keys
 from postier.config.settings import Settings
 from postier.doors import sessions as service_sessions
 from postier.doors import web_application
 from postier.indexing import keep_index, prepare_index
+from postier.net.certificates import CertificateError
 from postier.net.limits import Limits
 from postier.net.server import BindError, Endpoint, Listener, Server, bind_sockets
-from postier.net.tls import CertificateError, CertificateStore
 from postier.queue.attempt import QueueServices
 from postier.queue.schedule import Schedule
 from postier.queue.suppress import SuppressionRules
@@ -49,7 +50,7 @@ from postier.queue.worker import QueueWorker, WorkerSettings
 from postier.reporting import Told, open_told, report_tasks
 from postier.reports.inbox import keep_reading
 from postier.sending import Outbound, open_outbound
-from postier.services import HTTPS, LMTP, SERVICES, endpoints
+from postier.services import endpoints
 from postier.smtp.outbound.route_table import RouteSchedules
 from postier.store.api import Store, StoreError, StoreUnavailable
 from postier.story.recorder import NoteStep, StepRecorder
@@ -131,13 +132,9 @@ def _alone(data: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _certificates(settings: Settings) -> CertificateStore:
+def _certificates(settings: Settings) -> CertificateKeeper:
     try:
-        return CertificateStore(
-            settings.data / settings.tls.certificate,
-            settings.data / settings.tls.key,
-            [service.name for service in (*SERVICES, HTTPS, LMTP)],
-        )
+        return CertificateKeeper(settings)
     except CertificateError as error:
         raise ServeError(str(error)) from None
 
@@ -198,7 +195,7 @@ class _Worker:
     def __init__(
         self,
         settings: Settings,
-        certificates: CertificateStore,
+        certificates: CertificateKeeper,
         shared: _Shared,
         channel: WorkerChannel,
     ) -> None:
@@ -216,7 +213,7 @@ class _Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._certificates.reload)
         loop.add_reader(self._channel.lifeline, self._stopping.set)
         async with open_backend(self._settings, f"worker-{self._channel.number}") as backend:
             verifier = PasswordVerifier(self._shared.proofs)
@@ -248,6 +245,8 @@ class _Worker:
             proxy_from=Networks(self._settings.net.proxy_from),
         )
         queue, outbound = _queue(backend, self._channel.number)
+        self._certificates.tells = not self._channel.number
+        await self._certificates.start(backend.store.reader, backend.clock)
         await server.start(sockets)
         sending = asyncio.create_task(queue.run(), name="queue")
         name = f"worker-{self._channel.number}"
@@ -263,6 +262,7 @@ class _Worker:
                 ),
                 name="reports of others",
             ),
+            asyncio.create_task(self._certificates.follow(backend), name="shown certificates"),
             asyncio.create_task(turn_keys(backend, name), name="signing keys"),
             asyncio.create_task(renew_certificates(backend, name), name="certificates"),
             *report_tasks(backend, told, name),
@@ -305,7 +305,7 @@ class _Worker:
             Listener(
                 endpoint,
                 sessions[service.name],
-                tls=self._certificates.of(service.name),
+                tls=self._certificates.chooser.of(service.name),
                 implicit_tls=service.implicit_tls,
                 busy=service.lines.busy,
                 goodbye=service.lines.goodbye,
@@ -313,14 +313,6 @@ class _Worker:
             )
             for endpoint, service in endpoints(self._settings).items()
         ]
-
-    def _reload(self) -> None:
-        """SIGHUP: the certificate anew; the old one stays if the new one is no good."""
-        try:
-            self._certificates.reload()
-            log.info("certificate reloaded", worker=self._channel.number)
-        except CertificateError as error:
-            log.error("certificate not reloaded", worker=self._channel.number, detail=error)
 
 
 def _queue(backend: Backend, number: int) -> tuple[QueueWorker, Outbound]:

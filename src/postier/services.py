@@ -39,26 +39,35 @@ HTTP_LINES = Lines(
 
 
 class Service(NamedTuple):
-    """A row of the services: its port (RFC 6335 names), and whether TLS comes first (RFC 8314)."""
+    """A row of the services: its port (RFC 6335 names), and whether TLS comes first (RFC 8314).
+
+    `alpn`: names of its protocol in TLS (RFC 7301 6), () to look at none. `takes_logins`: by a client's
+    certificate, too, where that is switched on.
+    """
 
     name: str
     port: int
     lines: Lines = Lines()
     implicit_tls: bool = False
+    alpn: tuple[bytes, ...] = ()
+    takes_logins: bool = False
 
 
-SMTP = Service("smtp", 25, SMTP_LINES)
+_SMTP_ALPN = (b"smtp", b"esmtp")
+"""Not registered, but what mail servers that send any say."""
+
+SMTP = Service("smtp", 25, SMTP_LINES, alpn=_SMTP_ALPN)
 SERVICES = (
     SMTP,
-    Service("submission", 587, SMTP_LINES),
-    Service("submissions", 465, SMTP_LINES, implicit_tls=True),
-    Service("imap", 143, IMAP_LINES),
-    Service("imaps", 993, IMAP_LINES, implicit_tls=True),
-    Service("pop3", 110, POP3_LINES),
-    Service("pop3s", 995, POP3_LINES, implicit_tls=True),
+    Service("submission", 587, SMTP_LINES, False, _SMTP_ALPN, takes_logins=True),
+    Service("submissions", 465, SMTP_LINES, True, _SMTP_ALPN, takes_logins=True),
+    Service("imap", 143, IMAP_LINES, False, (b"imap",), takes_logins=True),
+    Service("imaps", 993, IMAP_LINES, True, (b"imap",), takes_logins=True),
+    Service("pop3", 110, POP3_LINES, False, (b"pop3",), takes_logins=True),
+    Service("pop3s", 995, POP3_LINES, True, (b"pop3",), takes_logins=True),
 )
 HTTP = Service("http", 80, HTTP_LINES)
-HTTPS = Service("https", 443, HTTP_LINES, implicit_tls=True)
+HTTPS = Service("https", 443, HTTP_LINES, implicit_tls=True, alpn=(b"http/1.1", b"http/1.0"))
 """Both serve the same: documents of our own domains, the management API, health and figures."""
 LMTP = Service("lmtp", 0, SMTP_LINES)
 """Its port is a setting: there is no standard one, and RFC 2033 5 forbids that of SMTP."""

@@ -11,6 +11,7 @@ from postier.fetch.https import HttpsFetcher
 from postier.http.indicators import find_indicator
 from postier.mailauth.bimi import MAX_INDICATOR
 from postier.net.authority import issue_certificate, make_ca, write_key_pair
+from postier.net.certificates import read_files
 from postier.net.tls import server_context, verifying_client_context
 from postier.testing.dns import ZoneResolver
 
@@ -44,7 +45,7 @@ def find(
         writer.close()
 
     async def work() -> bytes | None:
-        tls = server_context(folder / "c.pem", folder / "c.key")
+        tls = server_context(read_files(folder / "c.pem", folder / "c.key"))
         server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
         resolver = ZoneResolver(ZONE)
         fetcher = HttpsFetcher(

@@ -45,6 +45,7 @@ LAYERS = (
     {
         "app",
         "backend",
+        "certificates",
         "chores",
         "doors",
         "indexing",
@@ -64,6 +65,8 @@ ALLOWED_WITHIN = {
     ("smtp.inbound", "smtp"),
     ("app", "supervisor"),
     ("app", "backend"),
+    ("app", "certificates"),
+    ("certificates", "backend"),
     ("app", "certifying"),
     ("app", "chores"),
     ("app", "doors"),
@@ -97,6 +100,8 @@ ENGINES = (
 KNOW_ENGINES = {
     "app",
     "backend",
+    "certificates",
+    "certifying",
     "doors",
     "indexing",
     "publishing",
@@ -165,22 +170,7 @@ def test_wire_cores_do_no_io(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SRC)))
 def test_only_the_composition_root_names_engines_and_settings(file: Path) -> None:
-    if _room(_module(file)) in {
-        "app",
-        "backend",
-        "doors",
-        "indexing",
-        "certifying",
-        "publishing",
-        "services",
-        "cli",
-        "config",
-        "store",
-        "search",
-        "blobs",
-        "bus",
-        "dns",
-    }:
+    if _room(_module(file)) in KNOW_ENGINES | {"services"}:
         return
     named = [name for name in _names(file) if name.startswith((*ENGINES, "postier.config"))]
     assert not named

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import io
 import socket
-import ssl
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 import uvloop
 
 from postier.base import log
+from postier.base.networks import Networks
 from postier.net.api import Connection
 from postier.net.server import BindError, Endpoint, Limits, Listener, Server, bind_sockets
 from postier.testing.connection import MemoryConnection
@@ -272,7 +272,7 @@ def test_draining_aborts_who_does_not_finish(run: Runner) -> None:
     assert ended == ["deaf"]
 
 
-def test_without_descriptors_a_tls_listener_pauses_and_goes_on(
+def test_without_descriptors_a_listener_for_proxies_pauses_and_goes_on(
     run: Runner, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("postier.net.server.PAUSE_WITHOUT_DESCRIPTORS", 0.001)
@@ -284,11 +284,10 @@ def test_without_descriptors_a_tls_listener_pauses_and_goes_on(
             raise OSError(errno.EMFILE, "Too many open files") if len(calls) < 3 else BlockingIOError
 
     async def main() -> None:
-        listener = Listener(LOCAL, waiting, ssl.create_default_context, implicit_tls=True)
         bound = Exhausted()
         bound.bind(("127.0.0.1", 0))
         bound.listen()
-        server = Server([listener])
+        server = Server([Listener(LOCAL, waiting)], proxy_from=Networks(["127.0.0.2"]))
         await server.start({LOCAL: bound})
         with socket.create_connection(bound.getsockname()):
             while len(calls) < 3:

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import uvloop
 
-from postier.net.api import Connection, ConnectionLost
+from postier.net.api import Connection, ConnectionLost, SslContextSource
 from postier.net.authority import KeyPair, issue_certificate, make_ca, write_key_pair
+from postier.net.certificates import CertificateError, read_files
 from postier.net.connection import READ_LIMIT, StreamConnection
+from postier.net.contexts import one_certificate
 from postier.net.server import Endpoint, Limits, Listener, Server
 from postier.net.tls import (
-    CertificateError,
-    CertificateStore,
     opportunistic_client_context,
     server_context,
     verifying_client_context,
@@ -50,8 +50,8 @@ def install(folder: Path, *names: str) -> KeyPair:
     return pair
 
 
-def store(folder: Path) -> CertificateStore:
-    return CertificateStore(folder / "cert.pem", folder / "key.pem")
+def source(folder: Path) -> SslContextSource:
+    return one_certificate(folder / "cert.pem", folder / "key.pem")
 
 
 class Lines:
@@ -107,7 +107,7 @@ async def ask(connection: StreamConnection, core: Lines, line: bytes) -> bytes |
 
 
 async def serving(folder: Path, *, implicit_tls: bool, limits: Limits = MANY) -> tuple[Server, int]:
-    listener = Listener(Endpoint("t", "127.0.0.1", 0), session, store(folder), implicit_tls, busy=b"busy\n")
+    listener = Listener(Endpoint("t", "127.0.0.1", 0), session, source(folder), implicit_tls, busy=b"busy\n")
     server = Server([listener], limits)
     return server, next(iter((await server.start()).values()))
 
@@ -152,7 +152,7 @@ def test_close_under_tls_sends_everything(run: Runner, folder: Path) -> None:
         connection.close()
 
     async def main() -> None:
-        listener = Listener(Endpoint("t", "127.0.0.1", 0), download, store(folder), implicit_tls=True)
+        listener = Listener(Endpoint("t", "127.0.0.1", 0), download, source(folder), implicit_tls=True)
         server = Server([listener])
         (port,) = (await server.start()).values()
         context = verifying_client_context(folder / "ca.pem")
@@ -187,7 +187,7 @@ def test_a_busy_session_bounds_what_is_read_and_loses_nothing(run: Runner, folde
         seen.append(0)
 
     async def main() -> None:
-        listener = Listener(Endpoint("t", "127.0.0.1", 0), slow, store(folder), implicit_tls=True)
+        listener = Listener(Endpoint("t", "127.0.0.1", 0), slow, source(folder), implicit_tls=True)
         server = Server([listener])
         (port,) = (await server.start()).values()
         context = verifying_client_context(folder / "ca.pem")
@@ -315,27 +315,13 @@ def test_a_silent_tls_client_counts_and_is_dropped_at_the_end(run: Runner, folde
 
 
 def test_tls_1_1_is_refused(folder: Path) -> None:
-    context = server_context(folder / "cert.pem", folder / "key.pem")
+    context = server_context(read_files(folder / "cert.pem", folder / "key.pem"))
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert verifying_client_context().minimum_version == ssl.TLSVersion.TLSv1_2
     names = [cipher["name"] for cipher in context.get_ciphers()]
     assert all(name.startswith(("TLS_", "ECDHE-")) and not name.endswith("-SHA") for name in names)
     assert context.options & ssl.OP_NO_COMPRESSION
     assert context.options & ssl.OP_NO_RENEGOTIATION
-
-
-def test_reload_takes_the_new_and_keeps_the_old_when_the_new_is_broken(folder: Path) -> None:
-    certificates = store(folder)
-    first = certificates()
-    install(folder, "new.example")
-    certificates.reload()
-    second = certificates()
-    assert second is not first
-    other = make_ca("other")
-    (folder / "key.pem").write_bytes(other.key)
-    with pytest.raises(CertificateError, match="key values mismatch"):
-        certificates.reload()
-    assert certificates() is second
 
 
 @pytest.mark.parametrize(
@@ -346,7 +332,7 @@ def test_a_broken_certificate_is_one_clear_line(folder: Path, content: bytes | N
     file = folder / "cert.pem"
     file.unlink() if content is None else file.write_bytes(content)
     with pytest.raises(CertificateError, match=why) as caught:
-        store(folder)
+        source(folder)
     assert str(caught.value).startswith(f"cannot use certificate {file} with key ")
     assert "\n" not in str(caught.value)
 
@@ -363,7 +349,7 @@ def test_a_locked_key_does_not_ask_at_the_terminal(folder: Path) -> None:
     )
     (folder / "key.pem").write_bytes(locked)
     with pytest.raises(CertificateError, match="passphrase"):
-        store(folder)
+        source(folder)
 
 
 def test_key_files_are_for_their_owner_only(folder: Path) -> None:
@@ -387,32 +373,3 @@ def test_lifetimes() -> None:
     with pytest.raises(ValueError, match="needs a name"):
         issue_certificate(ca, [])
     assert "PRIVATE" not in repr(ca)
-
-
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_session_of_one_service_is_taken_up_by_no_other(folder: Path, version: ssl.TLSVersion) -> None:
-    """A ticket is bound to the service that gave it, and to the certificate of its time."""
-    certificates = CertificateStore(folder / "cert.pem", folder / "key.pem", ["smtp", "imap"])
-    client = verifying_client_context(folder / "ca.pem")
-    client.maximum_version = version
-    _, session = _handshake(client, certificates.of("smtp")(), None)
-    assert _handshake(client, certificates.of("smtp")(), session)[0]
-    assert not _handshake(client, certificates.of("imap")(), session)[0]
-    certificates.reload()
-    assert not _handshake(client, certificates.of("smtp")(), session)[0]
-
-
-def _handshake(
-    client: ssl.SSLContext, server: ssl.SSLContext, session: ssl.SSLSession | None
-) -> tuple[bool, ssl.SSLSession | None]:
-    """Whether the session was taken up, and the one to take up next."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    here = client.wrap_bio(to_client, to_server, server_hostname="mx.example", session=session)
-    there = server.wrap_bio(to_server, to_client, server_side=True)
-    for _ in range(4):
-        for side in (here, there):
-            with contextlib.suppress(ssl.SSLWantReadError):
-                side.do_handshake()
-    there.write(b"x")
-    assert here.read(1) == b"x"
-    return bool(here.session_reused), here.session

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from postier.net.authority import issue_certificate, make_ca, write_key_pair
+from postier.net.certificates import read_files
 from postier.net.tls import server_context, verifying_client_context
 from postier.reports.out.destinations import destination_of
 from postier.reports.out.https import HttpsPost, PostError
@@ -40,7 +41,7 @@ def post(
     write_key_pair(issue_certificate(ca, [name]), folder / "c.pem", folder / "c.key")
 
     async def work() -> None:
-        tls = server_context(folder / "c.pem", folder / "c.key")
+        tls = server_context(read_files(folder / "c.pem", folder / "c.key"))
         server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls)
         poster = HttpsPost(
             ZoneResolver({"r.b.example": [address]}),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from postier.net.authority import issue_certificate, make_ca, write_key_pair
+from postier.net.certificates import read_files
 from postier.net.tls import server_context, verifying_client_context
 from postier.smtp.outbound.mta_sts import MAX_DOCUMENT
 from postier.smtp.outbound.sts_fetch import FetchError, PolicyFetcher
@@ -42,7 +43,7 @@ def fetch(
     write_key_pair(issue_certificate(ca, [name]), folder / "c.pem", folder / "c.key")
 
     async def work() -> bytes:
-        tls = server_context(folder / "c.pem", folder / "c.key")
+        tls = server_context(read_files(folder / "c.pem", folder / "c.key"))
         server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls)
         fetcher = PolicyFetcher(
             ZoneResolver({"mta-sts.b.example": [("AAAA" if ":" in address else "A", address)]}),

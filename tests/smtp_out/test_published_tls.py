@@ -19,6 +19,7 @@ from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
 from postier.dns.api import Tlsa
 from postier.net.authority import KeyPair, issue_certificate, make_ca, write_key_pair
+from postier.net.certificates import read_files
 from postier.net.tls import server_context, verifying_client_context
 from postier.queue.api import DeliveryResult, Envelope, Outcome
 from postier.smtp.outbound import authorities
@@ -95,7 +96,7 @@ class World:
         write_key_pair(self.pair, self.folder / "c.pem", self.folder / "c.key")
         with (self.folder / "c.pem").open("ab") as file:
             file.write(self.ca.certificate)
-        return server_context(self.folder / "c.pem", self.folder / "c.key")
+        return server_context(read_files(self.folder / "c.pem", self.folder / "c.key"))
 
     def deliver(
         self,

@@ -17,6 +17,7 @@ import pytest
 import uvloop
 
 from postier.net.authority import issue_certificate, make_ca, write_key_pair
+from postier.net.certificates import read_files
 from postier.net.tls import server_context, verifying_client_context
 from postier.queue.api import DeliveryResult, Envelope, Outcome
 from postier.smtp.outbound.connection import Timeouts
@@ -204,7 +205,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ss
     def make(name: str) -> ssl.SSLContext:
         pair = issue_certificate(authority, [name])
         write_key_pair(pair, folder / f"{name}.pem", folder / f"{name}.key")
-        return server_context(folder / f"{name}.pem", folder / f"{name}.key")
+        return server_context(read_files(folder / f"{name}.pem", folder / f"{name}.key"))
 
     make.folder = folder  # type: ignore[attr-defined]
     return make

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from postier.net.authority import issue_certificate, make_ca, write_key_pair
+from postier.net.certificates import read_files
 from postier.net.tls import server_context, verifying_client_context
 from postier.queue.api import DeliveryResult, Envelope, Outcome
 from postier.smtp.outbound.routes import Host, Routes, RouteSettings
@@ -42,7 +43,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tu
     def make(name: str) -> tuple[ssl.SSLContext, Path]:
         pair = issue_certificate(authority, [name])
         write_key_pair(pair, folder / f"{name}.pem", folder / f"{name}.key")
-        return server_context(folder / f"{name}.pem", folder / f"{name}.key"), folder / "ca.pem"
+        return server_context(read_files(folder / f"{name}.pem", folder / f"{name}.key")), folder / "ca.pem"
 
     return make
 

@@ -22,6 +22,18 @@ TLS_ROWS = (
         "tls.certificate", TEXT, "tls/cert.pem", "Certificate and chain, PEM; relative to the data directory."
     ),
     Setting("tls.key", TEXT, "tls/key.pem", "Its private key, PEM; relative to the data directory."),
+    Setting(
+        "tls.client_login",
+        BOOLEAN,
+        False,
+        "Let mail programs log in by a certificate of tls.client_ca (SASL EXTERNAL).",
+    ),
+    Setting(
+        "tls.client_ca",
+        TEXT,
+        "",
+        "PEM file of the authorities whose certificates people log in with; relative to the data directory.",
+    ),
 )
 
 CONNECTIONS_ROWS = (
@@ -88,6 +100,8 @@ MTA_STS_ROWS = (
 class TlsSettings:
     certificate: str
     key: str
+    client_login: bool
+    client_ca: str
 
 
 @dataclass(frozen=True, slots=True)

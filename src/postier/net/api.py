@@ -20,6 +20,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from postier.net.client_hello import ClientHello
+
 __all__ = [
     "ByteFilter",
     "Connection",
@@ -135,6 +137,12 @@ class Connection(Protocol):
         ...
 
     @property
+    def client_certificate(self) -> bytes:
+        """The certificate (DER) by which the client proved to an authority of ours who it is; b"" if it
+        didn't. That it is valid now is not said: see accounts.client_certificates."""
+        ...
+
+    @property
     def bytes_in(self) -> int:
         """Bytes from the peer above TLS and below a ByteFilter."""
         ...
@@ -210,5 +218,6 @@ Session = Callable[[Connection], Awaitable[None]]
 """What a listener runs for each connection it accepts; the driver closes the connection after it."""
 
 
-SslContextSource = Callable[[], ssl.SSLContext]
-"""The current context; asked at each handshake, so that a renewed certificate needs no restart."""
+SslContextSource = Callable[[ClientHello], ssl.SSLContext]
+"""The context for a client that said this; asked at each handshake, so that a renewed certificate needs no
+restart. Raises NoApplicationProtocol (net.tls)."""

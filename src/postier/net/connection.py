@@ -34,8 +34,10 @@ from postier.net.api import (
     TlsInfo,
     Wake,
 )
+from postier.net.client_hello import NO_HELLO, ClientHello, HelloError, missing, parse
+from postier.net.handshake import client_certificate, describe_tls, upgrade
 from postier.net.proxy import Proxied
-from postier.net.tls import peer_chain, requested_name
+from postier.net.tls import NO_APPLICATION_PROTOCOL, NoApplicationProtocol, peer_chain
 
 __all__ = ["READ_LIMIT", "WRITE_LIMIT", "StreamConnection", "plain_address"]
 
@@ -95,6 +97,7 @@ class StreamConnection(asyncio.Protocol):
         "_fed",
         "_filter",
         "_goodbye",
+        "_hears_hello",
         "_id",
         "_inbox",
         "_inbox_size",
@@ -162,6 +165,7 @@ class StreamConnection(asyncio.Protocol):
         self._write_paused = False
         self._eof = False
         self._eof_told = False
+        self._hears_hello = False
         self._closing = False
         self._close_by = math.inf
         self._retiring = False
@@ -180,6 +184,10 @@ class StreamConnection(asyncio.Protocol):
     @property
     def tls(self) -> TlsInfo | None:
         return self._secured
+
+    @property
+    def client_certificate(self) -> bytes:
+        return client_certificate(self._transport)
 
     async def event(self, core: Core[Event], timeout: float) -> Event | Wake | None:
         until = 0.0
@@ -252,8 +260,9 @@ class StreamConnection(asyncio.Protocol):
         if self._inbox or self._ready or core.has_buffered_input():
             raise self._break("input was pipelined behind the command that starts TLS")
         self.write(core.outgoing())
-        await self.secure(self._tls_source(), server_side=True)
-        TLS_HANDSHAKES.add(self.tls.version if self.tls is not None else "")
+        transport.resume_reading()
+        self._read_paused = False
+        await self.accept_tls()
 
     def speak_for(self, peer: tuple[str, int], local: tuple[str, int]) -> None:
         self.peer, self.local = peer, local
@@ -298,6 +307,56 @@ class StreamConnection(asyncio.Protocol):
 
     # ------------------------------------------------------------------ for servers and clients
 
+    async def accept_tls(self, timeout: float = HANDSHAKE_TIMEOUT) -> None:
+        """Read the client's hello, show the certificate that it asks for, and shake hands as the server.
+
+        `timeout` seconds for all of it. Raises ConnectionLost.
+        """
+        assert self._tls_source is not None
+        until = self._loop.time() + timeout
+        hello, early = await self._hear_hello(until)
+        try:
+            context = self._tls_source(hello)
+        except NoApplicationProtocol as error:
+            self.write(NO_APPLICATION_PROTOCOL)
+            self.close()
+            raise ConnectionLost(f"TLS handshake failed: {error}") from error
+        left = max(until - self._loop.time(), 0.001)
+        await self.secure(context, server_side=True, server_name=hello.server_name, timeout=left, early=early)
+        TLS_HANDSHAKES.add(self.tls.version if self.tls is not None else "")
+
+    async def _hear_hello(self, until: float) -> tuple[ClientHello, bytes]:
+        """The hello, and the octets in which it came, for whoever answers it.
+
+        Whatever is no good as a hello is handed on all the same: OpenSSL knows how to refuse it.
+        """
+        early, wanted, self._hears_hello = bytearray(), 1, True
+        try:
+            while wanted > 0:
+                await self._hear_more(until)
+                piece = self._take_inbox()
+                self.bytes_in -= len(piece)
+                early += piece
+                wanted -= len(piece)
+                if wanted <= 0:
+                    wanted = missing(early)
+            return parse(early), bytes(early)
+        except HelloError:
+            return NO_HELLO, bytes(early)
+        finally:
+            self._hears_hello = False
+
+    async def _hear_more(self, until: float) -> None:
+        while not self._inbox:
+            if self._lost is not None:
+                raise self._lost
+            if self._eof or self._closing:
+                raise self._break("TLS handshake failed: the peer has gone")
+            try:
+                await self._wait(until)
+            except IdleTimeout:
+                raise self._break("TLS handshake failed: no hello in time") from None
+
     async def secure(
         self,
         context: ssl.SSLContext,
@@ -305,22 +364,25 @@ class StreamConnection(asyncio.Protocol):
         server_side: bool,
         server_name: str | None = None,
         timeout: float = HANDSHAKE_TIMEOUT,
+        early: bytes = b"",
     ) -> None:
         """Shake hands in `timeout` seconds. Raises ConnectionLost; its `__cause__` says what failed.
 
-        `server_name` is what a client asks for and, if the context verifies, what the certificate
-        must be for (RFC 9525).
+        `server_name` is what the client asks for and, if its context verifies, what the certificate
+        must be for (RFC 9525). `early`: what has been read of the handshake.
         """
         transport = self._transport
         if transport is None or self._lost is not None:
             raise self._lost or ConnectionLost("closed")
         try:
-            upgraded = await self._loop.start_tls(
+            upgraded = await upgrade(
+                self._loop,
                 transport,
                 self,
                 context,
+                early,
                 server_side=server_side,
-                server_hostname=server_name,
+                server_hostname=None if server_side else server_name,
                 ssl_handshake_timeout=timeout,
                 ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
             )
@@ -331,7 +393,7 @@ class StreamConnection(asyncio.Protocol):
         self._transport = upgraded
         upgraded.set_write_buffer_limits(high=WRITE_LIMIT)
         self._read_paused = self._write_paused = False
-        self._secured = _describe_tls(upgraded)
+        self._secured = describe_tls(upgraded, server_name or "")
 
     async def start_client_tls(
         self,
@@ -378,6 +440,8 @@ class StreamConnection(asyncio.Protocol):
         Anywhere else the goodbye could pass for a part of a response.
         """
         transport, waits = self._transport, self._waiter is not None
+        if self._hears_hello:
+            waits = False  # our goodbye would be clear text where TLS is awaited
         if waits and transport is not None and not self._closing and not transport.get_write_buffer_size():
             self.write(self._goodbye)
             self.close()
@@ -402,7 +466,7 @@ class StreamConnection(asyncio.Protocol):
         self.local = plain_address(transport.get_extra_info("sockname"))
         if self.proxied is not None:
             self.peer, self.local = self.proxied
-        self._secured = _describe_tls(transport)
+        self._secured = describe_tls(transport)
         if self._on_made is not None:
             self._on_made(self)
 
@@ -580,14 +644,6 @@ class StreamConnection(asyncio.Protocol):
             self._timer = None
         self._stop_waiting()
         self._stop_draining()
-
-
-def _describe_tls(transport: asyncio.BaseTransport) -> TlsInfo | None:
-    channel = transport.get_extra_info("ssl_object")
-    if channel is None:
-        return None
-    name, _, bits = channel.cipher()
-    return TlsInfo(channel.version(), name, bits, requested_name(channel))
 
 
 if TYPE_CHECKING:

@@ -13,17 +13,16 @@ import errno
 import functools
 import resource
 import socket
-import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from postier.base.log import Log
-from postier.base.metrics import CONNECTIONS, CONNECTIONS_OPEN, CONNECTIONS_REFUSED, TLS_HANDSHAKES
+from postier.base.metrics import CONNECTIONS, CONNECTIONS_OPEN, CONNECTIONS_REFUSED
 from postier.base.networks import NOWHERE, Networks
 from postier.base.shared_counts import SharedCounts
 from postier.net.api import ConnectionLost, IdleTimeout, Session, SslContextSource
 from postier.net.binding import BACKLOG, BindError, Endpoint, bind_sockets
-from postier.net.connection import HANDSHAKE_TIMEOUT, TLS_SHUTDOWN_TIMEOUT, StreamConnection, plain_address
+from postier.net.connection import StreamConnection, plain_address
 from postier.net.limits import USUAL_LIMITS, Gate, Limits
 from postier.net.proxy import ProxyError, read_header
 
@@ -163,7 +162,7 @@ class Server:
 
     async def _listen(self, listener: Listener, bound: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        if listener.implicit_tls or (self._proxy_from and not listener.endpoint.path):
+        if self._proxy_from and not listener.endpoint.path:
             self._by_hand.append(bound)
             loop.add_reader(bound, self._accept, listener, bound)
             return
@@ -188,20 +187,17 @@ class Server:
         )
 
     def _greet(self, listener: Listener, connection: StreamConnection) -> None:
-        """A connection in clear is there: run its session or say why not."""
+        """A connection is there: run its session or say why not."""
         if not self._admit(connection.peer[0], listener):
             CONNECTIONS_REFUSED.add(listener.endpoint.name)
-            connection.write(listener.busy)
+            if not listener.implicit_tls:
+                connection.write(listener.busy)
             connection.close()
             return
         self._run(listener, connection, None, connection.peer[0])
 
     def _accept(self, listener: Listener, bound: socket.socket) -> None:
-        """Take what waits on a listener with implicit TLS, or on one that proxies may connect to.
-
-        Accepted by hand, so that limits hold before a handshake costs anything, each handshake asks
-        for the certificate of the moment, and a header comes before all else.
-        """
+        """Take what waits on a listener that proxies may connect to: by hand, since a header comes first."""
         loop = asyncio.get_running_loop()
         for _ in range(ACCEPT_BATCH):
             try:
@@ -265,6 +261,8 @@ class Server:
         try:
             if client is not None:
                 await self._take(listener, guest, client)
+            if listener.implicit_tls:
+                await connection.accept_tls()
             await listener.session(connection)
         except IdleTimeout:
             log.debug("idle", session=connection.id, listener=name)
@@ -279,15 +277,11 @@ class Server:
                 client.close()
 
     async def _take(self, listener: Listener, guest: _Guest, client: socket.socket) -> None:
-        """Of what was accepted by hand: a proxy's header, and the handshake. Raises ConnectionLost."""
-        connection = guest.connection
+        """What was accepted by hand, behind a proxy's header if it has one. Raises ConnectionLost."""
         if guest.address == UNTOLD:
             await self._hear_proxy(listener, guest, client)
-        if listener.implicit_tls:
-            await self._shake_hands(listener, connection, client)
-            return
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, client)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: guest.connection, client)
         except OSError as error:
             raise ConnectionLost(str(error)) from error
 
@@ -311,26 +305,3 @@ class Server:
                     client.send(listener.busy)
             raise ConnectionLost("refused")
         guest.address = address
-
-    async def _shake_hands(
-        self, listener: Listener, connection: StreamConnection, client: socket.socket
-    ) -> None:
-        """Implicit TLS (RFC 8314 3.3). Raises ConnectionLost.
-
-        However many shake hands, nobody waits for a place: who begins and says no more would keep it from
-        others. They are connections, and counted as such.
-        """
-        assert listener.tls is not None
-        try:
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-                await asyncio.get_running_loop().connect_accepted_socket(
-                    lambda: connection,
-                    client,
-                    ssl=listener.tls(),
-                    ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
-                    ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
-                )
-            TLS_HANDSHAKES.add(connection.tls.version if connection.tls is not None else "")
-        except (OSError, ssl.SSLError, TimeoutError) as error:
-            client.close()
-            raise ConnectionLost(f"TLS handshake failed: {error or type(error).__name__}") from error

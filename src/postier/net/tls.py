@@ -1,25 +1,26 @@
 """TLS contexts, certificates on disk, and a small authority of our own.
 
 Versions and ciphers follow RFC 9325 (BCP 195): TLS 1.2 and 1.3, forward secrecy and AEAD only, no
-compression, no renegotiation. One certificate carries all names: the SNI callback only notes the name
-that was asked for and never switches contexts, since CPython before 3.11.17, 3.12.15, 3.13.16 and 3.14.8
-can be crashed by a client when it does (CVE-2026-19445).
+compression, no renegotiation, no early data. No context has an SNI callback (see net.handshake).
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 
+from postier.net.certificates import Certificate, CertificateError
+
 __all__ = [
+    "NO_APPLICATION_PROTOCOL",
     "CertificateError",
-    "CertificateStore",
+    "NoApplicationProtocol",
     "opportunistic_client_context",
     "peer_chain",
-    "requested_name",
     "resuming",
     "server_context",
     "verifying_client_context",
@@ -28,46 +29,51 @@ __all__ = [
 CIPHERS_TLS12 = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """What TLS 1.2 may use (RFC 9325 4.2), in OpenSSL's words; TLS 1.3's own list is all AEAD."""
 
-_kept: list[ssl.SSLContext] = []
-"""Every context that ever served: connections may still point to one after a reload."""
+NO_APPLICATION_PROTOCOL = bytes.fromhex("15 03 03 00 02 02 78")
+"""The fatal alert of RFC 7301 3.2, which Python's ssl never sends by itself."""
+
+_NO_CHECK_TIME = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME."""
 
 
-class CertificateError(Exception):
-    """A certificate or key that cannot be used; the message is one line for the administrator."""
+class NoApplicationProtocol(Exception):
+    """The client offers protocols, none of which is spoken here (RFC 7301 3.2)."""
 
 
-class _ServedTls(ssl.SSLObject):
-    """Remembers which name the client asked for (SNI, RFC 6066 3)."""
+def server_context(
+    certificate: Certificate, protocols: Sequence[bytes] = (), authorities: str = ""
+) -> ssl.SSLContext:
+    """A context that shows `certificate`, and takes one of `protocols` if the client offers it (ALPN).
 
-    server_name_asked: str = ""
+    `authorities` (PEM): the client is asked for a certificate of theirs. It need not have one; one of
+    another authority ends the handshake, an expired one doesn't (whoever believes it looks at its dates).
 
-
-def _note_name(channel: ssl.SSLSocket | ssl.SSLObject, name: str | None, _: object) -> None:
-    if isinstance(channel, _ServedTls) and name and len(name) <= 255:
-        channel.server_name_asked = name
-
-
-def requested_name(channel: ssl.SSLObject) -> str:
-    """The name from SNI, "" if none was sent."""
-    return channel.server_name_asked if isinstance(channel, _ServedTls) else ""
-
-
-def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """A context that shows `certificate` (a PEM chain, ours first).
-
-    Raises CertificateError if the files cannot be read or do not belong together.
+    Raises CertificateError.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _harden(context)
     try:
-        context.load_cert_chain(certificate, key, password=_no_password)
+        with _as_file(certificate.chain + b"\n" + certificate.key) as file:
+            context.load_cert_chain(file, password=_no_password)
+        if authorities:
+            context.load_verify_locations(cadata=authorities)
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.verify_flags |= _NO_CHECK_TIME
     except (OSError, ssl.SSLError, ValueError) as error:
-        raise CertificateError(
-            f"cannot use certificate {certificate} with key {key}: {_why(error)}"
-        ) from error
-    context.sslobject_class = _ServedTls
-    context.set_servername_callback(_note_name)
+        raise CertificateError(f"cannot use {certificate.where}: {_why(error)}") from error
+    if protocols:
+        context.set_alpn_protocols([protocol.decode() for protocol in protocols])
     return context
+
+
+@contextlib.contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """A path under which OpenSSL finds `content`, which never touches a disk."""
+    descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        yield f"/proc/self/fd/{descriptor}"
 
 
 _resumed: ContextVar[ssl.SSLSession | None] = ContextVar("resumed", default=None)
@@ -139,40 +145,6 @@ def verifying_client_context(authorities: Path | None = None) -> ssl.SSLContext:
         raise CertificateError(f"cannot use authorities {authorities}: {_why(error)}") from error
     _harden(context)
     return context
-
-
-class CertificateStore:
-    """The server's certificate, as it lies on disk; `reload` takes up a renewed one.
-
-    Every service has a context of its own, for a context has keys of its own for session tickets: what one
-    service gave out is worth nothing at another (ALPACA, and Postfix's bug of 2026).
-
-    An object of this class is an SslContextSource, that of the first service: call it for the context of the
-    next handshake.
-    """
-
-    def __init__(self, certificate: Path, key: Path, services: Sequence[str] = ("",)) -> None:
-        """Raises CertificateError."""
-        self._certificate = certificate
-        self._key = key
-        self._services = tuple(services)
-        self._contexts = self._load()
-
-    def __call__(self) -> ssl.SSLContext:
-        return self._contexts[self._services[0]]
-
-    def of(self, service: str) -> Callable[[], ssl.SSLContext]:
-        """The SslContextSource of one of the services."""
-        return lambda: self._contexts[service]
-
-    def reload(self) -> None:
-        """Use what the files hold now. Raises CertificateError and keeps the old one if they are broken."""
-        self._contexts = self._load()
-
-    def _load(self) -> dict[str, ssl.SSLContext]:
-        contexts = {service: server_context(self._certificate, self._key) for service in self._services}
-        _kept.extend(contexts.values())
-        return contexts
 
 
 def _harden(context: ssl.SSLContext) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from postier.net.api import ConnectionLost, IdleTimeout, Session, TlsInfo
+from postier.net.client_hello import NO_HELLO, ClientHello
 from postier.net.connection import StreamConnection
 
 __all__ = ["PRETENDED_TLS", "MemoryConnection"]
@@ -285,11 +286,15 @@ class MemoryConnection(StreamConnection):
         asyncio.get_running_loop().call_soon(self._parked.set)
         await super().drain()
 
+    async def _hear_hello(self, until: float) -> tuple[ClientHello, bytes]:
+        """There is none: TLS is pretended."""
+        return NO_HELLO, b""
+
     async def secure(self, context: ssl.SSLContext, **options: Any) -> None:
         asyncio.get_running_loop().call_soon(self._parked.set)
         await super().secure(context, **options)
 
 
 @functools.cache
-def _any_context() -> ssl.SSLContext:
+def _any_context(_: ClientHello) -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

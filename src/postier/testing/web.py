@@ -13,8 +13,9 @@ from starlette.types import ASGIApp
 from postier.http.server import USUAL_PATIENCE, Patience, http_session
 from postier.net.authority import issue_certificate, make_ca, write_key_pair
 from postier.net.binding import Endpoint, bind_sockets
+from postier.net.contexts import one_certificate
 from postier.net.server import Listener, Server
-from postier.net.tls import CertificateStore, verifying_client_context
+from postier.net.tls import verifying_client_context
 
 __all__ = ["ask", "make_certificate", "serving", "talk"]
 
@@ -37,9 +38,9 @@ async def serving(
     with a certificate (see make_certificate)."""
     endpoint = Endpoint("web", "127.0.0.1", 0)
     sockets = bind_sockets([endpoint])[0]
-    store = None if folder is None else CertificateStore(folder / "c.pem", folder / "c.key")
+    source = None if folder is None else one_certificate(folder / "c.pem", folder / "c.key")
     session = http_session(application, patience=patience)
-    server = Server([Listener(endpoint, session, tls=store, implicit_tls=store is not None)])
+    server = Server([Listener(endpoint, session, tls=source, implicit_tls=source is not None)])
     await server.start(sockets)
     try:
         return await work(sockets[endpoint].getsockname()[1], server)

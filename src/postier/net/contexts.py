@@ -1,0 +1,119 @@
+"""Which certificate a client is shown, and the TLS context of each service for it.
+
+The name that the client asks for (RFC 6066 3) decides, before the handshake begins (net.client_hello): a
+certificate for exactly this name, else one with a wildcard for it, else the one of the server's own name. An
+unknown name is never an error, and leaves nothing behind.
+
+Every service has contexts of its own, one for each certificate that somebody asked for there: a context has
+keys of its own for session tickets, so what one service or one certificate gave out is worth nothing at
+another (ALPACA; RFC 9846 4.6.1 lets a ticket stand for the whole handshake).
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from postier.net.api import SslContextSource
+from postier.net.certificates import Certificate, read_files
+from postier.net.client_hello import ClientHello
+from postier.net.tls import NoApplicationProtocol, server_context
+
+__all__ = ["ContextChooser", "ServiceTls", "one_certificate"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTls:
+    """What the handshakes of a service have of their own.
+
+    `protocols`: the ALPN names that mean it (RFC 7301 6); a client that offers others alone means another
+    service, and is sent away. (): none is looked at. `authorities`: PEM; clients may show certificates of
+    theirs (RFC 9846 4.3.2), and are not asked where it is "".
+    """
+
+    protocols: tuple[bytes, ...] = ()
+    authorities: str = ""
+
+
+Special = Callable[[str, ClientHello], ssl.SSLContext | None]
+
+
+class ContextChooser:
+    """Certificates by name, contexts by service. Belongs to one process."""
+
+    def __init__(self, first: Certificate, services: Mapping[str, ServiceTls], host: str = "") -> None:
+        """`first`: that of the settings; `host`: the server's own name.
+
+        Makes the contexts of `first`: processes that are forked later take up each other's sessions.
+        Raises CertificateError.
+        """
+        self._services = dict(services)
+        self._host = host
+        self._contexts: dict[tuple[str, str], ssl.SSLContext] = {}
+        self._specials: list[Special] = []
+        self.show(first, ())
+        for service in services:
+            self._context(service, first)
+
+    def show(self, first: Certificate, stored: Iterable[Certificate]) -> None:
+        """From the next handshake on: these. Contexts of certificates that stay, stay, with their tickets.
+
+        What is `stored` goes before `first`; of two for one name, the one that is valid longer.
+        """
+        shown = sorted(stored, key=lambda one: one.not_after)
+        self._stored = {name: one for one in shown for name in one.names}
+        self._first = dict.fromkeys(first.names, first)
+        self._default = _find(self._stored, self._host) or first
+        prints = {first.fingerprint, *(one.fingerprint for one in shown)}
+        self._contexts = {key: kept for key, kept in self._contexts.items() if key[1] in prints}
+
+    def offer(self, services: Mapping[str, ServiceTls]) -> None:
+        """From the next handshake on, the services are these; contexts of those that change are made anew."""
+        changed = {name for name, one in self._services.items() if services.get(name) != one}
+        self._contexts = {key: kept for key, kept in self._contexts.items() if key[0] not in changed}
+        self._services = dict(services)
+
+    def certificate_for(self, name: str) -> Certificate:
+        """What a client is shown that asks for `name` (A-labels in lower case); "" for one that doesn't."""
+        return _find(self._stored, name) or _find(self._first, name) or self._default
+
+    def answer_first(self, special: Special) -> None:
+        """Ask `special` for the context first, with the service; where it has none, all goes on as always."""
+        self._specials.append(special)
+
+    def choose(self, service: str, hello: ClientHello) -> ssl.SSLContext:
+        """Raises NoApplicationProtocol."""
+        for special in self._specials:
+            context = special(service, hello)
+            if context is not None:
+                return context
+        protocols = self._services[service].protocols
+        if protocols and hello.protocols and not set(protocols).intersection(hello.protocols):
+            offered = b", ".join(hello.protocols[:4]).decode("ascii", "backslashreplace")
+            raise NoApplicationProtocol(f"the client means another service: {offered}")
+        return self._context(service, self.certificate_for(hello.server_name))
+
+    def of(self, service: str) -> SslContextSource:
+        """The SslContextSource of one of the services."""
+        return lambda hello: self.choose(service, hello)
+
+    def _context(self, service: str, certificate: Certificate) -> ssl.SSLContext:
+        key = (service, certificate.fingerprint)
+        context = self._contexts.get(key)
+        if context is None:
+            ours = self._services[service]
+            context = server_context(certificate, ours.protocols, ours.authorities)
+            self._contexts[key] = context
+        return context
+
+
+def one_certificate(chain: Path, key: Path) -> SslContextSource:
+    """For a server that has one certificate and one service. Raises CertificateError."""
+    return ContextChooser(read_files(chain, key), {"": ServiceTls()}).of("")
+
+
+def _find(certificates: Mapping[str, Certificate], name: str) -> Certificate | None:
+    """The one for exactly this name, else one with a wildcard for it (RFC 9525 6.3)."""
+    return certificates.get(name) or certificates.get("*." + name.partition(".")[2])

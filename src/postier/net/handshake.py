@@ -1,0 +1,66 @@
+"""The server's part of a TLS handshake that has been looked at before it begins.
+
+The octets of the client's hello were read by the driver, as clear text; the event loop's TLS gets them
+handed over before anything else. So the certificate is chosen before there is a TLS object at all, the same
+way on every event loop and every Python: no callback ever switches contexts (CPython before 3.11.17, 3.12.15,
+3.13.16 and 3.14.8 can be crashed by a client when one does, CVE-2026-19445).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any
+
+from postier.net.api import TlsInfo
+
+__all__ = ["client_certificate", "describe_tls", "upgrade"]
+
+
+async def upgrade(
+    loop: asyncio.AbstractEventLoop,
+    transport: asyncio.Transport,
+    protocol: asyncio.Protocol,
+    context: ssl.SSLContext,
+    early: bytes = b"",
+    **options: Any,
+) -> asyncio.Transport | None:
+    """`loop.start_tls` for a transport of which `early` has been read already. Raises what that raises."""
+    starting = loop.start_tls(transport, protocol, context, **options)
+    if not early:
+        return await starting
+    task = loop.create_task(starting)
+    # The task's first step asks for two calls: the TLS object is told of its transport, and reading goes on.
+    # Ours is asked for right behind that step, so it comes right behind them, before anything is read.
+    loop.call_soon(loop.call_soon, _hand_over, transport, protocol, early)
+    return await task
+
+
+def _hand_over(transport: asyncio.Transport, before: asyncio.Protocol, early: bytes) -> None:
+    tls: Any = transport.get_protocol()
+    if tls is None or tls is before:
+        return  # the transport was closed, or refused, before TLS began
+    rest = memoryview(early)
+    while rest:
+        room = tls.get_buffer(len(rest))
+        count = min(len(room), len(rest))
+        room[:count] = rest[:count]
+        tls.buffer_updated(count)
+        rest = rest[count:]
+
+
+def describe_tls(transport: asyncio.BaseTransport, server_name: str = "") -> TlsInfo | None:
+    """None in clear."""
+    channel = transport.get_extra_info("ssl_object")
+    if channel is None:
+        return None
+    name, _, bits = channel.cipher()
+    return TlsInfo(channel.version(), name, bits, server_name)
+
+
+def client_certificate(transport: asyncio.BaseTransport | None) -> bytes:
+    """The certificate by which the client proved itself, DER; b"" if it didn't, or wasn't asked."""
+    channel = transport.get_extra_info("ssl_object") if transport is not None else None
+    if channel is None or channel.context.verify_mode == ssl.CERT_NONE:
+        return b""
+    return channel.getpeercert(binary_form=True) or b""
