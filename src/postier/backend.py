@@ -18,32 +18,47 @@ from postier.admin.own_tlsa import own_keys
 from postier.admin.records import DnsRecord, dkim_record, domain_records
 from postier.base.clock import Clock, SystemClock
 from postier.base.domain import Domain
+from postier.base.log import Log
 from postier.blobs.local import LocalBlobs
 from postier.bus.api import Bus
 from postier.bus.local import LocalBus
+from postier.clients.mobileconfig import SigningError, sign_document
+from postier.clients.settings import ClientSettings, MailService, Security
 from postier.config.settings import Settings
 from postier.dns.api import Resolver
 from postier.dns.cache import CachingResolver
 from postier.dns.client import DnsClient
-from postier.http.autoconfig import MailService, autoconfig_documents
+from postier.http.client_documents import client_documents
 from postier.http.documents import Document
 from postier.http.own_policy import policy_document, policy_documents, policy_id
+from postier.services import HTTPS, SERVICES
 from postier.store.api import Store
 from postier.store.sqlite import open_sqlite
 
 __all__ = [
     "DATABASE",
     "Backend",
+    "client_settings",
     "dns_records",
     "domain_documents",
     "open_backend",
     "open_resolver",
     "pop3_usual",
+    "signed_profile",
 ]
 
 DATABASE = "postier.db"
-CLIENT_PORTS = (("imap", 993), ("pop3", 995), ("smtp", 465))
-"""RFC 8314 7.3, the best first."""
+CLIENT_SERVICES = (
+    ("imaps", "imap", Security.TLS),
+    ("imap", "imap", Security.STARTTLS),
+    ("pop3s", "pop3", Security.TLS),
+    ("pop3", "pop3", Security.STARTTLS),
+    ("submissions", "smtp", Security.TLS),
+    ("submission", "smtp", Security.STARTTLS),
+)
+"""What mail programs use, the best of each protocol first (RFC 8314 3)."""
+
+log = Log("clients")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +102,47 @@ def open_resolver(settings: Settings) -> Resolver:
 def domain_documents(backend: Backend) -> tuple[Document, ...]:
     """What is served of our own domains, to whoever asks."""
     settings = backend.settings
-    services = tuple(
-        MailService(protocol, port + settings.server.port_base) for protocol, port in CLIENT_PORTS
-    )
     is_ours = partial(_is_ours, backend)
+
+    async def find(name: str) -> ClientSettings | None:
+        return client_settings(settings, Domain(name)) if await is_ours(name) else None
+
     return (
         *policy_documents(is_ours, _own_document(settings)),
-        *autoconfig_documents(is_ours, settings.server.hostname, services),
+        *client_documents(find, partial(signed_profile, settings), backend.clock, _web_port(settings)),
     )
+
+
+def client_settings(settings: Settings, domain: Domain) -> ClientSettings:
+    """What mail programs of a domain's people are told."""
+    base = settings.server.port_base
+    ports = {service.name: service.port + base for service in SERVICES}
+    return ClientSettings(
+        domain.ascii,
+        settings.server.hostname,
+        tuple(MailService(protocol, ports[name], security) for name, protocol, security in CLIENT_SERVICES),
+        _web_port(settings),
+        settings.clients.name,
+        settings.clients.help,
+        settings.clients.logo,
+    )
+
+
+def _web_port(settings: Settings) -> int:
+    """Where HTTPS is spoken for us: by this server, or by one that passes requests on to our HTTP port."""
+    if settings.http.https and settings.mta_sts.https:
+        return HTTPS.port + settings.server.port_base
+    return HTTPS.port if settings.http.enabled else 0
+
+
+def signed_profile(settings: Settings, document: bytes) -> bytes:
+    """By the certificate for TLS; as it is where that can't sign, and the log says why. Reads files."""
+    try:
+        chain = (settings.data / settings.tls.certificate).read_bytes()
+        return sign_document(document, chain, (settings.data / settings.tls.key).read_bytes())
+    except (OSError, SigningError) as error:
+        log.warning("profile not signed", why=error)
+        return document
 
 
 async def _is_ours(backend: Backend, domain: str) -> bool:
@@ -122,7 +170,7 @@ async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
         keys,
         settings.port_base,
         senders=[one for one in backend.settings.smtp.outbound_source_addresses if one not in addresses],
-        autoconfig=backend.settings.http.enabled,
+        clients=client_settings(backend.settings, domain),
         sts_id=policy_id(document) if document else "",
         tls_keys=await asyncio.to_thread(own_keys, backend.settings.data / backend.settings.tls.key),
     )

@@ -18,6 +18,8 @@ from postier.admin.dns_check import (
 )
 from postier.admin.records import DnsRecord, dkim_record, domain_records
 from postier.base.domain import Domain
+from postier.clients.pacc import pacc_document, pacc_record
+from postier.clients.settings import ClientSettings, MailService, Security
 from postier.mailauth.dkim.keys import PrivateKey, generate_ed25519, txt_record
 from postier.smtp.outbound.sts_fetch import FetchError
 from postier.testing.dns import ZoneResolver
@@ -32,9 +34,27 @@ def published(selector: str, key: PrivateKey, state: KeyState = KeyState.USED) -
     return DkimKey(selector, "ed25519", "", state, record=txt_record(key))
 
 
-RECORDS = domain_records(
-    DOMAIN, HOST, [ADDRESS], [dkim_record(DOMAIN, published("s1", KEY))], sts_id="17", tls_keys=["ab" * 32]
+CLIENTS = ClientSettings(
+    "a.example",
+    "mail.a.example",
+    (
+        MailService("imap", 993),
+        MailService("imap", 143, Security.STARTTLS),
+        MailService("pop3", 995),
+        MailService("smtp", 465),
+        MailService("smtp", 587, Security.STARTTLS),
+    ),
 )
+RECORDS = domain_records(
+    DOMAIN,
+    HOST,
+    [ADDRESS],
+    [dkim_record(DOMAIN, published("s1", KEY))],
+    clients=CLIENTS,
+    sts_id="17",
+    tls_keys=["ab" * 32],
+)
+PACC = pacc_record(pacc_document(CLIENTS) or b"")
 Zone = dict[str, list[object]]
 PUBLIC: Zone = {
     "a.example": [("MX", (10, "mail.a.example")), ("TXT", "v=spf1 mx -all"), ("TXT", "other=1")],
@@ -45,6 +65,13 @@ PUBLIC: Zone = {
     "mta-sts.a.example": [("CNAME", "mail.a.example")],
     "_smtp._tls.a.example": [("TXT", "v=TLSRPTv1; rua=mailto:tls@elsewhere.example")],
     "_25._tcp.mail.a.example": [("TLSA", (3, 1, 1, bytes.fromhex("ab" * 32)))],
+    "autoconfig.a.example": [("CNAME", "mail.a.example")],
+    "autodiscover.a.example": [("CNAME", "mail.a.example")],
+    "ua-auto-config.a.example": [("CNAME", "mail.a.example")],
+    "_ua-auto-config.a.example": [("TXT", PACC.replace("; ", ";"))],
+    "_autodiscover._tcp.a.example": [("SRV", (0, 1, 443, "mail.a.example"))],
+    "_imap._tcp.a.example": [("SRV", (9, 1, 143, "mail.a.example"))],
+    "_pop3._tcp.a.example": [("SRV", (0, 0, 0, ""))],
     "_submissions._tcp.a.example": [("SRV", (5, 5, 465, "mail.a.example"))],
     "_submission._tcp.a.example": [("SRV", (0, 1, 587, "mail.a.example"))],
     "_imaps._tcp.a.example": [("SRV", (0, 1, 993, "mail.a.example"))],
@@ -130,8 +157,11 @@ def test_a_dns_that_does_not_answer_says_nothing() -> None:
         ("MTA-STS", ["v=STSv1; id=17", "v=STSv1; id=17"], "different", "There are 2"),
         ("TLS-RPT", ["v=TLSRPTv1; x=y"], "different", "where reports go"),
         ("A", ["192.0.2.1"], "different", "It is another"),
+        ("PACC", ["v=UAAC1; a=sha256; d=AAAA"], "different", "mail programs refuse it"),
+        ("PACC", ["v=UAAC1; a=sha256; d=AAAA", PACC], "ok", ""),
+        ("PACC", ["v=other"], "missing", ""),
         ("TLSA", [(3, 1, 1, b"\0" * 32)], "different", "It is another"),
-        ("SRV", [(0, 1, 465, "b.example")], "different", "sent elsewhere"),
+        ("SRV", [(0, 1, 443, "b.example")], "different", "sent elsewhere"),
         ("SRV", [(0, 0, 0, "")], "different", "sent elsewhere"),
         ("CNAME", ["web.example"], "missing", ""),
     ],

@@ -10,6 +10,7 @@ from postier.accounts.dkim_keys import DkimKey
 from postier.admin.dns_push import Step, plan, push
 from postier.admin.records import DnsRecord, dkim_record, domain_records
 from postier.base.domain import Domain
+from postier.clients.settings import ClientSettings, MailService, Security
 from postier.dns.update import TsigKey, ZoneUpdater
 from postier.mailauth.dkim.keys import generate_ed25519, generate_rsa, txt_record, zone_file_strings
 from postier.testing.dns_update import UpdateServer
@@ -23,11 +24,23 @@ def key_record(selector: str, text: str) -> DnsRecord:
     return dkim_record(DOMAIN, DkimKey(selector, "", "", record=text))
 
 
+CLIENTS = ClientSettings(
+    "a.example",
+    "mail.a.example",
+    (
+        MailService("imap", 993),
+        MailService("imap", 143, Security.STARTTLS),
+        MailService("pop3", 995),
+        MailService("smtp", 465),
+        MailService("smtp", 587, Security.STARTTLS),
+    ),
+)
 RECORDS = domain_records(
     DOMAIN,
     HOST,
     ["198.51.100.7"],
     [key_record("r1", RSA), key_record("e1", ED)],
+    clients=CLIENTS,
     sts_id="17",
     tls_keys=["ab" * 32, "cd" * 32],
 )
@@ -65,6 +78,8 @@ def test_an_empty_zone_gets_everything_and_a_second_push_does_nothing() -> None:
     assert zone[("r1._domainkey.a.example", "TXT")] == [zone_file_strings(RSA)]
     assert zone[("mta-sts.a.example", "CNAME")] == ["mail.a.example."]
     assert zone[("_imaps._tcp.a.example", "SRV")] == ["0 1 993 mail.a.example."]
+    assert zone[("_pop3._tcp.a.example", "SRV")] == ["0 0 0 ."]
+    assert zone[("_ua-auto-config.a.example", "TXT")][0].startswith('"v=UAAC1; a=sha256; d=')
     assert len(zone[("_25._tcp.mail.a.example", "TLSA")]) == 2
     assert {(r.name, r.type) for r in RECORDS} == set(zone)
     assert [step.note for step in steps] == [""] * len(steps)

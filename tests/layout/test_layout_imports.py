@@ -12,7 +12,7 @@ SRC = Path(__file__).resolve().parents[2] / "src" / "postier"
 LAYERS = (
     {"base"},
     {"net"},
-    {"message", "dns.api", "sasl", "sieve"},
+    {"message", "dns.api", "sasl", "sieve", "clients"},
     {"smtp.wire", "imap.wire", "pop3.wire", "mailauth"},
     {"blobs.api", "bus.api", "queue.api"},
     {"store.values"},

@@ -222,6 +222,16 @@ async def _judge_reports(own: Own, record: DnsRecord) -> Judgement:
     return Judgement("ok", found)
 
 
+async def _judge_pacc(own: Own, record: DnsRecord) -> Judgement:
+    """Of several, one for each document that may still be in some cache."""
+    found = await _texts(own, record)
+    if not found:
+        return Judgement("missing", ())
+    if _squeezed(record.value) not in map(_squeezed, found):
+        return _change(record, found, "The document is another now, and mail programs refuse it.")
+    return Judgement("ok", found)
+
+
 async def _judge_a(own: Own, record: DnsRecord) -> Judgement:
     found = tuple([str(one) for one in (await own.resolver.a(record.name)).records])
     return _among(record, found)
@@ -244,7 +254,7 @@ async def _judge_srv(own: Own, record: DnsRecord) -> Judgement:
     if not found:
         return Judgement("missing", ())
     wanted = record.value.split()[2:]
-    if any([str(r.port), r.target] == wanted for r in records):
+    if any([str(r.port), r.target or "."] == wanted for r in records):
         return Judgement("ok", found)
     return _change(record, found, "Mail programs are sent elsewhere.")
 
@@ -282,6 +292,7 @@ JUDGES: dict[str, Callable[[Own, DnsRecord], Awaitable[Judgement]]] = {
     "DMARC": _judge_dmarc,
     "MTA-STS": _judge_sts,
     "TLS-RPT": _judge_reports,
+    "PACC": _judge_pacc,
     "A": _judge_a,
     "AAAA": _judge_aaaa,
     "TLSA": _judge_tlsa,

@@ -179,8 +179,8 @@ def _plan_tlsa(wanted: _Wanted, there: tuple[ZoneRecord, ...]) -> _Planned:
 
 
 def _plan_srv(wanted: _Wanted, there: tuple[ZoneRecord, ...]) -> _Planned:
-    if not there:
-        return (), wanted.values, ""
+    if not there or not wanted.missing(there):
+        return (), wanted.missing(there), ""
     ours = tuple([record for record in there if _target(record) == wanted.hostname])
     if not ours:
         return (), (), f"mail programs are sent to {_target(there[0]) or 'nobody'}: change it yourself"
@@ -210,6 +210,7 @@ _PLANS: dict[str, Callable[[_Wanted, tuple[ZoneRecord, ...]], _Planned]] = {
     "DMARC": _leave_if_there,
     "MTA-STS": _replace_kind,
     "TLS-RPT": _leave_if_there,
+    "PACC": _replace_kind,
     "A": _add_missing,
     "AAAA": _add_missing,
     "TLSA": _plan_tlsa,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from postier.accounts.directory import REPORTS
 from postier.accounts.dkim_keys import DkimKey, KeyState
 from postier.base.domain import Domain
+from postier.clients.pacc import pacc_document, pacc_record
+from postier.clients.settings import ClientSettings, Security
 from postier.mailauth.dkim.keys import zone_file_strings
 
 __all__ = ["DnsRecord", "address_term", "dkim_record", "domain_records", "is_of_kind", "zone_lines"]
@@ -26,7 +28,7 @@ class DnsRecord:
 
     @property
     def kind(self) -> str:
-        """Its type, or what a TXT record is for: SPF, DKIM, DMARC, MTA-STS, TLS-RPT."""
+        """Its type, or what a TXT record is for: SPF, DKIM, DMARC, MTA-STS, TLS-RPT, PACC."""
         return next((kind for kind in _MARKS if is_of_kind(kind, self.value)), self.type)
 
 
@@ -36,6 +38,7 @@ _MARKS = {
     "DMARC": re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)"),
     "MTA-STS": re.compile(r"v=STSv1\s*;"),
     "TLS-RPT": re.compile(r"v=TLSRPTv1\s*;"),
+    "PACC": re.compile(r"v\s*=\s*UAAC1\s*;", re.IGNORECASE),
 }
 
 
@@ -52,13 +55,13 @@ def domain_records(
     port_base: int = 0,
     *,
     senders: Sequence[str] = (),
-    autoconfig: bool = False,
+    clients: ClientSettings | None = None,
     sts_id: str = "",
     tls_keys: Sequence[str] = (),
 ) -> list[DnsRecord]:
     """`dkim`: from dkim_record, for each key. `addresses`: where `hostname` answers, as texts.
     `port_base` is added to the standard ports. `senders`: addresses that mail leaves from,
-    where those are others than `hostname` has. `autoconfig`: whether the server serves the document.
+    where those are others than `hostname` has. `clients`: what mail programs are to find by themselves.
     `sts_id`: of our MTA-STS policy, "" for none. `tls_keys`: for
     TLSA, the SHA-256 of the public keys that the server shows or will show next, in hexadecimal.
 
@@ -86,11 +89,8 @@ def domain_records(
         kind = "AAAA" if ":" in address else "A"
         records.append(DnsRecord(hostname.ascii, kind, address, "Without it nobody finds the server."))
     records.extend(_tls_records(domain, hostname, port_base, sts_id, tls_keys))
-    if autoconfig:
-        why = "With it Thunderbird and others find their settings by themselves."
-        name = f"autoconfig.{domain}"
-        records.append(DnsRecord(name, "CNAME", hostname.ascii, why, required=False))
-    records.extend(_service_records(domain, hostname, port_base))
+    if clients is not None:
+        records.extend(_client_records(clients))
     return records
 
 
@@ -131,20 +131,39 @@ def _tls_records(
 
 
 SERVICES = (
-    ("_submissions._tcp", 465),
-    ("_submission._tcp", 587),
-    ("_imaps._tcp", 993),
-    ("_pop3s._tcp", 995),
+    ("_submissions._tcp", "smtp", Security.TLS, 0),
+    ("_submission._tcp", "smtp", Security.STARTTLS, 10),
+    ("_imaps._tcp", "imap", Security.TLS, 0),
+    ("_imap._tcp", "imap", Security.STARTTLS, 10),
+    ("_pop3s._tcp", "pop3", Security.TLS, 20),
+    ("_pop3._tcp", "pop3", Security.STARTTLS, 30),
 )
-"""RFC 6186 and RFC 8314 5.1: how a mail program finds its server."""
+"""RFC 6186 3 and RFC 8314 5.1: how a mail program finds its server; and the priority, by which it chooses
+among protocols, too (RFC 6186 3.4)."""
+_NAMES = {
+    "autoconfig": "With it Thunderbird and others find their settings by themselves.",
+    "autodiscover": "With it Outlook and others find their settings by themselves.",
+    "ua-auto-config": "With it mail programs that know PACC find their settings by themselves.",
+}
 
 
-def _service_records(domain: Domain, hostname: Domain, port_base: int) -> list[DnsRecord]:
+def _client_records(clients: ClientSettings) -> Iterator[DnsRecord]:
+    """What is not offered has a target of "." (RFC 6186 3.4): nobody needs to try."""
+    domain, document = clients.domain, pacc_document(clients)
+    for name, why in _NAMES.items():
+        if clients.web_port and (document is not None or name != "ua-auto-config"):
+            yield DnsRecord(f"{name}.{domain}", "CNAME", clients.hostname, why, required=False)
     why = "With it mail programs find their settings by themselves."
-    return [
-        DnsRecord(f"{service}.{domain}", "SRV", f"0 1 {port + port_base} {hostname}", why, required=False)
-        for service, port in SERVICES
-    ]
+    if clients.web_port and document is not None:
+        text = pacc_record(document)
+        yield DnsRecord(f"_ua-auto-config.{domain}", "TXT", text, _NAMES["ua-auto-config"], required=False)
+    if clients.web_port:
+        value = f"0 1 {clients.web_port} {clients.hostname}"
+        yield DnsRecord(f"_autodiscover._tcp.{domain}", "SRV", value, _NAMES["autodiscover"], required=False)
+    for name, protocol, security, priority in SERVICES:
+        port = next((each.port for each in clients.of(protocol) if each.security is security), 0)
+        value = f"{priority} 1 {port} {clients.hostname}" if port else "0 0 0 ."
+        yield DnsRecord(f"{name}.{domain}", "SRV", value, why, required=False)
 
 
 def zone_lines(records: Iterable[DnsRecord]) -> list[str]:
@@ -156,5 +175,5 @@ def _rdata(record: DnsRecord) -> str:
     if record.type == "TXT":
         return zone_file_strings(record.value)
     if record.type in ("CNAME", "MX", "SRV"):
-        return record.value + "."
+        return record.value.removesuffix(".") + "."
     return record.value

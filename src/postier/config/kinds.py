@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from postier.base.domain import Domain
 from postier.base.log import LEVELS
@@ -161,6 +162,16 @@ def _overrides(value: Any) -> tuple[Override, ...]:
     return tuple(parse_override(_text(one)) for one in _listed(value))
 
 
+def _https_url(value: Any) -> str:
+    text = _text(value)
+    if text:
+        parts = urlsplit(text)
+        if parts.scheme != "https" or not parts.hostname or not text.isascii() or not text.isprintable():
+            raise ValueError(text)
+        Domain.parse(parts.hostname)
+    return text
+
+
 def one_of(*words: str) -> Kind:
     """A word of a few."""
 
@@ -177,6 +188,7 @@ COUNT = Kind("count", "a whole number", _count)
 PORT = Kind("port", "a port number", _port)
 TEXT = Kind("text", "a text in quotes", _text)
 HOST = Kind("host name", 'a host name such as "mail.example.org"', _host)
+HTTPS_URL = Kind("URL", 'a URL such as "https://www.example.org/help", or ""', _https_url)
 LEVEL = Kind("level", "one of " + ", ".join(f'"{level}"' for level in LEVELS), _level)
 DURATION = Kind("duration", 'a duration such as "90s", "5m", "8h" or "5d"', _duration)
 SIZE = Kind("size", 'a size such as "50MB"', _size)

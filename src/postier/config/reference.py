@@ -38,6 +38,7 @@ PART_TITLES = {
     "net": "Proxies in front",
     "connections": "Connections",
     "http": "HTTP",
+    "clients": "What mail programs are told",
     "mta_sts": "Our own MTA-STS policy",
 }
 

@@ -26,6 +26,7 @@ from postier.config.access_rows import (
 )
 from postier.config.acme_rows import ACME_ROWS, AcmeSettings
 from postier.config.audit_rows import AUDIT_LEAST, AUDIT_ROWS, AuditSettings
+from postier.config.client_rows import CLIENTS_ROWS, ClientsSettings
 from postier.config.dns_rows import DKIM_ROWS, DNS_UPDATE_ROWS, DkimSettings, DnsUpdateSettings
 from postier.config.door_rows import LMTP_ROWS, NET_ROWS, LmtpSettings, NetSettings
 from postier.config.kinds import (
@@ -164,6 +165,7 @@ SETTINGS = (
     *NET_ROWS,
     *CONNECTIONS_ROWS,
     *HTTP_ROWS,
+    *CLIENTS_ROWS,
     *MTA_STS_ROWS,
 )
 
@@ -267,6 +269,7 @@ class Settings:
     net: NetSettings
     connections: ConnectionSettings
     http: HttpSettings
+    clients: ClientsSettings
     mta_sts: MtaStsSettings
 
 
@@ -294,6 +297,7 @@ PARTS: Mapping[str, type[Any]] = {
     "net": NetSettings,
     "connections": ConnectionSettings,
     "http": HttpSettings,
+    "clients": ClientsSettings,
     "mta_sts": MtaStsSettings,
 }
 

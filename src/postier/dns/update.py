@@ -203,4 +203,4 @@ def _to_rdata(kind: dns.rdatatype.RdataType, value: str) -> dns.rdata.Rdata:
         pieces = [octets[i : i + 255] for i in range(0, len(octets), 255)]
         return dns.rdtypes.ANY.TXT.TXT(_CLASS, kind, pieces)
     name_end = "." if dns.rdatatype.to_text(kind) in NAME_TYPES else ""
-    return dns.rdata.from_text(_CLASS, kind, value + name_end)
+    return dns.rdata.from_text(_CLASS, kind, value.removesuffix(".") + name_end if name_end else value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import NamedTuple
 
 import h11
@@ -81,7 +82,8 @@ class HttpCore:
         """The whole answer to a request that nobody will look at; the connection ends with it."""
         if not self.has_begun_answer:
             headers = [("Content-Length", "0"), ("Connection", "close")]
-            self.send(h11.Response(status_code=status, headers=headers))
+            phrase = HTTPStatus(status).phrase.encode()
+            self.send(h11.Response(status_code=status, headers=headers, reason=phrase))
             self.send(h11.EndOfMessage())
 
     def next_request(self) -> bool:

@@ -7,6 +7,7 @@ of them: what wants one is a route of the API (see api.py), which insists on HTT
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,6 +27,7 @@ SECONDS = 30.0
 """For a body to come and an answer to be made."""
 
 log = Log("http")
+_NAME = re.compile(r"[a-z0-9._-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +127,4 @@ async def _body(request: Request, most: int) -> bytes | None:
 def asked_host(request: Request) -> str:
     """The name of the Host field, lower case, without port and final dot; "" where it can be none."""
     name = request.headers.get("host", "").partition(":")[0].removesuffix(".").lower()
-    return name if name.isascii() and len(name) <= 253 else ""
+    return name if _NAME.fullmatch(name) else ""

@@ -11,6 +11,7 @@ import asyncio
 import ipaddress
 from collections.abc import Iterable
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -25,6 +26,8 @@ __all__ = ["USUAL_PATIENCE", "Patience", "http_session"]
 
 REQUESTS = 100
 """Of one connection; then it is closed, so that nobody stays for ever on one that is counted once."""
+
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 log = Log("http")
 
@@ -160,7 +163,10 @@ class _Exchange:
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._core.send(h11.Response(status_code=message["status"], headers=self._headers(message)))
+            status, headers = message["status"], self._headers(message)
+            self._core.send(
+                h11.Response(status_code=status, headers=headers, reason=_REASONS.get(status, b""))
+            )
             return
         body = message.get("body", b"")
         if body and self._request.method != b"HEAD":

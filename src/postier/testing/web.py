@@ -17,7 +17,7 @@ from postier.net.contexts import one_certificate
 from postier.net.server import Listener, Server
 from postier.net.tls import verifying_client_context
 
-__all__ = ["ask", "make_certificate", "serving", "talk"]
+__all__ = ["ask", "make_certificate", "serving", "talk", "verifying"]
 
 
 def make_certificate(folder: Path, names: Sequence[str]) -> None:
@@ -25,6 +25,11 @@ def make_certificate(folder: Path, names: Sequence[str]) -> None:
     ca = make_ca("test")
     (folder / "ca.pem").write_bytes(ca.certificate)
     write_key_pair(issue_certificate(ca, list(names)), folder / "c.pem", folder / "c.key")
+
+
+def verifying(folder: Path) -> ssl.SSLContext:
+    """Of a client that believes the authority of make_certificate."""
+    return verifying_client_context(folder / "ca.pem")
 
 
 async def serving(
@@ -75,7 +80,7 @@ def ask(
     """The answer of the application to `pieces` on a connection of their own."""
 
     async def work(port: int, _: Server) -> bytes:
-        context = None if folder is None else verifying_client_context(folder / "ca.pem")
+        context = None if folder is None else verifying(folder)
         return await talk(port, *pieces, context=context, name=name)
 
     answer = asyncio.run(serving(application, work, folder=folder, patience=patience))

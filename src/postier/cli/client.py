@@ -1,0 +1,87 @@
+"""`postier client`: what sets a mailbox up in a mail program, as the server itself tells it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from postier.backend import Backend, client_settings, signed_profile
+from postier.base.address import Address
+from postier.base.domain import Domain
+from postier.cli.common import ADDRESS, Failure, data_option, language_option, with_backend
+from postier.clients.autoconfig import autoconfig_document
+from postier.clients.autodiscover import autodiscover_document
+from postier.clients.card import card_text
+from postier.clients.mobileconfig import mobileconfig_document
+from postier.clients.pacc import pacc_document
+from postier.clients.page import card_page
+from postier.clients.settings import ClientSettings
+from postier.clients.words import LANGUAGES
+
+Form = Callable[[ClientSettings, str, str], bytes]
+"""A document for an address, in a language."""
+
+
+@click.command("client")
+@click.argument("address", type=ADDRESS)
+@click.option("--card", "form", flag_value="card", default=True, help="For a person (the default).")
+@click.option("--page", "form", flag_value="page", help="The same as a page (HTML).")
+@click.option("--xml", "form", flag_value="xml", help="Autoconfig, for Thunderbird and others.")
+@click.option("--autodiscover", "form", flag_value="autodiscover", help="Autodiscover, for Outlook.")
+@click.option("--json", "form", flag_value="json", help="PACC.")
+@click.option("--mobileconfig", "form", flag_value="mobileconfig", help="For iPhone, iPad and Mac; signed.")
+@click.option("--pop3", is_flag=True, help="In a profile for iPhone, iPad and Mac: POP3 instead of IMAP.")
+@language_option(LANGUAGES)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@data_option
+def command(address: Address, form: str, pop3: bool, lang: str, output: Path | None, data: Path) -> None:
+    """Print what a mail program needs to set ADDRESS up: the same documents that the server gives it."""
+    domain = address.domain
+    if not isinstance(domain, Domain):
+        raise Failure(f"{address} has no domain")
+
+    async def work(backend: Backend) -> bytes:
+        if await backend.store.reader.domain(domain.ascii) is None:
+            raise Failure(f"{domain} is not a domain of this server")
+        settings = client_settings(backend.settings, domain)
+        if form == "mobileconfig":
+            return signed_profile(backend.settings, _profile(settings, str(address), pop3))
+        make: Form = _FORMS[form]
+        return make(settings, str(address), lang)
+
+    document = with_backend(data, work)
+    if output is not None:
+        try:
+            output.write_bytes(document)
+        except OSError as error:
+            raise Failure(f"cannot write {output}: {error.strerror}") from None
+    elif form == "mobileconfig" and sys.stdout.isatty():
+        raise Failure("a signed profile is nothing to read; give it a file with -o")
+    else:
+        click.echo(document, nl=False)
+
+
+def _profile(settings: ClientSettings, address: str, pop3: bool) -> bytes:
+    document = mobileconfig_document(settings, address, protocol="pop3" if pop3 else "imap")
+    if document is None:
+        raise Failure("this server does not offer that")
+    return document
+
+
+def _pacc(settings: ClientSettings, _: str, __: str) -> bytes:
+    document = pacc_document(settings)
+    if document is None:
+        raise Failure("PACC names no ports, and those of this server are moved (server.port_base)")
+    return document
+
+
+_FORMS: dict[str, Form] = {
+    "card": lambda settings, address, lang: card_text(settings, address, lang).encode(),
+    "page": lambda settings, address, lang: card_page(settings, address, lang).encode(),
+    "xml": lambda settings, _, __: autoconfig_document(settings).encode(),
+    "autodiscover": lambda settings, address, _: autodiscover_document(settings, address).encode(),
+    "json": _pacc,
+}
