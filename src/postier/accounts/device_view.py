@@ -83,11 +83,10 @@ def label_of(device: Device, app_passwords: Mapping[int, str]) -> str:
     return f"{spoken} {network_of(device.peer)}".strip()
 
 
-async def device_views(
-    reader: Reader, account_id: AccountId, app_passwords: Mapping[int, str] = {}
-) -> list[DeviceView]:
+async def device_views(reader: Reader, account_id: AccountId) -> list[DeviceView]:
     """Who was seen last comes first."""
     devices = await reader.devices(account_id)
+    app_passwords = {one.app_password_id: one.name for one in await reader.app_passwords(account_id)}
     days: dict[int, dict[int, DeviceCounts]] = {}
     for each in await reader.device_days(account_id):
         days.setdefault(each.device_id, {})[each.day] = each.counts
