@@ -31,6 +31,7 @@ from postier.dns.client import DnsClient
 from postier.http.client_documents import client_documents
 from postier.http.documents import Document
 from postier.http.own_policy import policy_document, policy_documents, policy_id
+from postier.net.certificates import covers
 from postier.services import HTTPS, SERVICES
 from postier.store.api import Store
 from postier.store.sqlite import open_sqlite
@@ -109,7 +110,7 @@ def domain_documents(backend: Backend) -> tuple[Document, ...]:
 
     return (
         *policy_documents(is_ours, _own_document(settings)),
-        *client_documents(find, partial(signed_profile, settings), backend.clock, _web_port(settings)),
+        *client_documents(find, partial(signed_profile, backend), backend.clock, _web_port(settings)),
     )
 
 
@@ -135,14 +136,28 @@ def _web_port(settings: Settings) -> int:
     return HTTPS.port if settings.http.enabled else 0
 
 
-def signed_profile(settings: Settings, document: bytes) -> bytes:
-    """By the certificate for TLS; as it is where that can't sign, and the log says why. Reads files."""
+async def signed_profile(backend: Backend, document: bytes) -> bytes:
+    """By the certificate of the server's own name; as it is where that can't sign, and the log says why.
+
+    Raises StoreError.
+    """
+    settings = backend.settings
+    stored = [
+        (one.chain.encode(), one.key.encode())
+        for one in await backend.store.reader.certificates()
+        if any(covers(name, settings.server.hostname) for name in one.names)
+    ]
     try:
-        chain = (settings.data / settings.tls.certificate).read_bytes()
-        return sign_document(document, chain, (settings.data / settings.tls.key).read_bytes())
+        return await asyncio.to_thread(_sign, settings, document, stored)
     except (OSError, SigningError) as error:
         log.warning("profile not signed", why=error)
         return document
+
+
+def _sign(settings: Settings, document: bytes, stored: list[tuple[bytes, bytes]]) -> bytes:
+    """Raises OSError, SigningError."""
+    certificate, key = settings.data / settings.tls.certificate, settings.data / settings.tls.key
+    return sign_document(document, *(stored[0] if stored else (certificate.read_bytes(), key.read_bytes())))
 
 
 async def _is_ours(backend: Backend, domain: str) -> bool:

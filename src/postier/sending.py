@@ -8,6 +8,7 @@ from typing import NamedTuple
 from postier.accounts.sending import DailyLimits
 from postier.backend import Backend, open_resolver
 from postier.dns.api import Resolver
+from postier.fetch.https import HttpsFetcher
 from postier.smtp.outbound.connection import Timeouts
 from postier.smtp.outbound.published import PublishedTls
 from postier.smtp.outbound.route_table import RouteBook
@@ -17,10 +18,11 @@ from postier.smtp.outbound.sts_fetch import PolicyFetcher
 from postier.smtp.outbound.tls_results import TlsResults
 from postier.smtp.outbound.transport import OutboundSettings, SmtpTransport
 
-__all__ = ["Outbound", "daily_limits", "open_fetcher", "open_outbound"]
+__all__ = ["Outbound", "daily_limits", "open_document_fetcher", "open_fetcher", "open_outbound"]
 
 SMTP_PORT = 25
 HTTPS_PORT = 443
+DOCUMENT_SECONDS = 10.0
 
 
 class Outbound(NamedTuple):
@@ -69,9 +71,20 @@ def open_outbound(backend: Backend) -> Outbound:
 
 def open_fetcher(backend: Backend, resolver: Resolver) -> PolicyFetcher:
     """Of the MTA-STS policies of others."""
-    inside = _is_inside(backend)
-    port = HTTPS_PORT + backend.settings.server.port_base if inside else HTTPS_PORT
+    port, inside = _https(backend)
     return PolicyFetcher(resolver, port=port, allow_private=inside)
+
+
+def open_document_fetcher(backend: Backend, resolver: Resolver) -> HttpsFetcher:
+    """Of our own documents, as others see them."""
+    port, inside = _https(backend)
+    return HttpsFetcher(resolver, port=port, allow_private=inside, seconds=DOCUMENT_SECONDS)
+
+
+def _https(backend: Backend) -> tuple[int, bool]:
+    """On which port it is spoken, and whether with hosts of this machine."""
+    inside = _is_inside(backend)
+    return (HTTPS_PORT + backend.settings.server.port_base if inside else HTTPS_PORT), inside
 
 
 def open_policies(backend: Backend, resolver: Resolver) -> PublishedTls:

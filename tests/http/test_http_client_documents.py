@@ -45,7 +45,11 @@ async def find(domain: str) -> ClientSettings | None:
     return {"a.example": SETTINGS, "b.example": OTHER}.get(domain)
 
 
-APPLICATION = public_application(client_documents(find, lambda data: b"signed:" + data, StoppedClock(), 443))
+async def sign(document: bytes) -> bytes:
+    return b"signed:" + document
+
+
+APPLICATION = public_application(client_documents(find, sign, StoppedClock(), 443))
 
 
 class Answer(NamedTuple):

@@ -48,7 +48,7 @@ def command(address: Address, form: str, pop3: bool, lang: str, output: Path | N
             raise Failure(f"{domain} is not a domain of this server")
         settings = client_settings(backend.settings, domain)
         if form == "mobileconfig":
-            return signed_profile(backend.settings, _profile(settings, str(address), pop3))
+            return await signed_profile(backend, _profile(settings, str(address), pop3))
         make: Form = _FORMS[form]
         return make(settings, str(address), lang)
 

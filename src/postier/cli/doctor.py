@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from postier.admin.client_check import check_client_documents
 from postier.admin.diagnosis import (
     Finding,
     check_certificate,
@@ -26,12 +27,13 @@ from postier.admin.diagnosis import (
 )
 from postier.admin.dns_check import CheckedRecord
 from postier.admin.own_tlsa import check_tlsa
-from postier.backend import Backend, open_resolver
+from postier.backend import Backend, client_settings, open_resolver
 from postier.base.domain import Domain
 from postier.cli.common import Failure, data_option, json_option, print_json, print_table, with_backend
 from postier.config.settings import Settings
 from postier.dns.api import Resolver
 from postier.publishing import check_dns
+from postier.sending import open_document_fetcher
 from postier.services import SERVICES, SMTP
 
 GREETINGS = {"smtp": b"220 ", "submission": b"220 ", "imap": b"* OK", "pop3": b"+OK"}
@@ -132,6 +134,8 @@ async def _check_dns(backend: Backend) -> list[Finding]:
     for domain in await backend.store.reader.domains():
         checked = await check_dns(backend, resolver, Domain(domain.name))
         findings += [_as_finding(one) for one in checked if one.record.type not in UNASKED]
+        settings = client_settings(backend.settings, Domain(domain.name))
+        findings += await check_client_documents(open_document_fetcher(backend, resolver).get, settings)
     findings.append(await check_validation(resolver))
     findings.append(await _check_tlsa(backend, resolver))
     return findings + await check_lists(resolver, backend.settings.policy.dnsbl)

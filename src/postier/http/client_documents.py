@@ -6,7 +6,6 @@ is better not forged by somebody on the way is told over HTTPS only: who asks fo
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -55,13 +54,12 @@ class _Who(NamedTuple):
 
 
 Find = Callable[[str], Awaitable[ClientSettings | None]]
+Sign = Callable[[bytes], Awaitable[bytes]]
 
 
-def client_documents(
-    find: Find, sign: Callable[[bytes], bytes], clock: Clock, web_port: int
-) -> tuple[Document, ...]:
+def client_documents(find: Find, sign: Sign, clock: Clock, web_port: int) -> tuple[Document, ...]:
     """`find`: the settings of a domain (A-labels), None where it is not ours. `sign`: a profile; what it
-    can't sign it returns as it is; it is called in a thread. `web_port`: of HTTPS, 0 for none."""
+    can't sign it returns as it is. `web_port`: of HTTPS, 0 for none."""
     rows = _Rows(find, sign, clock, web_port)
     get, post = ("GET",), ("GET", "POST")
     json_path = "/autodiscover/autodiscover.json"
@@ -84,7 +82,7 @@ def client_documents(
 @dataclass(frozen=True, slots=True)
 class _Rows:
     find: Find
-    sign: Callable[[bytes], bytes]
+    sign: Sign
     clock: Clock
     web_port: int
 
@@ -146,7 +144,7 @@ class _Rows:
             "Content-Disposition": f'attachment; filename="{settings.domain}.mobileconfig"',
             "Connection": "close",  # a signature costs as much as a handshake, and is limited as one
         }
-        return Response(await asyncio.to_thread(self.sign, document), 200, headers, MEDIA_TYPE)
+        return Response(await self.sign(document), 200, headers, MEDIA_TYPE)
 
     async def page(self, asked: Asked) -> Response | None:
         if not asked.is_secure:
