@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import uvloop
 
+from postier.accounts.client_certificates import Owners
 from postier.accounts.devices import DeviceLedger
 from postier.accounts.directory import Directory
 from postier.accounts.login import Login
@@ -235,7 +236,15 @@ class _Worker:
             backend.clock,
             pause=self._settings.devices.write_every,
         )
-        login = Login(backend.store, backend.clock, verifier, limited=not trusted)
+        login = Login(
+            backend.store,
+            backend.clock,
+            verifier,
+            limited=not trusted,
+            certificates=Owners(backend.store.reader, backend.clock)
+            if self._settings.tls.client_login
+            else None,
+        )
         server = Server(
             self._listeners(backend, login, recorder.note, told, devices),
             Limits(0, 0)

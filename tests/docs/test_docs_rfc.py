@@ -140,7 +140,8 @@ def test_what_smtp_announces_is_implemented() -> None:
     announced: set[str] = set()
     services = cast(InboundServices, SimpleNamespace(clock=SystemClock(), login=FakeLogin()))
     for tls, trusted in ((None, False), (None, True), (TlsInfo("TLSv1.3", "x", 256), False)):
-        connection = cast(Connection, SimpleNamespace(id="c", tls=tls, peer=("192.0.2.1", 1)))
+        facts = {"channel_bindings": {}, "client_certificate": b""}
+        connection = cast(Connection, SimpleNamespace(id="c", tls=tls, peer=("192.0.2.1", 1), **facts))
         for role in Role:
             settings = InboundSettings("mail.example", trust_loopback=trusted, future_release=60)
             dialogue = Dialogue(role, settings, services, connection, checks_for(role, settings))

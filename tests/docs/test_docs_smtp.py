@@ -22,7 +22,8 @@ COLUMNS = (Role.MX, Role.SUBMISSION, Role.LMTP)
 
 
 def offered(role: Role, tls: TlsInfo | None) -> set[str]:
-    connection = cast(Connection, SimpleNamespace(id="c", tls=tls, peer=("192.0.2.1", 1)))
+    facts = {"channel_bindings": {}, "client_certificate": b""}
+    connection = cast(Connection, SimpleNamespace(id="c", tls=tls, peer=("192.0.2.1", 1), **facts))
     settings = InboundSettings("mail.example", future_release=60)
     services = cast(InboundServices, SimpleNamespace(clock=SystemClock(), login=FakeLogin()))
     dialogue = Dialogue(role, settings, services, connection, checks_for(role, settings))

@@ -38,7 +38,10 @@ class Door:
     def of(cls, connection: Connection, protocol: str, *, trusted: bool) -> Door:
         """The door at which this connection stands. `trusted`: passwords may cross it in clear."""
         tls = connection.tls
-        channel = Channel(confidential=tls is not None or trusted)
+        bindings = connection.channel_bindings
+        channel = Channel(
+            tls is not None or trusted, tuple(bindings), bindings.__getitem__, connection.client_certificate
+        )
         return cls(protocol, connection.peer[0], connection.id, str(tls or ""), channel)
 
 

@@ -16,7 +16,7 @@ core needs more input: so a pipelined batch of commands is answered with one wri
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -140,6 +140,11 @@ class Connection(Protocol):
     def client_certificate(self) -> bytes:
         """The certificate (DER) by which the client proved to an authority of ours who it is; b"" if it
         didn't. That it is valid now is not said: see accounts.client_certificates."""
+        ...
+
+    @property
+    def channel_bindings(self) -> Mapping[str, bytes]:
+        """The bindings of this channel by their names (RFC 5929), none in clear."""
         ...
 
     @property

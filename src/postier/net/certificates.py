@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
@@ -52,7 +53,8 @@ class Certificate:
     """`chain`, ours first, and `key`: PEM. `names`: the DNS names it is for, A-labels in lower case.
 
     `not_before`, `not_after`: seconds since 1970. `fingerprint`: SHA-256 of the whole chain. `key_digest`:
-    SHA-256 of the public key, as in TLSA records "3 1 1". `weakness`: why nobody should rely on it, or "".
+    SHA-256 of the public key, as in TLSA records "3 1 1". `end_point`: the channel binding of RFC 5929 4.1,
+    b"" where that has none. `weakness`: why nobody should rely on it, or "".
     `where`: of which files or store it is, for messages.
     """
 
@@ -64,6 +66,7 @@ class Certificate:
     not_after: int
     fingerprint: str
     key_digest: str
+    end_point: bytes
     weakness: str
     where: str
 
@@ -140,12 +143,21 @@ def read_certificate(chain: bytes, key: bytes, where: str) -> Certificate:
                 b"".join(each.public_bytes(Encoding.DER) for each in certificates)
             ).hexdigest(),
             key_digest=hashlib.sha256(spki).hexdigest(),
+            end_point=_end_point(ours),
             weakness=_weakness(ours, certificates[1:]),
             where=where,
         )
     except (ValueError, UnsupportedAlgorithm) as error:
         why = str(error).partition("\n")[0]
         raise CertificateError(f"cannot use {where}: {why}") from error
+
+
+def _end_point(certificate: x509.Certificate) -> bytes:
+    """The certificate's hash by the algorithm of its signature, or by SHA-256 if that is a weak one."""
+    hashed = certificate.signature_hash_algorithm
+    if hashed is None:
+        return b""
+    return certificate.fingerprint(hashes.SHA256() if hashed.name in _WEAK_HASHES else hashed)
 
 
 def _certificates(chain: bytes) -> list[x509.Certificate]:

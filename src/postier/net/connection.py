@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from postier.base.ids import new_id
@@ -35,7 +35,7 @@ from postier.net.api import (
     Wake,
 )
 from postier.net.client_hello import NO_HELLO, ClientHello, HelloError, missing, parse
-from postier.net.handshake import client_certificate, describe_tls, upgrade
+from postier.net.handshake import channel_bindings, client_certificate, describe_tls, upgrade
 from postier.net.proxy import Proxied
 from postier.net.tls import NO_APPLICATION_PROTOCOL, NoApplicationProtocol, peer_chain
 
@@ -188,6 +188,10 @@ class StreamConnection(asyncio.Protocol):
     @property
     def client_certificate(self) -> bytes:
         return client_certificate(self._transport)
+
+    @property
+    def channel_bindings(self) -> Mapping[str, bytes]:
+        return channel_bindings(self._transport)
 
     async def event(self, core: Core[Event], timeout: float) -> Event | Wake | None:
         until = 0.0

@@ -13,8 +13,9 @@ import ssl
 from typing import Any
 
 from postier.net.api import TlsInfo
+from postier.net.tls import ServerContext
 
-__all__ = ["client_certificate", "describe_tls", "upgrade"]
+__all__ = ["channel_bindings", "client_certificate", "describe_tls", "upgrade"]
 
 
 async def upgrade(
@@ -60,7 +61,27 @@ def describe_tls(transport: asyncio.BaseTransport, server_name: str = "") -> Tls
 
 def client_certificate(transport: asyncio.BaseTransport | None) -> bytes:
     """The certificate by which the client proved itself, DER; b"" if it didn't, or wasn't asked."""
-    channel = transport.get_extra_info("ssl_object") if transport is not None else None
-    if channel is None or channel.context.verify_mode == ssl.CERT_NONE:
+    channel, context = _ours(transport)
+    if context is None or context.verify_mode == ssl.CERT_NONE:
         return b""
     return channel.getpeercert(binary_form=True) or b""
+
+
+def channel_bindings(transport: asyncio.BaseTransport | None) -> dict[str, bytes]:
+    """What both sides know of this connection of ours as the server, and nobody between them (RFC 5929).
+
+    tls-exporter (RFC 9266) is missing: Python's ssl does not export keying material.
+    """
+    channel, context = _ours(transport)
+    if context is None:
+        return {}
+    unique = channel.get_channel_binding("tls-unique") if channel.version() == "TLSv1.2" else None
+    found = {"tls-server-end-point": context.end_point, "tls-unique": unique}
+    return {name: data for name, data in found.items() if data}
+
+
+def _ours(transport: asyncio.BaseTransport | None) -> tuple[Any, ServerContext | None]:
+    """The TLS object and its context, where we are the server."""
+    channel: Any = transport.get_extra_info("ssl_object") if transport is not None else None
+    context = getattr(channel, "context", None)
+    return channel, context if isinstance(context, ServerContext) else None

@@ -19,6 +19,7 @@ __all__ = [
     "NO_APPLICATION_PROTOCOL",
     "CertificateError",
     "NoApplicationProtocol",
+    "ServerContext",
     "opportunistic_client_context",
     "peer_chain",
     "resuming",
@@ -40,6 +41,13 @@ class NoApplicationProtocol(Exception):
     """The client offers protocols, none of which is spoken here (RFC 7301 3.2)."""
 
 
+class ServerContext(ssl.SSLContext):
+    """Knows the certificate that it shows, which no TLS object tells."""
+
+    end_point: bytes = b""
+    """RFC 5929 4.1."""
+
+
 def server_context(
     certificate: Certificate, protocols: Sequence[bytes] = (), authorities: str = ""
 ) -> ssl.SSLContext:
@@ -50,7 +58,8 @@ def server_context(
 
     Raises CertificateError.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
+    context.end_point = certificate.end_point
     _harden(context)
     try:
         with _as_file(certificate.chain + b"\n" + certificate.key) as file:
