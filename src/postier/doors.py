@@ -98,7 +98,7 @@ def sessions(
         ),
     )
     pop3 = pop3_session(
-        Pop3Services(backend.store, backend.blobs, login, note_step, backend.clock),
+        Pop3Services(backend.store, backend.blobs, login, note_step, backend.clock, devices),
         Pop3Settings(
             hostname=settings.server.hostname,
             allow_plaintext=trusted,

@@ -13,12 +13,14 @@ from typing import NamedTuple, Protocol
 from postier.net.api import Connection
 from postier.store.api import AccountId, DeviceCounts, MailboxId, SyncPoint
 
-__all__ = ["DeviceMeter", "Drained", "Introduction", "Progress", "Savings", "Told"]
+__all__ = ["WEIGHED_FROM", "DeviceMeter", "Drained", "Introduction", "Progress", "Savings", "Told"]
 
 IDLE_SECONDS = 900.0
 """A session in which hardly anything happens is noted as often."""
 LITTLE = 4096
 """Octets that are hardly anything."""
+WEIGHED_FROM = 16 * 1024
+"""Octets of a message that is fetched whole from which its attachments are told from its text."""
 YOUNG = 5.0
 """Seconds in which a session may still say who it is (RFC 2971)."""
 

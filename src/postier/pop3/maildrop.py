@@ -85,6 +85,24 @@ class Maildrop:
     def account_id(self) -> AccountId:
         return self._inbox.account_id
 
+    @property
+    def inbox(self) -> Mailbox:
+        return self._inbox
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The lowest and the highest UID; (0, 0) where there is no message."""
+        return (self._uids[0], self._uids[-1]) if self._uids else (0, 0)
+
+    @property
+    def marked(self) -> tuple[int, int]:
+        """How many messages are marked as deleted, and their octets."""
+        return len(self._deleted), sum(self._sizes[index] for index in self._deleted)
+
+    def uid(self, number: int) -> int:
+        """That it has, or had, in INBOX. Raises NoSuchMessage."""
+        return self._uids[self._index(number)]
+
     def size(self, number: int) -> int:
         """Octets of the message, without the dots. Raises NoSuchMessage."""
         return self._sizes[self._index(number)]

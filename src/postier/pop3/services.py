@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from postier.accounts.devices import DeviceLedger, no_ledger
 from postier.accounts.login import Login
 from postier.accounts.pop3_rules import USUAL, Pop3Usual
 from postier.base.clock import Clock, SystemClock
@@ -19,13 +20,15 @@ __all__ = ["Pop3Services", "Pop3Settings", "next_event"]
 
 @dataclass(frozen=True, slots=True)
 class Pop3Services:
-    """Everything with effects that a session may touch. `note_step`: for messages that were fetched."""
+    """Everything with effects that a session may touch. `note_step`: for messages that were fetched.
+    `devices` hears what is moved."""
 
     store: Store
     blobs: Blobs
     login: Login
     note_step: NoteStep = no_note
     clock: Clock = SystemClock()  # noqa: RUF009 - it has no state
+    devices: DeviceLedger = field(default_factory=no_ledger)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from postier.accounts.login import Door, Entry
 from postier.net.api import Connection, Session
 from postier.pop3.authorization import Authorization, tell_fault
 from postier.pop3.maildrop import Maildrop
+from postier.pop3.metering import Metering
 from postier.pop3.services import Pop3Services, Pop3Settings
 from postier.pop3.transaction import Transaction
 from postier.pop3.wire.server import Pop3Server
@@ -30,9 +31,14 @@ def pop3_session(services: Pop3Services, settings: Pop3Settings) -> Session:
         entry = await Authorization(connection, core, services, settings).run()
         if entry is None:
             return
-        maildrop = await _open(connection, core, services, settings, entry)
-        if maildrop is not None:
-            await Transaction(connection, core, services, settings, entry, maildrop).run()
+        meter = services.devices.open(connection, entry, "pop3")
+        try:
+            maildrop = await _open(connection, core, services, settings, entry)
+            if maildrop is not None:
+                metering = Metering(meter, maildrop, services.store.reader)
+                await Transaction(connection, core, services, settings, entry, maildrop, metering).run()
+        finally:
+            services.devices.close(meter)
 
     return session
 

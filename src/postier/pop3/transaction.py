@@ -13,6 +13,7 @@ from postier.blobs.api import BlobRef, BlobUnreadable
 from postier.net.api import Connection
 from postier.pop3.authorization import tell_fault
 from postier.pop3.maildrop import Maildrop, NoSuchMessage, Removed
+from postier.pop3.metering import Metering
 from postier.pop3.services import Pop3Services, Pop3Settings, next_event
 from postier.pop3.wire.capabilities import Policy
 from postier.pop3.wire.events import (
@@ -61,6 +62,7 @@ class Transaction:
         settings: Pop3Settings,
         entry: Entry,
         maildrop: Maildrop,
+        metering: Metering,
     ) -> None:
         self._connection = connection
         self._core = core
@@ -68,6 +70,7 @@ class Transaction:
         self._settings = settings
         self._entry = entry
         self._maildrop = maildrop
+        self._metering = metering
 
     async def run(self) -> None:
         """Until QUIT, or the end of the connection."""
@@ -91,11 +94,13 @@ class Transaction:
         await self._connection.flush(self._core)
 
     async def _update(self) -> None:
+        marked = self._maildrop.marked
         try:
             await self._maildrop.update(self._services.clock.now())
         except StoreError as error:
             tell_fault(self._core, self._connection, error)
             return
+        self._metering.removed(*marked)
         self._core.ok("Goodbye")
         account = self._entry.account.name
         log.info("quit", session=self._connection.id, account=account, left=self._maildrop.count)
@@ -125,6 +130,7 @@ class Transaction:
             await self._send_listing(self._maildrop.unique_ids())
 
     async def _send_listing(self, lines: Iterator[bytes]) -> None:
+        self._metering.listed()
         self._core.ok()
         while page := list(itertools.islice(lines, LINES_AT_ONCE)):
             self._core.send_lines(page)
@@ -143,6 +149,7 @@ class Transaction:
         ref = await self._maildrop.blob_ref(event.number)
         first, rest = await self._open_message(ref)
         self._core.ok("{octets} octets", octets=ref.size)
+        await self._metering.fetched(event.number, ref.size)
         trace_id = trace_of(first, self._settings.hostname)
         if await self._send_message(first, rest, None) and trace_id:
             self._note_read(trace_id)
@@ -180,7 +187,10 @@ class Transaction:
         told by hanging up."""
         stuffer = DotStuffer()
         while chunk:
-            self._core.send(stuffer.feed(chunk if top is None else top.feed(chunk)))
+            piece = chunk if top is None else top.feed(chunk)
+            if top is not None and top.wants_body:
+                self._metering.meter.bodies += len(piece)
+            self._core.send(stuffer.feed(piece))
             if top is not None and top.done:
                 break
             await self._connection.flush(self._core)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from postier.accounts.delivery import LISTING_FIELDS
+from postier.accounts.device_meter import WEIGHED_FROM
 from postier.base.log import Log
 from postier.blobs.api import BlobRef, BlobUnreadable
 from postier.imap.session.binary import (
@@ -38,8 +39,6 @@ WRITE = 256 * 1024
 """Octets gathered before they are written."""
 LARGE = 256 * 1024
 """Sections past this size are streamed."""
-WEIGHED_FROM = 16 * 1024
-"""Octets of a message that is fetched whole from which its attachments are told from its text."""
 PIECE = 1024 * 1024
 """A piece of a decoded section that is held, so that it need not be measured before it is announced."""
 

@@ -36,10 +36,11 @@ class DotStuffer:
 class TopOfMessage:
     """The header, the empty line and the first `lines` lines of the body (RFC 1939 7, TOP)."""
 
-    __slots__ = ("_in_header", "_left", "_tail", "done")
+    __slots__ = ("_in_header", "_left", "_tail", "done", "wants_body")
 
     def __init__(self, lines: int) -> None:
         self._left = lines
+        self.wants_body = lines > 0
         self._in_header = True
         self._tail = b"\n"
         self.done = False

@@ -1,0 +1,56 @@
+"""What a POP3 session tells the ledger of devices: what it listed, fetched and removed."""
+
+from __future__ import annotations
+
+from postier.accounts.device_meter import WEIGHED_FROM, DeviceMeter
+from postier.base.log import Log
+from postier.message.parts import PartIndex
+from postier.pop3.maildrop import Maildrop
+from postier.store.api import Reader, StoreError
+
+__all__ = ["Metering"]
+
+log = Log("pop3")
+
+
+class Metering:
+    """Of one session and its maildrop."""
+
+    __slots__ = ("_maildrop", "_progress", "_reader", "meter")
+
+    def __init__(self, meter: DeviceMeter, maildrop: Maildrop, reader: Reader) -> None:
+        self.meter = meter
+        self._maildrop = maildrop
+        self._reader = reader
+        inbox = maildrop.inbox
+        self._progress = meter.progress(inbox.account_id, inbox.mailbox_id, inbox.uidvalidity)
+        self._progress.told_uid = maildrop.span[1]
+
+    def listed(self) -> None:
+        """UIDL or LIST of all."""
+        if self._maildrop.span[1]:
+            self._progress.listed(*self._maildrop.span)
+
+    async def fetched(self, number: int, size: int) -> None:
+        """RETR. Of a large message what is attached is told from the text; not where it rests already."""
+        uid, attached = self._maildrop.uid(number), 0
+        if size >= WEIGHED_FROM:
+            attached = await self._attached(uid, size)
+        self.meter.whole(size, attached)
+        self._progress.fetched(uid)
+
+    async def _attached(self, uid: int, size: int) -> int:
+        inbox = self._maildrop.inbox
+        try:
+            rows = await self._reader.facts(inbox.account_id, inbox.mailbox_id, [(uid, uid)], ("parts",))
+        except StoreError as error:  # the message is being sent: nobody waits for this
+            log.info("not weighed", why=error)
+            return 0
+        parts = rows[0][1] if rows else b""
+        assert isinstance(parts, bytes)
+        return PartIndex.decode(parts).attached(0, size) if parts else 0
+
+    def removed(self, messages: int, octets: int) -> None:
+        """QUIT took messages away."""
+        if messages:
+            self.meter.deleted(messages, octets)
