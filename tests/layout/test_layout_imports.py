@@ -25,6 +25,7 @@ LAYERS = (
         "store.greylisting",
         "store.devices",
         "store.auditing",
+        "store.directories",
         "store.sending",
         "store.transport_security",
         "store.certificates",
