@@ -14,6 +14,8 @@ LAYERS = (
     {"net"},
     {"message", "dns.api", "sasl", "sieve", "clients"},
     {"smtp.wire", "imap.wire", "pop3.wire", "mailauth"},
+    {"message", "dns.api", "sasl", "sieve"},
+    {"smtp.wire", "imap.wire", "pop3.wire", "ldap", "mailauth"},
     {"blobs.api", "bus.api", "queue.api"},
     {"store.values"},
     {
@@ -39,6 +41,7 @@ LAYERS = (
     {"store", "blobs", "bus", "dns", "fetch", "accounts", "search"},
     {"story"},
     {"queue", "filter", "reports", "backup", "acme"},
+    {"directories"},
     {"smtp.inbound", "smtp.outbound", "imap.session", "pop3", "managesieve", "http"},
     {"jmap", "admin"},
     {"config"},

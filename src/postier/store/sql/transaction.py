@@ -65,7 +65,6 @@ class SqlReader(
 
 class SqlTx(
     LoginTx,
-    DirectoryTx,
     LdapDirectoryTx,
     MailboxTx,
     ArrivalTx,
