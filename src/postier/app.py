@@ -35,7 +35,7 @@ from postier.base.metrics import WORKER_PROCESS, WORKER_STARTS
 from postier.base.networks import Networks
 from postier.base.shared_counts import SharedCounts
 from postier.certificates import CertificateKeeper
-from postier.certifying import renew_certificates
+from postier.certifying import AlpnProofs, renew_certificates
 from postier.chores import sweep, turn_keys
 from postier.config.settings import Settings
 from postier.doors import sessions as service_sessions
@@ -256,6 +256,8 @@ class _Worker:
         queue, outbound = _queue(backend, self._channel.number)
         self._certificates.tells = not self._channel.number
         await self._certificates.start(backend.store.reader, backend.clock)
+        proofs = AlpnProofs()
+        self._certificates.chooser.answer_first(proofs)
         await server.start(sockets)
         sending = asyncio.create_task(queue.run(), name="queue")
         name = f"worker-{self._channel.number}"
@@ -273,6 +275,7 @@ class _Worker:
             ),
             asyncio.create_task(self._certificates.follow(backend), name="shown certificates"),
             asyncio.create_task(turn_keys(backend, name), name="signing keys"),
+            asyncio.create_task(proofs.follow(backend), name="proofs of names"),
             asyncio.create_task(renew_certificates(backend, name), name="certificates"),
             *report_tasks(backend, told, name),
         )

@@ -5,29 +5,52 @@ What asks authorities is imported where it is needed: a worker that does not is 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import os
+import random
 import socket
+import ssl
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from postier.acme.alpn import ACME_TLS, challenge_certificate
 from postier.acme.names import Wanted, wanted_names
 from postier.acme.plan import AcmePlan, ExternalAccount
 from postier.acme.problems import AcmeProblem
 from postier.backend import Backend, open_resolver
 from postier.base.log import Log
-from postier.config.settings import Settings
+from postier.config.settings import ConfigError, Settings, load_settings
 from postier.http.acme_proofs import proof_documents
 from postier.http.documents import Document
+from postier.net.certificates import read_certificate
+from postier.net.client_hello import ClientHello
+from postier.net.tls import server_context
 from postier.publishing import open_editor, tlsa_publisher
+from postier.services import HTTPS
+from postier.store.api import StoreError
 
 if TYPE_CHECKING:
     from postier.acme.services import AcmeServices
 
-__all__ = ["acme_documents", "open_services", "read_plan", "renew_certificates", "wanted_certificates"]
+__all__ = [
+    "AlpnProofs",
+    "acme_documents",
+    "open_services",
+    "read_plan",
+    "renew_certificates",
+    "wanted_certificates",
+]
 
 log = Log("acme")
+
+FIRST_PAUSE = 3
+PAUSE = 600
+"""Seconds between two looks at all certificates; most of them find nothing to do."""
+LOOK_SECONDS = 2.0
 
 
 def read_plan(settings: Settings) -> AcmePlan:
@@ -108,14 +131,60 @@ def open_services(backend: Backend, name: str) -> AcmeServices:
 
 
 async def renew_certificates(backend: Backend, name: str) -> None:
-    """For ever, where an authority is chosen."""
-    if not backend.settings.acme.enabled:
-        return
-    from postier.acme.renewing import keep_certificates
+    """For ever. The settings of ACME are read anew each time: `postier tls request` takes no restart."""
+    await asyncio.sleep(FIRST_PAUSE * random.uniform(0.3, 1.0))
+    while True:
+        try:
+            settings = await asyncio.to_thread(load_settings, backend.settings.data)
+            if settings.acme.enabled:
+                await _turn(backend, settings, name)
+        except (AcmeProblem, ConfigError) as problem:
+            log.error("certificates not looked after", why=problem)
+        except (StoreError, OSError) as error:
+            log.fault("certificates not looked after", why=error)
+        await asyncio.sleep(PAUSE * random.uniform(0.5, 1.0))
 
-    await keep_certificates(open_services(backend, name), lambda: read_plan(backend.settings))
+
+async def _turn(backend: Backend, settings: Settings, name: str) -> None:
+    from postier.acme.renewing import Renewer
+
+    ours = replace(backend, settings=replace(backend.settings, acme=settings.acme))
+    await Renewer(open_services(ours, name), read_plan(ours.settings)).turn()
 
 
 def acme_documents(backend: Backend) -> tuple[Document, ...]:
     """What HTTP-01 shows, whichever process asks for the certificate."""
     return proof_documents(lambda token: backend.store.reader.acme_proof("http-01", token))
+
+
+class AlpnProofs:
+    """Shows authorities what TLS-ALPN-01 wants (RFC 8737), whichever process asks for the certificate; to be
+    asked before the chooser of certificates."""
+
+    def __init__(self) -> None:
+        self._proofs: dict[str, str] = {}
+        self._contexts: dict[tuple[str, str], ssl.SSLContext] = {}
+
+    async def follow(self, backend: Backend) -> None:
+        """For ever: what is to be shown now."""
+        while True:
+            try:
+                now = backend.clock.now()
+                rows = await backend.store.reader.acme_challenges("tls-alpn-01")
+                self._proofs = {row.place: row.proof for row in rows if row.expires > now}
+                self._contexts = {k: kept for k, kept in self._contexts.items() if k in self._proofs.items()}
+            except StoreError as error:
+                log.error("proofs not looked at", exception=error)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def __call__(self, service: str, hello: ClientHello) -> ssl.SSLContext | None:
+        """A context for whoever offers "acme-tls/1" alone (RFC 8737 4) for a name that is being proved."""
+        name = hello.server_name
+        if service != HTTPS.name or hello.protocols != (ACME_TLS,) or name not in self._proofs:
+            return None
+        key = (name, self._proofs[name])
+        if key not in self._contexts:
+            chain, private = challenge_certificate(*key, time.time())
+            certificate = read_certificate(chain, private, "proof")
+            self._contexts[key] = server_context(certificate, (ACME_TLS,))
+        return self._contexts[key]

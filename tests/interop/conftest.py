@@ -6,6 +6,7 @@ of its own for the program's files.
 
 from __future__ import annotations
 
+import contextlib
 import imaplib
 import os
 import shutil
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 
 from postier.demo.world import Organisation, World
+from postier.testing.bind import NAMED, Bind, running_bind
 from postier.testing.ports import free_port_base
 
 PEOPLE = 260
@@ -223,3 +225,11 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[[Person], None]:
         monkeypatch.setattr(socket, "getaddrinfo", look_up)
 
     return use
+
+
+@pytest.fixture
+def start_bind(need: Callable[[str], None]) -> Iterator[Callable[..., Bind]]:
+    """Starts name servers of BIND 9 that end with the test: see running_bind for what it takes."""
+    need(NAMED)
+    with contextlib.ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(running_bind(*arguments))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,21 +18,9 @@ from postier.backend import open_backend, open_resolver
 from postier.cli.main import cli
 from postier.config.settings import load_settings
 from postier.publishing import key_publisher
+from postier.testing.bind import Bind
 from postier.testing.store_helpers import SettableClock
 
-CONFIGURATION = """
-include "{folder}/bind.key";
-options {{
-    directory "{folder}"; pid-file none; session-keyfile "{folder}/session.key";
-    listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
-    recursion no; allow-query {{ any; }}; dnssec-validation no; notify no;
-}};
-controls {{ }};
-zone "orchard.test" {{
-    type primary; file "{folder}/orchard.test.zone"; update-policy {{ grant postier.key zonesub ANY; }};
-}};
-zone "closed.test" {{ type primary; file "{folder}/closed.test.zone"; }};
-"""
 ZONE = """$TTL 3600
 @ IN SOA ns.orchard.test. hostmaster.orchard.test. 1 3600 600 86400 300
 @ IN NS ns.orchard.test.
@@ -45,45 +31,9 @@ _dmarc IN TXT "v=DMARC1; p=reject; rua=mailto:reports@other.test"
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
-    port: int
-    key: Path
-
-
 @pytest.fixture
-def bind(tmp_path: Path, need: Callable[[str], None]) -> Iterator[Bind]:
-    named = shutil.which("named", path="/usr/sbin:/usr/bin") or "named"
-    need(named)
-    keygen = shutil.which("tsig-keygen", path="/usr/sbin:/usr/bin") or "tsig-keygen"
-    folder = tmp_path / "bind"
-    folder.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    key = folder / "bind.key"
-    key.write_bytes(subprocess.run([keygen, "postier.key"], check=True, capture_output=True).stdout)
-    for zone in ("orchard.test", "closed.test"):
-        (folder / f"{zone}.zone").write_text(ZONE)
-    (folder / "named.conf").write_text(CONFIGURATION.format(folder=folder, port=port))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([named, "-g", "-n", "1", "-c", folder / "named.conf"], stderr=log)
-        try:
-            _wait_for(port, process, folder / "log")
-            yield Bind(port, key)
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(200):
-        assert process.poll() is None, log.read_text()
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
+def bind(tmp_path: Path, start_bind: Callable[..., Bind]) -> Bind:
+    return start_bind(tmp_path / "bind", {"orchard.test": ZONE}, {"closed.test": ZONE})
 
 
 @pytest.fixture

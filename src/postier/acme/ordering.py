@@ -9,11 +9,11 @@ authority: never are there two. All is written within the lease, by its holder a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from postier.acme.client import AcmeClient, Authorization, Order, in_thread
+from postier.acme.client import AcmeClient, Authorization, Challenge, Order, in_thread
 from postier.acme.keys import Issued, certificate_id, check_chain, make_request
 from postier.acme.plan import AcmePlan
 from postier.acme.problems import AcmeProblem, advice
@@ -146,13 +146,26 @@ class Ordering:
                 raise AcmeProblem("the authority asks about a name that was not asked for")
         rows = await show(self._services, proofs)
         try:
-            for _, challenge in proofs:
-                if challenge.status == "pending":
-                    await self._ask(lambda one=challenge: self._client.answer(one))  # type: ignore[misc]
+            doubt = await self._answer_all([challenge for _, challenge in proofs])
             for each, _ in proofs:
                 await self._await_verdict(each.url)
+            if doubt is not None:
+                raise doubt
         finally:
             await withdraw(self._services, rows)
+
+    async def _answer_all(self, challenges: Sequence[Challenge]) -> AcmeProblem | None:
+        """What the authority has against an answer. It may be that one before has failed already, and the
+        order with it: then that is what is to be told."""
+        try:
+            for challenge in challenges:
+                if challenge.status == "pending":
+                    await self._ask(lambda one=challenge: self._client.answer(one))  # type: ignore[misc]
+        except AcmeProblem as problem:
+            if not problem.type:
+                raise
+            return problem
+        return None
 
     async def _await_verdict(self, url: str) -> None:
         end = self._now() + self._services.pauses.proof

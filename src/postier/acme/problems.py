@@ -52,6 +52,7 @@ _FOR_CHALLENGE: Mapping[tuple[str, str], str] = {
     "them: see dns_update.server, and whether its secondaries follow at once",
     ("dns-01", "dns"): "the name servers of the zone do not answer it as they should",
 }
+_MOST_LIKELY = {"http-01": "connection", "tls-alpn-01": "connection", "dns-01": "unauthorized"}
 _FOR_TYPE: Mapping[str, str] = {
     "dns": "see that the name has an A or AAAA record, and that all its name servers answer",
     "dnssec": "the zone's DNSSEC is broken",
@@ -85,8 +86,11 @@ _POINTLESS = frozenset(
 
 
 def advice(type: str, challenge: str = "") -> str:
-    """What to do about an error of that type (RFC 8555 6.7) with that challenge; "" for nothing known."""
-    return _FOR_CHALLENGE.get((challenge, type)) or _FOR_TYPE.get(type, "")
+    """What to do about an error of that type (RFC 8555 6.7) with that challenge; "" for nothing known.
+
+    Authorities that do not say why a challenge failed are few: then it is the usual reason."""
+    most_likely = "" if type else _FOR_CHALLENGE.get((challenge, _MOST_LIKELY.get(challenge, "")), "")
+    return _FOR_CHALLENGE.get((challenge, type)) or _FOR_TYPE.get(type, "") or most_likely
 
 
 def retries_are_pointless(type: str) -> bool:

@@ -6,9 +6,7 @@ is in the store, so that neither a restart nor another process begins anew.
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from postier.acme.account import forget_account, open_account
@@ -35,33 +33,16 @@ from postier.acme.services import AcmeServices, Outcome
 from postier.base.log import Log
 from postier.dns.api import NotFound, TemporaryFailure
 from postier.dns.edit import NotInZones, UpdateError
-from postier.store.api import AcmeAccount, Renewal, StoredCertificate, StoreError, Tx
+from postier.store.api import AcmeAccount, Renewal, StoredCertificate, Tx
 from postier.store.lease import give_back_lease, take_lease
 
-__all__ = ["PAUSE", "Renewer", "keep_certificates"]
+__all__ = ["Renewer"]
 
-PAUSE = 600
-FIRST_PAUSE = 3
 AGE_OF_NEXT_KEY = DAY
 """Seconds for which a key must have been announced before it is used: caches hold what was before."""
 ON_DEMAND_TRIES = 2 * MAX_TRIES
 
 log = Log("acme")
-
-
-async def keep_certificates(
-    services: AcmeServices, read_plan: Callable[[], AcmePlan], pause: float = PAUSE
-) -> None:
-    """For ever. `read_plan` raises AcmeProblem while the settings can't be used."""
-    await asyncio.sleep(FIRST_PAUSE * random.uniform(0.3, 1.0))
-    while True:
-        try:
-            await Renewer(services, read_plan()).turn()
-        except AcmeProblem as problem:
-            log.error("certificates not looked after", why=problem)
-        except (StoreError, OSError) as error:
-            log.fault("certificates not looked after", why=error)
-        await asyncio.sleep(pause * random.uniform(0.5, 1.0))
 
 
 class Renewer:

@@ -12,6 +12,7 @@ import click
 from postier.admin.tls_look import HostTls, look_at_hosts
 from postier.backend import Backend
 from postier.base.domain import Domain
+from postier.cli import tls_acme
 from postier.cli.common import (
     DOMAIN,
     MAIL_DOMAIN,
@@ -213,3 +214,6 @@ def _host_words(host: HostTls) -> Iterator[tuple[str, str]]:
     if host.policy:
         yield "demanded by", "nobody" if host.policy == "opportunistic" else host.policy
     yield "mail", f"waits: {host.fault}" if host.fault else "goes"
+
+
+tls_acme.attach(command)

@@ -46,16 +46,6 @@ from postier.store.devices import (
     KeepDevices,
     SyncPoint,
 )
-from postier.store.directories import (
-    DirectoryGroup,
-    DirectoryLogin,
-    DirectoryMember,
-    DirectoryPerson,
-    DirectoryReader,
-    DirectoryTx,
-    LdapDirectory,
-    SyncState,
-)
 from postier.store.greylisting import GreylistEntry, GreylistReader, GreylistTx
 from postier.store.logins import AppPassword, LoginReader, LoginTx, ScramRow, ScramStored
 from postier.store.queueing import (
@@ -219,10 +209,6 @@ __all__ = [
     "DeviceReader",
     "DeviceTx",
     "DirectoryAddress",
-    "DirectoryGroup",
-    "DirectoryLogin",
-    "DirectoryMember",
-    "DirectoryPerson",
     "DmarcCount",
     "DmarcDay",
     "DmarcSeen",
@@ -237,7 +223,6 @@ __all__ = [
     "Grant",
     "GreylistEntry",
     "KeepDevices",
-    "LdapDirectory",
     "LoginFailures",
     "LoginReader",
     "LoginTx",
@@ -307,7 +292,6 @@ __all__ = [
     "SuppressionReader",
     "SuppressionTx",
     "SyncPoint",
-    "SyncState",
     "TlsContract",
     "TlsFailure",
     "TlsPolicyResult",
@@ -341,7 +325,6 @@ class Reader(
     RestingReader,
     AcmeReader,
     AuditReader,
-    DirectoryReader,
     Protocol,
 ):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
@@ -524,7 +507,6 @@ class Tx(
     RestingTx,
     AcmeTx,
     AuditTx,
-    DirectoryTx,
     Protocol,
 ):
     """Reading and changing within one transaction: all of it happens, or nothing."""

@@ -1,1 +1,0 @@
-"""People that come from a directory elsewhere: who they are, whether a password is right, their groups."""

@@ -1,1 +1,0 @@
-"""LDAP's bytes, without I/O."""
