@@ -16,6 +16,7 @@ from postier.base.address import Address
 from postier.store.api import ANYONE, Account, AccountId, Grant, Mailbox, Reader, Store, Tx
 
 __all__ = [
+    "MAX_GRANTS",
     "NoSuchIdentifier",
     "TooManyGrants",
     "change_rights",

@@ -28,6 +28,7 @@ class AuditKind(enum.StrEnum):
     ACCOUNT_REMOVED = "account.removed"
     ACCOUNT_ENABLED = "account.enabled"
     ACCOUNT_DISABLED = "account.disabled"
+    ACCOUNT_RENAMED = "account.renamed"
     ADMINISTRATOR = "account.administrator"
     ADMINISTRATOR_ENDED = "account.administrator_ended"
     POSTMASTER = "account.postmaster"
@@ -61,6 +62,8 @@ class AuditKind(enum.StrEnum):
     SUPPRESSED = "route.suppressed"
     SUPPRESSION_LIFTED = "route.suppression_lifted"
     SETTINGS = "server.settings"
+    DIRECTORY = "server.directory"
+    DIRECTORY_REMOVED = "server.directory_removed"
 
 
 _TABLE: Mapping[AuditKind, tuple[str, str]] = {
@@ -98,6 +101,7 @@ _TABLE: Mapping[AuditKind, tuple[str, str]] = {
     AuditKind.ACCOUNT_REMOVED: ("account removed with all mail", "compte retiré avec tout son courrier"),
     AuditKind.ACCOUNT_ENABLED: ("account enabled", "compte activé"),
     AuditKind.ACCOUNT_DISABLED: ("account disabled", "compte désactivé"),
+    AuditKind.ACCOUNT_RENAMED: ("was {before} before", "s'appelait {before}"),
     AuditKind.ADMINISTRATOR: ("made an administrator", "devient administrateur"),
     AuditKind.ADMINISTRATOR_ENDED: ("no longer an administrator", "n'est plus administrateur"),
     AuditKind.POSTMASTER: ("made postmaster of this server", "devient postmaster de ce serveur"),
@@ -160,6 +164,14 @@ _TABLE: Mapping[AuditKind, tuple[str, str]] = {
     AuditKind.PARTNER_TLS_REMOVED: ("TLS demanded of {domain} no more", "TLS n'est plus exigé de {domain}"),
     AuditKind.SUPPRESSED: ("nothing is sent to {address}", "plus d'envoi à {address}"),
     AuditKind.SUPPRESSION_LIFTED: ("mail is sent to {address} again", "envois à {address} repris"),
+    AuditKind.DIRECTORY: (
+        "people of {domains} come from the directory {directory}",
+        "les personnes de {domains} viennent de l'annuaire {directory}",
+    ),
+    AuditKind.DIRECTORY_REMOVED: (
+        "nobody comes from the directory {directory} any more",
+        "plus personne ne vient de l'annuaire {directory}",
+    ),
     AuditKind.SETTINGS: ("settings changed: {names}", "réglages changés : {names}"),
 }
 _FRENCH_VALUES: Mapping[str, str] = {

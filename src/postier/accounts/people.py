@@ -18,6 +18,7 @@ from postier.store.api import Account, AccountId, AccountKind, AddressTarget, Al
 
 __all__ = [
     "PeopleError",
+    "add_account",
     "add_alias",
     "add_people",
     "add_person",
@@ -52,7 +53,7 @@ async def add_person(
     """An account with its mailboxes. Raises PeopleError: domain not ours, address taken."""
 
     async def work(tx: Tx) -> AccountId:
-        account_id = await _add(tx, address, password_hash, display_name, quota, by=by)
+        account_id = await add_account(tx, address, password_hash, display_name, quota, by=by)
         if language:
             await tx.set_language(account_id, language)
         return account_id
@@ -66,7 +67,7 @@ async def add_shared(
     """An account without a password, for mail that several people share. Raises PeopleError."""
 
     async def work(tx: Tx) -> AccountId:
-        return await _add(tx, address, "", display_name, 0, kind=AccountKind.SHARED, by=by)
+        return await add_account(tx, address, "", display_name, 0, kind=AccountKind.SHARED, by=by)
 
     return await store.transact(work)
 
@@ -76,7 +77,7 @@ async def add_people(store: Store, people: Sequence[tuple[Address, str]], *, by:
 
     async def work(tx: Tx) -> None:
         for address, password_hash in people:
-            await _add(tx, address, password_hash, "", 0, by=by)
+            await add_account(tx, address, password_hash, "", 0, by=by)
 
     await store.transact(work)
 
@@ -259,7 +260,7 @@ async def remove_domain(store: Store, domain: Domain, *, by: Actor = BY_SERVER) 
     await store.transact(work)
 
 
-async def _add(
+async def add_account(
     tx: Tx,
     address: Address,
     password_hash: str,
@@ -269,6 +270,8 @@ async def _add(
     kind: AccountKind = AccountKind.PERSON,
     by: Actor,
 ) -> AccountId:
+    """An account with its mailboxes, within a transaction. Raises PeopleError: domain not ours, address
+    taken."""
     await _require_domain(tx, address)
     if await tx.address(address.lookup_key) is not None:
         raise PeopleError(f"{address.lookup_key} is taken")

@@ -46,6 +46,16 @@ from postier.store.devices import (
     KeepDevices,
     SyncPoint,
 )
+from postier.store.directories import (
+    DirectoryGroup,
+    DirectoryLogin,
+    DirectoryMember,
+    DirectoryPerson,
+    DirectoryReader,
+    DirectoryTx,
+    LdapDirectory,
+    SyncState,
+)
 from postier.store.greylisting import GreylistEntry, GreylistReader, GreylistTx
 from postier.store.logins import AppPassword, LoginReader, LoginTx, ScramRow, ScramStored
 from postier.store.queueing import (
@@ -209,6 +219,10 @@ __all__ = [
     "DeviceReader",
     "DeviceTx",
     "DirectoryAddress",
+    "DirectoryGroup",
+    "DirectoryLogin",
+    "DirectoryMember",
+    "DirectoryPerson",
     "DmarcCount",
     "DmarcDay",
     "DmarcSeen",
@@ -223,6 +237,7 @@ __all__ = [
     "Grant",
     "GreylistEntry",
     "KeepDevices",
+    "LdapDirectory",
     "LoginFailures",
     "LoginReader",
     "LoginTx",
@@ -292,6 +307,7 @@ __all__ = [
     "SuppressionReader",
     "SuppressionTx",
     "SyncPoint",
+    "SyncState",
     "TlsContract",
     "TlsFailure",
     "TlsPolicyResult",
@@ -325,6 +341,7 @@ class Reader(
     RestingReader,
     AcmeReader,
     AuditReader,
+    DirectoryReader,
     Protocol,
 ):
     """Everything that can be asked. Lists are complete and ordered as said; nothing raises but StoreError."""
@@ -507,6 +524,7 @@ class Tx(
     RestingTx,
     AcmeTx,
     AuditTx,
+    DirectoryTx,
     Protocol,
 ):
     """Reading and changing within one transaction: all of it happens, or nothing."""

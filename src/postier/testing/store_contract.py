@@ -39,6 +39,7 @@ from postier.testing.store_acme_contract import AcmeContract
 from postier.testing.store_audit_log_contract import AuditLogContract
 from postier.testing.store_certificates_contract import CertificatesContract
 from postier.testing.store_devices_contract import DevicesContract
+from postier.testing.store_directories_contract import DirectoriesContract
 from postier.testing.store_directory_contract import DirectoryContract, QueueContract
 from postier.testing.store_greylist_contract import GreylistContract
 from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_person, letter, on_store
@@ -101,6 +102,7 @@ class StoreContract(
     ReportsContract,
     DevicesContract,
     AuditLogContract,
+    DirectoriesContract,
 ):
     """The suite: mailboxes, messages and transactions here, people and outgoing mail in its bases."""
 

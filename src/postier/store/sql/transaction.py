@@ -9,7 +9,8 @@ from postier.store.sql.audit import AuditReader, AuditTx
 from postier.store.sql.blobs import BlobReader, BlobTx
 from postier.store.sql.certificates import CertificateReader, CertificateTx
 from postier.store.sql.devices import DeviceReader, DeviceTx
-from postier.store.sql.directory import DirectoryReader, DirectoryTx
+from postier.store.sql.directories import LdapDirectoryReader, LdapDirectoryTx
+from postier.store.sql.directory import DirectoryReader
 from postier.store.sql.greylist import GreylistReader, GreylistTx
 from postier.store.sql.journal import JournalReader, JournalTx
 from postier.store.sql.logins import LoginReader, LoginTx
@@ -57,13 +58,14 @@ class SqlReader(
     DeviceReader,
     AcmeReader,
     AuditReader,
+    LdapDirectoryReader,
 ):
     """`store.api.Reader` over a connection that sees what is committed."""
 
 
 class SqlTx(
     LoginTx,
-    DirectoryTx,
+    LdapDirectoryTx,
     MailboxTx,
     ArrivalTx,
     SearchReader,

@@ -1,0 +1,1 @@
+"""LDAP's bytes, without I/O."""
