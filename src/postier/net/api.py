@@ -223,6 +223,14 @@ Session = Callable[[Connection], Awaitable[None]]
 """What a listener runs for each connection it accepts; the driver closes the connection after it."""
 
 
-SslContextSource = Callable[[ClientHello], ssl.SSLContext]
-"""The context for a client that said this; asked at each handshake, so that a renewed certificate needs no
-restart. Raises NoApplicationProtocol (net.tls)."""
+class SslContextSource(Protocol):
+    """Where a listener's contexts come from; asked at each handshake, so that nothing needs a restart."""
+
+    def __call__(self, hello: ClientHello, peer: str) -> ssl.SSLContext:
+        """The context for a client at the address `peer` that said this. Raises NoApplicationProtocol
+        (net.tls)."""
+        ...
+
+    def not_believed(self, peer: str) -> None:
+        """The handshake failed, since the client's certificate is of nobody whom we believe."""
+        ...

@@ -104,7 +104,7 @@ def _size(message: bytearray) -> int:
     size = _MESSAGE_HEADER + int.from_bytes(message[1:_MESSAGE_HEADER])
     if size > MAX_HELLO:
         raise HelloError("too long")
-    return max(size, _MESSAGE_HEADER + 1)
+    return size
 
 
 class _Piece:

@@ -320,13 +320,20 @@ class StreamConnection(asyncio.Protocol):
         until = self._loop.time() + timeout
         hello, early = await self._hear_hello(until)
         try:
-            context = self._tls_source(hello)
+            context = self._tls_source(hello, self.peer[0])
         except NoApplicationProtocol as error:
             self.write(NO_APPLICATION_PROTOCOL)
             self.close()
             raise ConnectionLost(f"TLS handshake failed: {error}") from error
         left = max(until - self._loop.time(), 0.001)
-        await self.secure(context, server_side=True, server_name=hello.server_name, timeout=left, early=early)
+        try:
+            await self.secure(
+                context, server_side=True, server_name=hello.server_name, timeout=left, early=early
+            )
+        except ConnectionLost as lost:
+            if isinstance(lost.__cause__, ssl.SSLCertVerificationError):
+                self._tls_source.not_believed(self.peer[0])
+            raise
         TLS_HANDSHAKES.add(self.tls.version if self.tls is not None else "")
 
     async def _hear_hello(self, until: float) -> tuple[ClientHello, bytes]:

@@ -12,13 +12,17 @@ another (ALPACA; RFC 9846 4.6.1 lets a ticket stand for the whole handshake).
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from postier.base.log import Log
+from postier.base.shared_counts import SharedCounts
 from postier.net.api import SslContextSource
 from postier.net.certificates import Certificate, read_files
 from postier.net.client_hello import ClientHello
+from postier.net.limits import address_key
 from postier.net.tls import NoApplicationProtocol, server_context
 
 __all__ = ["ContextChooser", "ServiceTls", "one_certificate"]
@@ -37,6 +41,11 @@ class ServiceTls:
     authorities: str = ""
 
 
+UNASKED_SECONDS = 3600
+"""How long, at most, nobody is asked for a certificate where one was not believed."""
+
+log = Log("tls")
+
 Special = Callable[[str, ClientHello], ssl.SSLContext | None]
 
 
@@ -51,11 +60,12 @@ class ContextChooser:
         """
         self._services = dict(services)
         self._host = host
-        self._contexts: dict[tuple[str, str], ssl.SSLContext] = {}
+        self._contexts: dict[tuple[str, str, bool], ssl.SSLContext] = {}
+        self._strangers = SharedCounts(1 << 10)
         self._specials: list[Special] = []
         self.show(first, ())
         for service in services:
-            self._context(service, first)
+            self._context(service, first, asks=bool(services[service].authorities))
 
     def show(self, first: Certificate, stored: Iterable[Certificate]) -> None:
         """From the next handshake on: these. Contexts of certificates that stay, stay, with their tickets.
@@ -83,30 +93,58 @@ class ContextChooser:
         """Ask `special` for the context first, with the service; where it has none, all goes on as always."""
         self._specials.append(special)
 
-    def choose(self, service: str, hello: ClientHello) -> ssl.SSLContext:
+    def choose(self, service: str, hello: ClientHello, peer: str = "") -> ssl.SSLContext:
         """Raises NoApplicationProtocol."""
         for special in self._specials:
             context = special(service, hello)
             if context is not None:
                 return context
-        protocols = self._services[service].protocols
+        ours = self._services[service]
+        protocols = ours.protocols
         if protocols and hello.protocols and not set(protocols).intersection(hello.protocols):
             offered = b", ".join(hello.protocols[:4]).decode("ascii", "backslashreplace")
             raise NoApplicationProtocol(f"the client means another service: {offered}")
-        return self._context(service, self.certificate_for(hello.server_name))
+        asks = bool(ours.authorities) and not self._strangers.get(address_key(peer), _period())
+        return self._context(service, self.certificate_for(hello.server_name), asks=asks)
 
     def of(self, service: str) -> SslContextSource:
         """The SslContextSource of one of the services."""
-        return lambda hello: self.choose(service, hello)
+        return _Source(self, service)
 
-    def _context(self, service: str, certificate: Certificate) -> ssl.SSLContext:
-        key = (service, certificate.fingerprint)
+    def not_believed(self, peer: str) -> None:
+        """A client at `peer` showed a certificate of nobody whom we believe, which ends a handshake.
+
+        For some time nobody there is asked for one, so that its next connection can log in by a password.
+        """
+        log.info("certificate of a client not believed", peer=peer)
+        self._strangers.add(address_key(peer), _period())
+
+    def _context(self, service: str, certificate: Certificate, *, asks: bool) -> ssl.SSLContext:
+        key = (service, certificate.fingerprint, asks)
         context = self._contexts.get(key)
         if context is None:
             ours = self._services[service]
-            context = server_context(certificate, ours.protocols, ours.authorities)
+            context = server_context(certificate, ours.protocols, ours.authorities if asks else "")
             self._contexts[key] = context
         return context
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A chooser, for one service."""
+
+    chooser: ContextChooser
+    service: str
+
+    def __call__(self, hello: ClientHello, peer: str) -> ssl.SSLContext:
+        return self.chooser.choose(self.service, hello, peer)
+
+    def not_believed(self, peer: str) -> None:
+        self.chooser.not_believed(peer)
+
+
+def _period() -> int:
+    return int(time.monotonic() // UNASKED_SECONDS)
 
 
 def one_certificate(chain: Path, key: Path) -> SslContextSource:

@@ -172,7 +172,7 @@ class MemoryConnection(StreamConnection):
         self.loop = _StandingLoop()
         super().__init__(
             cast(asyncio.AbstractEventLoop, self.loop),
-            tls_source=_any_context if has_certificate else None,
+            tls_source=_AnyContext() if has_certificate else None,
             goodbye=goodbye,
         )
         self.wire = _Transport(self, peer, local)
@@ -295,6 +295,13 @@ class MemoryConnection(StreamConnection):
         await super().secure(context, **options)
 
 
+class _AnyContext:
+    def __call__(self, hello: ClientHello, peer: str) -> ssl.SSLContext:
+        return _any_context()
+
+    def not_believed(self, peer: str) -> None: ...
+
+
 @functools.cache
-def _any_context(_: ClientHello) -> ssl.SSLContext:
+def _any_context() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -26,6 +26,7 @@ from postier.message.analysis import Analyser, analyse
 from postier.message.body_structure import body_from_body_structure
 from postier.message.parts import PartIndex, section_range
 from postier.testing.fuzz_mailauth import MAILAUTH_TARGETS
+from postier.testing.fuzz_net import NET_TARGETS
 from postier.testing.fuzz_reports import REPORT_TARGETS
 from postier.testing.fuzz_smtp import SMTP_TARGETS
 from postier.testing.imap_answers import read_answer
@@ -254,4 +255,5 @@ TARGETS: dict[str, Target] = {
     **SMTP_TARGETS,
     **MAILAUTH_TARGETS,
     **REPORT_TARGETS,
+    **NET_TARGETS,
 }
