@@ -12,6 +12,8 @@ from pathlib import Path
 from cryptography import x509
 
 from postier.accounts.directory import Directory, RecipientKind
+from postier.admin.advice_facts import account_losses
+from postier.admin.advice_words import loss_sentence
 from postier.admin.report_words import alert_words
 from postier.base.address import Address
 from postier.base.domain import Domain
@@ -23,6 +25,7 @@ __all__ = [
     "Finding",
     "certificate_names",
     "check_certificate",
+    "check_devices",
     "check_lists",
     "check_port",
     "check_postmaster",
@@ -43,6 +46,7 @@ LATE = 4 * 3600
 LATE_SHOWN = 5
 REPORT_ALERTS = 7 * 86400
 REPORT_ALERTS_SHOWN = 5
+LOSING_SHOWN = 5
 SAFE_PYTHONS = {(3, 11): 17, (3, 12): 15, (3, 13): 16, (3, 14): 8}
 """The first micro release of each line in which a TLS client can't crash a server that switches contexts
 (CVE-2026-19445)."""
@@ -221,3 +225,20 @@ async def check_reports(store: Store, now: float) -> list[Finding]:
         )
         for alert in alerts
     ]
+
+
+async def check_devices(store: Store, now: float) -> list[Finding]:
+    """Who loses mail: one device takes it away over POP3 while others read; nothing where nobody does."""
+    found = await account_losses(store.reader, now)
+    findings = [
+        Finding(
+            "warning",
+            f"mail of {account.name}",
+            f"{loss_sentence('en', lost[0])}; see: postier advise {account.name}",
+        )
+        for account, lost in found[:LOSING_SHOWN]
+    ]
+    if len(found) > LOSING_SHOWN:
+        more = f"{len(found) - LOSING_SHOWN} more accounts lose mail; see: postier advise --all"
+        findings.append(Finding("warning", "mail", more))
+    return findings

@@ -101,8 +101,8 @@ json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 
 
 def language_option(languages: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`--lang`: one of `languages`, by default what the environment asks for, as far as there is a choice
-    (POSIX: LC_ALL, LC_MESSAGES, LANG)."""
+    """`--lang` or `--language`: one of `languages`, by default what the environment asks for, as far as there
+    is a choice (POSIX: LC_ALL, LC_MESSAGES, LANG)."""
     known = sorted(languages)
 
     def asked() -> str:
@@ -111,7 +111,13 @@ def language_option(languages: Iterable[str]) -> Callable[[Callable[..., Any]], 
         return value[:2] if value[:2] in known else "en"
 
     return click.option(
-        "--lang", type=click.Choice(known), default=asked, show_default="$LANG", help="In which words."
+        "--lang",
+        "--language",
+        "lang",
+        type=click.Choice(known),
+        default=asked,
+        show_default="$LANG",
+        help="In which words.",
     )
 
 

@@ -17,6 +17,7 @@ from postier.admin.client_check import check_client_documents
 from postier.admin.diagnosis import (
     Finding,
     check_certificate,
+    check_devices,
     check_lists,
     check_port,
     check_postmaster,
@@ -56,6 +57,7 @@ def command(no_dns: bool, json_: bool, data: Path) -> None:
         findings += [_certificate(settings), await check_postmaster(backend.store)]
         findings += await check_queue(backend.store, backend.clock.now())
         findings += await check_reports(backend.store, backend.clock.now())
+        findings += await check_devices(backend.store, backend.clock.now())
         findings += await asyncio.gather(*_ports(settings))
         if not no_dns:
             findings += await _check_dns(backend)

@@ -21,6 +21,7 @@ VERBS = {
     "share": "Let people into the mailboxes of others, and add shared accounts.",
     "client": "Print what a mail program, or a person, needs to set a mailbox up.",
     "device": "Look at the devices of a person: what they move, how far they have come.",
+    "advise": "Advise a person on IMAP or POP3, and name who loses mail.",
     "imap": "Switch IMAP capabilities off for clients that break on them.",
     "search": "Make the index of texts anew.",
     "queue": "Look at outgoing mail and move it.",

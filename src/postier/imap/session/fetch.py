@@ -27,7 +27,7 @@ from postier.imap.wire.values import BodySection, Fetch, PartialRange, SequenceS
 from postier.message.body_structure import body_from_body_structure
 from postier.store.api import AccountId, Flag, FlagChange, Message, ModSeq, Tx, Uid
 
-__all__ = ["fetch", "tell_arrived"]
+__all__ = ["Rows", "fetch", "lines_of", "make_plan", "tell_arrived"]
 
 BATCH = 500
 """Messages of one listing batch: some 300 KiB of ENVELOPE and BODYSTRUCTURE."""
@@ -235,13 +235,13 @@ async def _fetch_batch(
             return whole
     rows = await _read(context, selected, plan, batch, messages)
     if reader is None:
-        await context.offer(list(_lines(plan, plan.template, rows)))
+        await context.offer(list(lines_of(plan, plan.template, rows)))
     else:
         await reader.answer(_heads(plan, rows, marked), rows.uids)
     return len(rows.numbers) == batch.size and (messages is None or whole)
 
 
-def _lines(plan: Plan, template: bytes, rows: Rows) -> Iterable[bytes]:
+def lines_of(plan: Plan, template: bytes, rows: Rows) -> Iterable[bytes]:
     numbers = rows.uids if plan.uid_only else rows.numbers
     columns = zip(numbers, *[column(rows) for column in plan.columns], strict=True)
     return map(template.__mod__, columns)
@@ -251,10 +251,12 @@ def _heads(plan: Plan, rows: Rows, marked: Set[int]) -> list[bytes]:
     """What comes before the sections of each message. `marked`: those that the command made \\Seen."""
     unmarked = plan.unmarked
     if unmarked is None:
-        return list(_lines(plan, plan.head, rows))
+        return list(lines_of(plan, plan.head, rows))
     if not marked:
-        return list(_lines(unmarked, unmarked.head, rows))
-    both = zip(rows.uids, _lines(plan, plan.head, rows), _lines(unmarked, unmarked.head, rows), strict=True)
+        return list(lines_of(unmarked, unmarked.head, rows))
+    both = zip(
+        rows.uids, lines_of(plan, plan.head, rows), lines_of(unmarked, unmarked.head, rows), strict=True
+    )
     return [news if uid in marked else plain for uid, news, plain in both]
 
 
