@@ -21,7 +21,6 @@ __all__ = [
     "TABLE_END",
     "Frame",
     "compress",
-    "compress_long",
     "decompress",
     "pack_table",
     "pieces",
@@ -73,13 +72,13 @@ def pieces(content: bytes) -> list[bytes]:
 
 
 def compress(content: bytes) -> bytes:
-    """One zstd frame. Only on the thread of the event loop: the context is shared."""
-    return (_letter_compressor if len(content) <= _LETTER else _compressor).compress(content)
+    """One zstd frame. Only on the thread of the event loop: the context is shared.
 
-
-def compress_long(content: bytes) -> bytes:
-    """A frame of a long message. Those are read for their bulk, so little gain is given away for speed."""
-    stored = compress(content)
+    What is no letter is read for its bulk, so little gain is given away for speed.
+    """
+    if len(content) <= _LETTER:
+        return _letter_compressor.compress(content)
+    stored = _compressor.compress(content)
     return stored if len(stored) < _POOR * len(content) else _raw_compressor.compress(content)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from postier.base.ids import new_id
 from postier.blobs.api import SPOOL_MEMORY
-from postier.blobs.frames import FRAME, Frame, compress_long, decompress, pack_table, pieces
+from postier.blobs.frames import FRAME, Frame, compress, decompress, pack_table, pieces
 from postier.blobs.packfile import create_locked, pack_path, write_all
 
 __all__ = ["LocalSpool", "OwnPack"]
@@ -45,7 +45,7 @@ class OwnPack:
         self.frames.append(frame)
 
     def _write(self, content: bytes) -> Frame:
-        stored = compress_long(content)
+        stored = compress(content)
         frame = Frame(self.size, len(stored), len(content))
         write_all(self._descriptor, stored)
         self.size += len(stored)

@@ -151,7 +151,7 @@ class Transaction:
         self._core.ok("{octets} octets", octets=ref.size)
         await self._metering.fetched(event.number, ref.size)
         trace_id = trace_of(first, self._settings.hostname)
-        if await self._send_message(first, rest, None) and trace_id:
+        if await self._send_message(ref, first, rest, None) and trace_id:
             self._note_read(trace_id)
 
     def _note_read(self, trace_id: str) -> None:
@@ -166,9 +166,10 @@ class Transaction:
         self._services.note_step(step)
 
     async def _top(self, event: Top) -> None:
-        first, rest = await self._open_message(await self._maildrop.blob_ref(event.number))
+        ref = await self._maildrop.blob_ref(event.number)
+        first, rest = await self._open_message(ref)
         self._core.ok()
-        await self._send_message(first, rest, TopOfMessage(event.lines))
+        await self._send_message(ref, first, rest, TopOfMessage(event.lines))
 
     async def _open_message(self, ref: BlobRef) -> tuple[bytes, AsyncIterator[bytes]]:
         """The first chunk, read while an error can still be said, and the others.
@@ -182,18 +183,22 @@ class Transaction:
             log.error("unreadable", session=self._connection.id, pack=ref.pack, why=error)
             raise _Unavailable("SYS/PERM" if isinstance(error, BlobUnreadable) else "SYS/TEMP") from error
 
-    async def _send_message(self, chunk: bytes, rest: AsyncIterator[bytes], top: TopOfMessage | None) -> bool:
-        """Stuffed, chunk by chunk. False: what turned out unreadable halfway can only be
-        told by hanging up."""
-        stuffer = DotStuffer()
+    async def _send_message(
+        self, ref: BlobRef, chunk: bytes, rest: AsyncIterator[bytes], top: TopOfMessage | None
+    ) -> bool:
+        """Stuffed, chunk by chunk; what ends the response goes with the last. False: what turned out
+        unreadable halfway can only be told by hanging up."""
+        stuffer, left = DotStuffer(), ref.size
         while chunk:
+            left -= len(chunk)
             piece = chunk if top is None else top.feed(chunk)
             if top is not None and top.wants_body:
                 self._metering.meter.bodies += len(piece)
             self._core.send(stuffer.feed(piece))
-            if top is not None and top.done:
-                break
-            await self._connection.flush(self._core)
+            if left > 0:
+                if top is not None and top.done:
+                    break
+                await self._connection.flush(self._core)
             try:
                 chunk = await anext(rest, b"")
             except (BlobUnreadable, OSError) as error:
@@ -201,6 +206,8 @@ class Transaction:
                 self._connection.abort()
                 return False
         self._core.send(stuffer.finish())
+        if self._core.has_much_to_send:
+            await self._connection.flush(self._core)
         return True
 
 

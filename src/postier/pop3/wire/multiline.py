@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["DotStuffer", "TopOfMessage"]
+
+
+_DOT_BEGINS_LINE = re.compile(rb"\n\.")
 
 
 class DotStuffer:
@@ -21,7 +26,9 @@ class DotStuffer:
     def feed(self, chunk: bytes) -> bytes:
         if not chunk:
             return b""
-        stuffed = chunk.replace(b"\n.", b"\n..")
+        stuffed = chunk
+        if b"." in chunk and _DOT_BEGINS_LINE.search(chunk):  # seldom: looking costs a third of replacing
+            stuffed = chunk.replace(b"\n.", b"\n..")
         if self._line_start and chunk.startswith(b"."):
             stuffed = b"." + stuffed
         self._line_start = chunk.endswith(b"\n")

@@ -29,6 +29,9 @@ from postier.sasl.encoding import MAX_RESPONSE, decode_base64, encode_base64
 
 __all__ = ["MAX_ERRORS", "MAX_LINE", "MAX_SKIPPED", "Pop3Server"]
 
+ENOUGH = 64 * 1024
+"""Octets of messages that wait to be sent together."""
+
 MAX_ERRORS = 10
 """Refused lines in one connection before it is closed."""
 
@@ -59,6 +62,7 @@ class Pop3Server:
         "_position",
         "_skipped",
         "_state",
+        "_unsent",
         "_utf8",
     )
 
@@ -83,6 +87,7 @@ class Pop3Server:
         self._errors = 0
         self._over = False
         self._out: list[bytes] = []
+        self._unsent = 0
 
     # ------------------------------------------------------------------ bytes in, events out
 
@@ -121,7 +126,13 @@ class Pop3Server:
             return b""
         data = b"".join(self._out)
         self._out.clear()
+        self._unsent = 0
         return data
+
+    @property
+    def has_much_to_send(self) -> bool:
+        """Time to flush: answers to pipelined commands wait for each other only up to a bound."""
+        return self._unsent > ENOUGH
 
     # ------------------------------------------------------------------ replies
 
@@ -165,6 +176,7 @@ class Pop3Server:
     def send(self, data: bytes) -> None:
         """A piece of a multi-line response, dots stuffed already (see wire.multiline)."""
         self._out.append(data)
+        self._unsent += len(data)
 
     def send_lines(self, lines: Iterable[bytes]) -> None:
         """Lines of a multi-line response that can't start with a dot, without CRLF."""
