@@ -112,7 +112,7 @@ class World(FakeLogin):
             raise TooManyFailures(60)
         if (name, password) != ("tim", "tan staaf"):
             raise InvalidCredentials(0)
-        return SimpleNamespace(account_id=1, name="tim@a.example", language=self.language)
+        return SimpleNamespace(account_id=1, name="tim@a.example", language=self.language, modseq=1)
 
     def session(self, **settings: Any) -> Session:
         services: Any = self

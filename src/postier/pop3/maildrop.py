@@ -11,20 +11,21 @@ while this session lasts.
 
 from __future__ import annotations
 
-import asyncio
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from postier.accounts.mailboxes import INBOX, find
 from postier.accounts.pop3_rules import Pop3Usual, applied
 from postier.accounts.resting import remove_over_pop3
 from postier.blobs.api import BlobRef
+from postier.pop3.snapshots import Snapshot, Snapshots
 from postier.store.api import Account, AccountId, Mailbox, Store, Tx, Uid
 
 __all__ = ["Maildrop", "NoSuchMessage", "Removed"]
 
-PIECE = 20_000
-"""Messages read before the other sessions have their turn: some 10 ms."""
+LINES_AT_ONCE = 2000
+"""Of a listing: some 1 ms, and 50 KB."""
 
 
 class NoSuchMessage(Exception):
@@ -39,7 +40,7 @@ class Maildrop:
     """Message-numbers of one session and what they stand for. `device`: the number of the app password that
     was used, 0 for the account's own. `rules`: what holds for the account, `usual` for any."""
 
-    __slots__ = ("_deleted", "_device", "_inbox", "_sizes", "_store", "_uids", "_usual", "octets", "rules")
+    __slots__ = ("_deleted", "_device", "_inbox", "_snapshot", "_store", "_usual", "octets", "rules")
 
     def __init__(
         self,
@@ -48,38 +49,32 @@ class Maildrop:
         device: int,
         usual: Pop3Usual,
         rules: Pop3Usual,
-        uids: array[int],
-        sizes: array[int],
+        snapshot: Snapshot,
     ) -> None:
         self._store = store
         self._inbox = inbox
         self._device = device
         self._usual = usual
         self.rules = rules
-        self._uids = uids
-        self._sizes = sizes
+        self._snapshot = snapshot
         self._deleted: set[int] = set()
-        self.octets = sum(sizes)
+        self.octets = snapshot.octets
 
     @classmethod
-    async def open(cls, store: Store, account: Account, device: int, usual: Pop3Usual) -> Maildrop:
-        """Raises StoreError."""
-        inbox = await find(store.reader, account.account_id, INBOX)
-        rules = applied(await store.reader.pop3_rules(account.account_id), usual)
-        uids, sizes = array("I"), array("Q")
-        if rules.rest:  # first what rests: what comes there meanwhile is in one of both, not in both
-            uids, sizes = await store.reader.resting_for(inbox.account_id, inbox.uidvalidity, device)
-        in_inbox = await _sizes_of(store, inbox)
-        if uids:
-            uids, sizes = _merged(uids + in_inbox[0], sizes + in_inbox[1])
-        else:
-            uids, sizes = in_inbox
-        return cls(store, inbox, device, usual, rules, uids, sizes)
+    async def open(
+        cls, store: Store, snapshots: Snapshots, account: Account, device: int, usual: Pop3Usual
+    ) -> Maildrop:
+        """`account` was read just before. Raises StoreError."""
+        reader = store.reader
+        inbox = await find(reader, account.account_id, INBOX)
+        rules = applied(await reader.pop3_rules(account.account_id), usual)
+        snapshot = await snapshots.take(reader, account, inbox, device, rests=rules.rest > 0)
+        return cls(store, inbox, device, usual, rules, snapshot)
 
     @property
     def count(self) -> int:
         """Messages not marked as deleted."""
-        return len(self._uids) - len(self._deleted)
+        return len(self._snapshot.uids) - len(self._deleted)
 
     @property
     def account_id(self) -> AccountId:
@@ -92,41 +87,49 @@ class Maildrop:
     @property
     def span(self) -> tuple[int, int]:
         """The lowest and the highest UID; (0, 0) where there is no message."""
-        return (self._uids[0], self._uids[-1]) if self._uids else (0, 0)
+        uids = self._snapshot.uids
+        return (uids[0], uids[-1]) if uids else (0, 0)
 
     @property
     def marked(self) -> tuple[int, int]:
         """How many messages are marked as deleted, and their octets."""
-        return len(self._deleted), sum(self._sizes[index] for index in self._deleted)
+        return len(self._deleted), sum(self._snapshot.sizes[index] for index in self._deleted)
 
     def uid(self, number: int) -> int:
         """That it has, or had, in INBOX. Raises NoSuchMessage."""
-        return self._uids[self._index(number)]
+        return self._snapshot.uids[self._index(number)]
 
     def size(self, number: int) -> int:
         """Octets of the message, without the dots. Raises NoSuchMessage."""
-        return self._sizes[self._index(number)]
+        return self._snapshot.sizes[self._index(number)]
 
     def unique_id(self, number: int) -> str:
         """UIDL (RFC 1939 7): the same in every session, for ever. Raises NoSuchMessage."""
-        return f"{self._inbox.uidvalidity:08x}{self._uids[self._index(number)]:08x}"
+        return f"{self._inbox.uidvalidity:08x}{self.uid(number):08x}"
 
     def sizes(self) -> Iterator[bytes]:
-        """The lines of LIST."""
-        for index, size in enumerate(self._sizes):
-            if index not in self._deleted:
-                yield b"%d %d" % (index + 1, size)
+        """LIST, in pieces of some lines."""
+        return self._lines("%d %d\r\n", self._snapshot.sizes)
 
     def unique_ids(self) -> Iterator[bytes]:
-        """The lines of UIDL."""
-        validity = self._inbox.uidvalidity
-        for index, uid in enumerate(self._uids):
-            if index not in self._deleted:
-                yield b"%d %08x%08x" % (index + 1, validity, uid)
+        """UIDL, in pieces of some lines."""
+        return self._lines(f"%d {self._inbox.uidvalidity:08x}%08x\r\n", self._snapshot.uids)
+
+    def _lines(self, line: str, column: array[int]) -> Iterator[bytes]:
+        """Numbers and values of what is not marked; a piece is formatted at once."""
+        for start in range(0, len(column), LINES_AT_ONCE):
+            values = column[start : start + LINES_AT_ONCE]
+            pairs: Iterable[tuple[int, int]] = zip(
+                range(start + 1, start + 1 + len(values)), values, strict=True
+            )
+            if self._deleted:
+                pairs = [pair for pair in pairs if pair[0] - 1 not in self._deleted]
+            facts = tuple(chain.from_iterable(pairs))
+            yield (line * (len(facts) // 2) % facts).encode()
 
     async def blob_ref(self, number: int) -> BlobRef:
         """Where the message's bytes are. Raises NoSuchMessage, Removed, StoreError."""
-        uid = Uid(self._uids[self._index(number)])
+        uid = Uid(self.uid(number))
         account_id, reader = self._inbox.account_id, self._store.reader
         refs = await reader.blob_refs(account_id, self._inbox.mailbox_id, (uid,))
         if uid not in refs:
@@ -143,18 +146,18 @@ class Maildrop:
         """Mark. Raises NoSuchMessage."""
         index = self._index(number)
         self._deleted.add(index)
-        self.octets -= self._sizes[index]
+        self.octets -= self._snapshot.sizes[index]
 
     def reset(self) -> None:
         """Unmark all."""
         self._deleted.clear()
-        self.octets = sum(self._sizes)
+        self.octets = self._snapshot.octets
 
     async def update(self, now: float) -> None:
         """The UPDATE state: remove what is marked, all or nothing. Raises StoreError."""
         if not self._deleted:
             return
-        uids = [Uid(self._uids[index]) for index in sorted(self._deleted)]
+        uids = [Uid(self._snapshot.uids[index]) for index in sorted(self._deleted)]
 
         async def work(tx: Tx) -> None:
             await remove_over_pop3(tx, self._inbox, uids, self._device, now, self._usual)
@@ -163,25 +166,6 @@ class Maildrop:
 
     def _index(self, number: int) -> int:
         index = number - 1
-        if not 0 <= index < len(self._uids) or index in self._deleted:
+        if not 0 <= index < len(self._snapshot.uids) or index in self._deleted:
             raise NoSuchMessage(f"message {number}")
         return index
-
-
-async def _sizes_of(store: Store, inbox: Mailbox) -> tuple[array[int], array[int]]:
-    """UIDs, ascending, and sizes."""
-    uids, sizes = await store.reader.size_columns(inbox.account_id, inbox.mailbox_id, 1, PIECE)
-    read = len(uids)
-    while read == PIECE:
-        await asyncio.sleep(0)
-        more = await store.reader.size_columns(inbox.account_id, inbox.mailbox_id, uids[-1] + 1, PIECE)
-        uids += more.uids
-        sizes += more.sizes
-        read = len(more.uids)
-    return uids, sizes
-
-
-def _merged(uids: array[int], sizes: array[int]) -> tuple[array[int], array[int]]:
-    """The same ordered by UID."""
-    order = sorted(range(len(uids)), key=uids.__getitem__)
-    return array("I", map(uids.__getitem__, order)), array("Q", map(sizes.__getitem__, order))

@@ -10,6 +10,7 @@ from postier.accounts.pop3_rules import USUAL, Pop3Usual
 from postier.base.clock import Clock, SystemClock
 from postier.blobs.api import Blobs
 from postier.net.api import Connection, Wake
+from postier.pop3.snapshots import Snapshots
 from postier.pop3.wire.events import Pop3Event
 from postier.pop3.wire.server import Pop3Server
 from postier.store.api import Store
@@ -29,6 +30,7 @@ class Pop3Services:
     note_step: NoteStep = no_note
     clock: Clock = SystemClock()  # noqa: RUF009 - it has no state
     devices: DeviceLedger = field(default_factory=no_ledger)
+    snapshots: Snapshots = field(default_factory=Snapshots)
 
 
 @dataclass(frozen=True, slots=True)

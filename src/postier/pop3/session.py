@@ -60,7 +60,9 @@ async def _open(
 ) -> Maildrop | None:
     """The maildrop of who has just logged in; that is part of the same reply."""
     try:
-        maildrop = await Maildrop.open(services.store, entry.account, entry.app_password, settings.usual)
+        maildrop = await Maildrop.open(
+            services.store, services.snapshots, entry.account, entry.app_password, settings.usual
+        )
     except StoreError as error:
         tell_fault(core, connection, error)
         await connection.flush(core)

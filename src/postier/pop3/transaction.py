@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from postier.accounts.directory import language_of
@@ -37,8 +36,6 @@ from postier.store.api import Step, StepKind, StoreError
 from postier.story.traced import trace_of
 
 __all__ = ["Transaction"]
-
-LINES_AT_ONCE = 2000
 
 log = Log("pop3")
 
@@ -129,12 +126,13 @@ class Transaction:
         else:
             await self._send_listing(self._maildrop.unique_ids())
 
-    async def _send_listing(self, lines: Iterator[bytes]) -> None:
+    async def _send_listing(self, pieces: Iterator[bytes]) -> None:
         self._metering.listed()
         self._core.ok()
-        while page := list(itertools.islice(lines, LINES_AT_ONCE)):
-            self._core.send_lines(page)
-            await self._connection.flush(self._core)
+        for piece in pieces:
+            self._core.send(piece)
+            if self._core.has_much_to_send:
+                await self._connection.flush(self._core)
         self._core.end_lines()
 
     async def _dele(self, event: Dele) -> None:

@@ -137,7 +137,8 @@ class RestingTx(RestingReader, Protocol):
     async def note_deleted(
         self, account_id: AccountId, validity: int, origins: Sequence[Uid], device: int
     ) -> None:
-        """`device` has deleted those of them that rest."""
+        """`device` has deleted those of them that rest. The account gets a new modseq, so that who keeps what
+        `resting_for` said looks again."""
         ...
 
     async def forget_resting(self, gone: Sequence[RestingMessage]) -> None:

@@ -161,6 +161,9 @@ class RestingTx(RestingReader, RemovalTx):
     async def note_deleted(
         self, account_id: AccountId, validity: int, origins: Sequence[Uid], device: int
     ) -> None:
+        if not origins:
+            return
+        await self._ledger.modseq(account_id)
         rows = [(device, account_id, validity, origin, device) for origin in origins]
         await self._connection.executemany(_NOTE_DELETED, rows)
 
