@@ -13,6 +13,7 @@ import click
 
 from postier.accounts import domains, people
 from postier.accounts.password import hash_password
+from postier.acme.names import LABELS
 from postier.backend import Backend, dns_records
 from postier.base.address import Address
 from postier.base.clock import SystemClock
@@ -78,7 +79,7 @@ def command(
     if not yes:
         click.confirm(f"Make a server for {domain} in {data}?", default=True, abort=True)
     password_hash = _admin_password(admin, password_stdin)
-    _write(data, values, hostname)
+    _write(data, values, hostname, domain)
     _fill(data, domain, admin, password_hash)
     click.echo(f"A server for {domain} is ready in {data}.\n")
     click.echo(f"Publish these records in the DNS:\n(again: postier dns records {domain} --data {data})\n")
@@ -121,7 +122,7 @@ def _admin_password(admin: Address | None, from_stdin: bool) -> str:
         raise Failure(str(error)) from None
 
 
-def _write(data: Path, values: dict[str, Any], hostname: Domain) -> None:
+def _write(data: Path, values: dict[str, Any], hostname: Domain, domain: Domain) -> None:
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         data.chmod(0o700)
@@ -133,7 +134,7 @@ def _write(data: Path, values: dict[str, Any], hostname: Domain) -> None:
         addresses = [address for address in listening if not address.is_unspecified]
         authority = make_ca(f"Postier on {hostname}")
         write_key_pair(authority, folder / "ca.pem", folder / "ca-key.pem")
-        leaf = issue_certificate(authority, [hostname.ascii], addresses)
+        leaf = issue_certificate(authority, _names(hostname, domain), addresses)
         write_key_pair(leaf, settings.data / settings.tls.certificate, settings.data / settings.tls.key)
         _give_away(data, settings.server.user)
     except ConfigError as error:
@@ -141,6 +142,12 @@ def _write(data: Path, values: dict[str, Any], hostname: Domain) -> None:
         raise Failure(str(error)) from None
     except OSError as error:
         raise Failure(f"cannot write to {data}: {error.strerror}") from None
+
+
+def _names(hostname: Domain, domain: Domain) -> list[str]:
+    """What the server is called, and what programs look for under the domain."""
+    found = [hostname.ascii, domain.ascii, *(f"{label}.{domain}" for label in LABELS)]
+    return list(dict.fromkeys(found))
 
 
 def _give_away(data: Path, user: str) -> None:
