@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from postier.admin.certificates import from_store
 from postier.backend import Backend
 from postier.base.clock import Clock
 from postier.base.log import Log
@@ -19,7 +20,6 @@ from postier.net.certificates import (
     Certificate,
     CertificateError,
     problem,
-    read_certificate,
     read_files,
     serves,
 )
@@ -27,7 +27,7 @@ from postier.net.contexts import ContextChooser, ServiceTls
 from postier.services import HTTPS, LMTP, SERVICES
 from postier.store.api import Reader, StoredCertificate, StoreError
 
-__all__ = ["CertificateKeeper", "files_of", "from_store", "names_to_serve", "refusal"]
+__all__ = ["CertificateKeeper", "files_of", "names_to_serve", "refusal"]
 
 LOOK_SECONDS = 2.0
 """Between two looks at the store's count of changes."""
@@ -43,11 +43,6 @@ def files_of(settings: Settings) -> tuple[Path, Path]:
 async def names_to_serve(settings: Settings, reader: Reader) -> list[str]:
     """A certificate is for one of these names, or for one below them: our host's and our domains'."""
     return [settings.server.hostname, *(domain.name for domain in await reader.domains())]
-
-
-def from_store(stored: StoredCertificate) -> Certificate:
-    """Raises CertificateError."""
-    return read_certificate(stored.chain.encode(), stored.key.encode(), f"certificate {stored.name}")
 
 
 def refusal(new: Certificate, old: Certificate | None, now: float, names: Sequence[str]) -> str:

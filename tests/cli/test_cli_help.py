@@ -13,7 +13,7 @@ from postier import __version__
 from postier.cli.main import VERBS, cli
 
 CLI_FOLDER = Path(__file__).parents[2] / "src" / "postier" / "cli"
-NOT_VERBS = {"tls_acme", "moment", "__init__", "common", "main", "domain_keys"}
+NOT_VERBS = {"tls_acme", "tls_certificates", "moment", "__init__", "common", "main", "domain_keys"}
 
 JSON_NAMES = ("list", "add", "remove", "import", "passwd", "show", "check", "records", "doctor")
 """Verbs, or what follows a verb, that must take --json."""

@@ -13,7 +13,7 @@ from postier.store.api import TlsResult
 
 
 def test_a_partner_is_required_to_have_tls(postier: Any, listed: Any, fails: Any, data: Path) -> None:
-    assert postier("tls", "list").stdout == "no domain is required to have TLS\n"
+    assert postier("tls", "contracts").stdout == "no domain is required to have TLS\n"
     said = postier("tls", "require", "partner.test").stdout
     assert said == (
         "mail for partner.test goes over TLS to a host with a certificate for its own name, or waits\n"
@@ -21,8 +21,8 @@ def test_a_partner_is_required_to_have_tls(postier: Any, listed: Any, fails: Any
     ca = str((data / "tls" / "ca.pem").resolve())
     one = listed("tls", "require", "partner.test", "--name", "mx.partner.test", "--ca", ca)
     assert one == {"domain": "partner.test", "name": "mx.partner.test", "authorities": ca}
-    assert listed("tls", "list") == [one]
-    assert f"for mx.partner.test, from {ca}" in postier("tls", "list").stdout
+    assert listed("tls", "contracts") == [one]
+    assert f"for mx.partner.test, from {ca}" in postier("tls", "contracts").stdout
     assert listed("tls", "remove", "partner.test") == {"removed": "partner.test"}
     assert fails("tls", "remove", "partner.test") == "nothing is required of partner.test"
 

@@ -19,6 +19,7 @@ from postier.net.certificates import Certificate, read_certificate
 from postier.net.client_hello import NO_HELLO, ClientHello
 from postier.net.contexts import ContextChooser, ServiceTls
 from postier.net.server import Endpoint, Limits, Listener, Server
+from postier.net.shelf import Shelf
 from postier.net.tls import NO_APPLICATION_PROTOCOL, NoApplicationProtocol
 from postier.testing.certificates import CLIENT, make_certificate
 
@@ -62,19 +63,19 @@ def chooser(*stored: Certificate, services: dict[str, ServiceTls] = SERVICES) ->
     ],
 )
 def test_the_name_decides(name: str, shown: Certificate) -> None:
-    assert chooser(B, WILD).certificate_for(name) is shown
+    assert Shelf(HOST, [B, WILD], "mail.example").certificate_for(name) is shown
 
 
 def test_of_two_for_one_name_the_one_that_is_valid_longer_is_shown() -> None:
     newer = certificate("imap.b.example", days=91)
-    found = chooser(newer, B)
+    found = Shelf(HOST, [newer, B], "mail.example")
     assert found.certificate_for("imap.b.example") is newer
     assert found.certificate_for("mail.b.example") is B
 
 
 def test_a_stored_certificate_for_the_host_is_the_default_and_hides_no_other_name_of_the_files() -> None:
     stored = certificate("mail.example")
-    found = chooser(stored)
+    found = Shelf(HOST, [stored], "mail.example")
     for name in ("mail.example", "", "unknown.example"):
         assert found.certificate_for(name) is stored
     assert found.certificate_for("other.example") is HOST

@@ -202,14 +202,14 @@ def _any_certificate() -> ssl.SSLContext:
 
 
 def check_python(version: Sequence[int]) -> Finding:
-    """Interpreters with a known fault are named; Postier works around this one by one certificate for all."""
+    """Interpreters with a known fault are named; Postier goes around this one (see net.handshake)."""
     known = SAFE_PYTHONS.get((version[0], version[1]))
     text = ".".join(map(str, version[:3]))
     if known is not None and version[2] < known:
         return Finding(
             "warning",
             "Python",
-            f"{text} has CVE-2026-19445; one certificate is used for all names. Update it",
+            f"{text} has CVE-2026-19445, which Postier goes around. Update it",
         )
     return Finding("ok", "Python", text)
 

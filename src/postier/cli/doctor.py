@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from postier.admin.certificates import check_certificates, is_superseded, list_certificates
 from postier.admin.client_check import check_client_documents
 from postier.admin.diagnosis import (
     Finding,
@@ -30,9 +31,12 @@ from postier.admin.dns_check import CheckedRecord
 from postier.admin.own_tlsa import check_tlsa
 from postier.backend import Backend, client_settings, open_resolver
 from postier.base.domain import Domain
+from postier.certificates import files_of
+from postier.certifying import wanted_certificates
 from postier.cli.common import Failure, data_option, json_option, print_json, print_table, with_backend
 from postier.config.settings import Settings
 from postier.dns.api import Resolver
+from postier.net.certificates import CertificateError, read_files
 from postier.publishing import check_dns
 from postier.sending import open_document_fetcher
 from postier.services import SERVICES, SMTP
@@ -54,7 +58,8 @@ def command(no_dns: bool, json_: bool, data: Path) -> None:
     async def work(backend: Backend) -> list[Finding]:
         settings = backend.settings
         findings = [check_python(sys.version_info[:3]), _check_user(settings), _check_disk(settings)]
-        findings += [_certificate(settings), await check_postmaster(backend.store)]
+        findings += await _certificates(backend)
+        findings.append(await check_postmaster(backend.store))
         findings += await check_queue(backend.store, backend.clock.now())
         findings += await check_reports(backend.store, backend.clock.now())
         findings += await check_devices(backend.store, backend.clock.now())
@@ -75,9 +80,20 @@ def command(no_dns: bool, json_: bool, data: Path) -> None:
         raise Failure(f"{failed} of {len(findings)} checks failed")
 
 
-def _certificate(settings: Settings) -> Finding:
-    path = settings.data / settings.tls.certificate
-    return check_certificate(path, Domain(settings.server.hostname), dt.datetime.now(dt.UTC))
+async def _certificates(backend: Backend) -> list[Finding]:
+    """That of the settings, unless a stored one is shown in its place; then the others."""
+    settings, host = backend.settings, backend.settings.server.hostname
+    path, key = files_of(settings)
+    of_files = check_certificate(path, Domain(host), dt.datetime.now(dt.UTC))
+    try:
+        first = await asyncio.to_thread(read_files, path, key)
+    except CertificateError:
+        return [of_files]
+    stored = await backend.store.reader.certificates()
+    wanted = await wanted_certificates(backend)
+    listed = list_certificates(first, stored, wanted, host, backend.clock.now())
+    of_stored = check_certificates(listed)
+    return of_stored if is_superseded(listed, host) else [of_files, *of_stored]
 
 
 def _ports(settings: Settings) -> list[asyncio.Task[Finding]]:

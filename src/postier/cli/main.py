@@ -29,7 +29,7 @@ VERBS = {
     "trace": "Tell what became of a message, step by step.",
     "route": "Send a domain's mail to one place.",
     "suppress": "List, add and lift addresses elsewhere that nothing is sent to.",
-    "tls": "Look at the TLS of other domains, and demand it of partners.",
+    "tls": "Look after our certificates, look at the TLS of others, demand it of partners.",
     "dmarc": "Read reports about our domains' mail, and learn from them.",
     "reports": "Tell other domains how TLS and mail in their name fare here.",
     "dns": "Print, check and publish the DNS records a domain needs.",

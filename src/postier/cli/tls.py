@@ -1,4 +1,4 @@
-"""`postier tls`: the TLS of other domains: what they show, and what is demanded of partners."""
+"""`postier tls`: the TLS of other domains, and what is demanded of partners; our certificates beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from postier.admin.tls_look import HostTls, look_at_hosts
 from postier.backend import Backend
 from postier.base.domain import Domain
-from postier.cli import tls_acme
+from postier.cli import tls_acme, tls_certificates
 from postier.cli.common import (
     DOMAIN,
     MAIL_DOMAIN,
@@ -34,7 +34,7 @@ from postier.store.api import TlsContract, TlsResult
 
 @click.group("tls")
 def command() -> None:
-    """Look at the TLS of other domains, and demand it of partners."""
+    """Look after our certificates, look at the TLS of others, demand it of partners."""
 
 
 @command.command("require")
@@ -70,10 +70,10 @@ def require(domain: Domain, name: Domain | None, ca: Path | None, json_: bool, d
     )
 
 
-@command.command("list")
+@command.command("contracts")
 @json_option
 @data_option
-def list_(json_: bool, data: Path) -> None:
+def contracts(json_: bool, data: Path) -> None:
     """List the domains whose mail waits rather than go without TLS."""
 
     async def work(backend: Backend) -> list[TlsContract]:
@@ -216,4 +216,5 @@ def _host_words(host: HostTls) -> Iterator[tuple[str, str]]:
     yield "mail", f"waits: {host.fault}" if host.fault else "goes"
 
 
+tls_certificates.attach(command)
 tls_acme.attach(command)

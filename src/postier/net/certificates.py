@@ -107,7 +107,7 @@ def serves(certificate: Certificate, names: Iterable[str]) -> bool:
 
 def read_files(chain: Path, key: Path) -> Certificate:
     """Raises CertificateError."""
-    where = f"certificate {chain} with key {key}"
+    where = f"certificate {chain}" + (f" with key {key}" if key != chain else "")
     parts = []
     for file in (chain, key):
         try:

@@ -23,6 +23,7 @@ from postier.net.api import SslContextSource
 from postier.net.certificates import Certificate, read_files
 from postier.net.client_hello import ClientHello
 from postier.net.limits import address_key
+from postier.net.shelf import Shelf
 from postier.net.tls import NoApplicationProtocol, server_context
 
 __all__ = ["ContextChooser", "ServiceTls", "one_certificate"]
@@ -68,26 +69,16 @@ class ContextChooser:
             self._context(service, first, asks=bool(services[service].authorities))
 
     def show(self, first: Certificate, stored: Iterable[Certificate]) -> None:
-        """From the next handshake on: these. Contexts of certificates that stay, stay, with their tickets.
-
-        What is `stored` goes before `first`; of two for one name, the one that is valid longer.
-        """
-        shown = sorted(stored, key=lambda one: one.not_after)
-        self._stored = {name: one for one in shown for name in one.names}
-        self._first = dict.fromkeys(first.names, first)
-        self._default = _find(self._stored, self._host) or first
-        prints = {first.fingerprint, *(one.fingerprint for one in shown)}
-        self._contexts = {key: kept for key, kept in self._contexts.items() if key[1] in prints}
+        """From the next handshake on: these. Contexts of certificates that stay, stay, with their tickets."""
+        self._shelf = Shelf(first, stored, self._host)
+        shown = self._shelf.fingerprints
+        self._contexts = {key: kept for key, kept in self._contexts.items() if key[1] in shown}
 
     def offer(self, services: Mapping[str, ServiceTls]) -> None:
         """From the next handshake on, the services are these; contexts of those that change are made anew."""
         changed = {name for name, one in self._services.items() if services.get(name) != one}
         self._contexts = {key: kept for key, kept in self._contexts.items() if key[0] not in changed}
         self._services = dict(services)
-
-    def certificate_for(self, name: str) -> Certificate:
-        """What a client is shown that asks for `name` (A-labels in lower case); "" for one that doesn't."""
-        return _find(self._stored, name) or _find(self._first, name) or self._default
 
     def answer_first(self, special: Special) -> None:
         """Ask `special` for the context first, with the service; where it has none, all goes on as always."""
@@ -105,7 +96,7 @@ class ContextChooser:
             offered = b", ".join(hello.protocols[:4]).decode("ascii", "backslashreplace")
             raise NoApplicationProtocol(f"the client means another service: {offered}")
         asks = bool(ours.authorities) and not self._strangers.get(address_key(peer), _period())
-        return self._context(service, self.certificate_for(hello.server_name), asks=asks)
+        return self._context(service, self._shelf.certificate_for(hello.server_name), asks=asks)
 
     def of(self, service: str) -> SslContextSource:
         """The SslContextSource of one of the services."""
@@ -150,8 +141,3 @@ def _period() -> int:
 def one_certificate(chain: Path, key: Path) -> SslContextSource:
     """For a server that has one certificate and one service. Raises CertificateError."""
     return ContextChooser(read_files(chain, key), {"": ServiceTls()}).of("")
-
-
-def _find(certificates: Mapping[str, Certificate], name: str) -> Certificate | None:
-    """The one for exactly this name, else one with a wildcard for it (RFC 9525 6.3)."""
-    return certificates.get(name) or certificates.get("*." + name.partition(".")[2])
