@@ -148,9 +148,7 @@ class Ordering:
         try:
             doubt = await self._answer_all([challenge for _, challenge in proofs])
             for each, _ in proofs:
-                await self._await_verdict(each.url)
-            if doubt is not None:
-                raise doubt
+                await self._await_verdict(each.url, doubt)
         finally:
             await withdraw(self._services, rows)
 
@@ -167,7 +165,7 @@ class Ordering:
             return problem
         return None
 
-    async def _await_verdict(self, url: str) -> None:
+    async def _await_verdict(self, url: str, doubt: AcmeProblem | None) -> None:
         end = self._now() + self._services.pauses.proof
         while True:
             found = await self._authorization(url)
@@ -176,6 +174,8 @@ class Ordering:
             if found.status != "pending":
                 await self._give_up()
                 raise self._failed(found)
+            if doubt is not None:
+                raise doubt
             if self._now() > end:
                 raise AcmeProblem(
                     f"the authority does not decide about {found.name}; the order is taken up later"

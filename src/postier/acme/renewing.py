@@ -233,10 +233,12 @@ class Renewer:
         kept = current.key if current is not None else ""
         if not kept and subject == self._plan.hostname:
             kept = self._services.first_key()
-        if renewal.next_key and (not kept or await self._is_announced(subject, renewal)):
-            return renewal.next_key
-        if kept and (renewal.next_key or key_type(kept) == self._plan.key_type):
-            return kept
+        if not kept or not key_type(kept):
+            return renewal.next_key or make_key(self._plan.key_type)
+        if renewal.next_key:
+            return renewal.next_key if await self._is_announced(subject, renewal) else kept
+        if key_type(kept) == self._plan.key_type or await self._is_published(subject, kept):
+            return kept  # one of another kind is announced first
         return make_key(self._plan.key_type)
 
     async def _is_announced(self, subject: str, renewal: Renewal) -> bool:
@@ -244,17 +246,27 @@ class Renewer:
             return True  # nobody publishes the keys of other names
         if self._now() < renewal.next_since + AGE_OF_NEXT_KEY:
             return False
-        try:
-            records = (await self._resolver.tlsa(f"_25._tcp.{subject}")).records
-        except NotFound:
-            return True
-        except TemporaryFailure:
+        shown = await self._published(subject)
+        if shown is None:
             return False
-        digest = bytes.fromhex(key_digest(renewal.next_key))
-        shown = any(record.data == digest for record in records)
-        if records and not shown:
+        announced = key_digest(renewal.next_key) in shown
+        if shown and not announced:
             log.warning("the next key is not used: its TLSA record is not published", subject=subject)
-        return shown or not records
+        return announced or not shown
+
+    async def _is_published(self, subject: str, key: str) -> bool:
+        """Also where the DNS does not answer."""
+        shown = await self._published(subject) if subject == self._plan.hostname else set()
+        return shown is None or key_digest(key) in shown
+
+    async def _published(self, subject: str) -> set[str] | None:
+        """The data of the host's TLSA records, in hexadecimal; None where the DNS does not answer."""
+        try:
+            return {each.data.hex() for each in (await self._resolver.tlsa(f"_25._tcp.{subject}")).records}
+        except NotFound:
+            return set()
+        except TemporaryFailure:
+            return None
 
     async def _install(self, renewal: Renewal, chain: str, issued: Issued) -> Outcome:
         now, services = self._now(), self._services
