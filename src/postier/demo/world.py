@@ -159,6 +159,7 @@ class World:
             "smtp.outbound_source_addresses": f'["{organisation.address}"]',
             "queue.retry_first": '"2s"',
             "reports.dmarc": "true",
+            "devices.write_every": '"1s"',
         }
         first, *others = organisation.people
         _run(
