@@ -10,6 +10,7 @@ from postier.accounts.directory import Directory
 from postier.accounts.domains import signers_for
 from postier.accounts.login import Login
 from postier.admin.api_audit import AuditRoutes
+from postier.admin.api_devices import DeviceRoutes
 from postier.admin.api_reports import ReportRoutes
 from postier.backend import Backend, domain_documents, open_resolver, pop3_usual
 from postier.base.networks import Networks
@@ -137,7 +138,8 @@ def _management_api(backend: Backend, login: Login) -> Starlette | None:
         return None
     reports = ReportRoutes(backend.store, backend.clock, open_resolver(backend.settings))
     audit = AuditRoutes(backend.store.reader)
-    return api_application([*reports.table(), *audit.table()], login)
+    devices = DeviceRoutes(backend.store.reader, backend.blobs, backend.clock)
+    return api_application([*reports.table(), *audit.table(), *devices.table()], login)
 
 
 def _text_index(settings: Settings) -> SqliteTextIndex | None:

@@ -10,28 +10,14 @@ from typing import Any, NamedTuple
 from postier.accounts.audit import MOST, NotYours, Wanted, audit_log
 from postier.accounts.audit_kinds import GROUPS, LANGUAGES, AuditKind, kinds_of
 from postier.admin.audit_json import entry_facts
-from postier.base.address import Address
 from postier.http.api import ApiRoute, Call
-from postier.http.parameters import Choice, Parameter, Whole
+from postier.http.parameters import AccountName, Choice, Parameter, Whole
 from postier.http.problem import Problem
 from postier.store.api import AuditPlace, Reader
 
 __all__ = ["AuditRoutes"]
 
 _PLACE = re.compile(r"([0-9]{1,12})-([0-9]{1,18})")
-
-
-class _AccountName(NamedTuple):
-    """An address, read as the name of an account."""
-
-    def read(self, text: str) -> str:
-        try:
-            return Address.parse(text).lookup_key
-        except ValueError:
-            raise ValueError("an address") from None
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "string", "maxLength": 320}
 
 
 class _Moment(NamedTuple):
@@ -70,7 +56,7 @@ class AuditRoutes:
                 "Logins, changes of rights, administration: the latest first",
                 self._audit,
                 (
-                    Parameter("account", _AccountName(), "", "Only what concerns this account"),
+                    Parameter("account", AccountName(), "", "Only what concerns this account"),
                     Parameter("kind", Choice((*GROUPS, *AuditKind)), None, "Only this group or kind"),
                     Parameter("since", _Moment(), 0, "Not before then"),
                     Parameter("limit", Whole(1, MOST), 100, "Entries at most"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from postier.base.address import Address
 from postier.base.domain import Domain
 from postier.http.problem import Problem
 
-__all__ = ["Choice", "DomainName", "Flag", "Parameter", "Text", "Whole", "read_parameters"]
+__all__ = ["AccountName", "Choice", "DomainName", "Flag", "Parameter", "Text", "Whole", "read_parameters"]
 
 
 class Kind(Protocol):
@@ -89,6 +90,19 @@ class DomainName(NamedTuple):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "maxLength": 253}
+
+
+class AccountName(NamedTuple):
+    """An address, read as the name of an account."""
+
+    def read(self, text: str) -> str:
+        try:
+            return Address.parse(text).lookup_key
+        except ValueError:
+            raise ValueError("an address") from None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "maxLength": 320}
 
 
 class Parameter(NamedTuple):
