@@ -25,6 +25,7 @@ from postier.accounts.client_certificates import Owners
 from postier.accounts.devices import DeviceLedger
 from postier.accounts.directory import Directory
 from postier.accounts.login import Login
+from postier.accounts.login_journal import LoginJournal
 from postier.accounts.password import PasswordVerifier, ProofTable
 from postier.backend import DATABASE, Backend, open_backend, open_resolver
 from postier.base import log as base_log
@@ -57,6 +58,7 @@ from postier.store.api import Store, StoreError, StoreUnavailable
 from postier.story.recorder import NoteStep, StepRecorder
 from postier.story.upkeep import keep_keys
 from postier.supervisor import Supervisor, WorkerChannel, notify_systemd
+from postier.tokens import check_providers, open_token_verifier
 
 __all__ = [
     "ServeError",
@@ -174,12 +176,15 @@ def require_readable_program(user: str) -> None:
 async def _prepare(settings: Settings) -> None:
     """Bring the schema up to date once, before several workers open it. Raises ServeError."""
     try:
+        check_providers(settings)
         async with open_backend(settings, "supervisor"):
             pass
         if settings.search.index:
             await prepare_index(settings, DATABASE)
     except (StoreError, OSError) as error:
         raise ServeError(f"cannot open {settings.data / DATABASE}: {error}") from None
+    except CertificateError as error:
+        raise ServeError(f"oidc.providers: {error}") from None
 
 
 class _Shared(NamedTuple):
@@ -236,6 +241,7 @@ class _Worker:
             backend.clock,
             pause=self._settings.devices.write_every,
         )
+        journal = LoginJournal(backend.store, backend.clock)
         login = Login(
             backend.store,
             backend.clock,
@@ -244,6 +250,8 @@ class _Worker:
             certificates=Owners(backend.store.reader, backend.clock)
             if self._settings.tls.client_login
             else None,
+            tokens=open_token_verifier(backend),
+            journal=journal,
         )
         server = Server(
             self._listeners(backend, login, recorder.note, told, devices),
@@ -264,6 +272,7 @@ class _Worker:
         recording = asyncio.create_task(recorder.run(), name="stories")
         counting = asyncio.create_task(outbound.results.run(), name="TLS results")
         metering = asyncio.create_task(devices.run(), name="devices")
+        journalling = asyncio.create_task(journal.run(), name="logins")
         chores = (
             asyncio.create_task(sweep(backend, name), name="sweep"),
             asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
@@ -301,6 +310,8 @@ class _Worker:
         await told.stop()
         devices.stop()
         await metering
+        journal.stop()
+        await journalling
         outbound.transport.close()
 
     def _listeners(

@@ -24,6 +24,7 @@ from postier.accounts.entry import (
     MayNotActForOthers,
     TooManyFailures,
 )
+from postier.accounts.login_journal import LoginJournal
 from postier.accounts.login_ports import CertificateOwners, PasswordDirectory, TokenRefused, TokenVerifier
 from postier.accounts.password import PasswordVerifier
 from postier.base.clock import Clock
@@ -87,7 +88,8 @@ def refusal(known: LoginFailures | None, free: int, now: float) -> float:
 class Login:
     """The one way in. `limited=False` is for servers that serve the loopback only (tests, benchmarks).
 
-    `tokens`, `directory`, `certificates`: see login_ports; None where there are none.
+    `tokens`, `directory`, `certificates`: see login_ports; None where there are none. `journal`: is told of
+    each login and failure.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Login:
         tokens: TokenVerifier | None = None,
         directory: PasswordDirectory | None = None,
         certificates: CertificateOwners | None = None,
+        journal: LoginJournal | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -108,6 +111,7 @@ class Login:
         self._tokens = tokens
         self._directory = directory
         self._certificates = certificates
+        self._journal = journal or LoginJournal(store, clock)
         self._checks: dict[type[Proof], Callable[[Any, str], Awaitable[Entry | None]]] = {
             Credentials: self._check_password
         }
@@ -130,20 +134,29 @@ class Login:
         name = _key(proof.authentication_id or proof.authorization_id)
         keys = _keys(door.peer, name)
         facts = {"session": door.session, "peer": door.peer, "protocol": door.protocol}
-        known = await self._judge(keys, facts) if self._limited else {}
+        known = await self._judge(keys, name, facts) if self._limited else {}
         told: Mapping[str, str] = {}
         try:
             entry = await self._checks[type(proof)](proof, name)
         except TokenRefused as error:
-            entry, told = None, self._told_of_tokens(error.reason)
+            entry, told = None, self._told_of_tokens(error.reason, name)
+            facts["token"] = str(error)
         if entry is not None:
             LOGINS.add(door.protocol, "success")
             log.info("login", account=entry.account.name, tls=door.tls or "none", **facts)
+            self._journal.succeeded(
+                entry.account,
+                protocol=door.protocol,
+                peer=door.peer,
+                mechanism=entry.mechanism,
+                tls=door.tls,
+            )
             if keys[0] in known:
                 await self._forgive(keys[0])
             return entry, b""
         LOGINS.add(door.protocol, "failed")
         log.warning("login failed", name=name, **facts)
+        self._journal.failed(await self._named(name), protocol=door.protocol, peer=door.peer)
         raise InvalidCredentials(await self._note_failure(keys) if self._limited else 0.0, told)
 
     async def scram_salt(self, name: str, door: Door) -> ScramSalt:
@@ -168,8 +181,8 @@ class Login:
     async def _check_token(self, proof: BearerToken, name: str) -> Entry | None:
         assert self._tokens is not None
         if not proof.token:
-            raise InvalidCredentials(0.0, self._told_of_tokens("invalid_token"))
-        identity = await self._tokens.verify(proof.token)
+            raise InvalidCredentials(0.0, self._told_of_tokens("invalid_token", name))
+        identity = await self._tokens.verify(proof.token, name)
         account = await self._enabled(identity.account)
         if account is None:
             raise TokenRefused(detail=f"no account {identity.account}")
@@ -177,9 +190,10 @@ class Login:
             raise TokenRefused(detail=f"the token is for {account.name}")
         return Entry(account, mechanism="token")
 
-    def _told_of_tokens(self, reason: str) -> Mapping[str, str]:
+    def _told_of_tokens(self, reason: str, name: str) -> Mapping[str, str]:
         assert self._tokens is not None
-        facts = {"scope": self._tokens.scope, "openid-configuration": self._tokens.discovery}
+        discovery, scope = self._tokens.told(name)
+        facts = {"scope": scope, "openid-configuration": discovery}
         return {"status": reason, **{name: value for name, value in facts.items() if value}}
 
     async def _check_certificate(self, proof: ClientCertificate, name: str) -> Entry | None:
@@ -191,13 +205,18 @@ class Login:
         account = await self._enabled(name) if name in owned else None
         return Entry(account, mechanism="certificate") if account is not None else None
 
+    async def _named(self, name: str) -> Account | None:
+        return await self._store.reader.account_named(name) if name else None
+
     async def _enabled(self, name: str) -> Account | None:
-        account = await self._store.reader.account_named(name) if name else None
+        account = await self._named(name)
         return account if account is not None and account.enabled else None
 
     # ------------------------------------------------------------------ the back-off
 
-    async def _judge(self, keys: Sequence[str], facts: Mapping[str, str]) -> dict[str, LoginFailures]:
+    async def _judge(
+        self, keys: Sequence[str], name: str, facts: Mapping[str, str]
+    ) -> dict[str, LoginFailures]:
         """What is known of the keys. Raises TooManyFailures."""
         known = await self._store.reader.login_failures(keys)
         now = self._clock.now()
@@ -205,6 +224,7 @@ class Login:
         if wait > 0:
             LOGINS.add(facts["protocol"], "refused")
             log.warning("login refused", wait=round(wait), **facts)
+            self._journal.blocked(await self._named(name), protocol=facts["protocol"], peer=facts["peer"])
             raise TooManyFailures(wait)
         return known
 

@@ -27,18 +27,14 @@ class TokenRefused(Exception):
 
 
 class TokenVerifier(Protocol):
-    @property
-    def discovery(self) -> str:
-        """The URL of the OpenID configuration that clients are told of (RFC 7628 3.2.2), "" for none."""
+    def told(self, name: str) -> tuple[str, str]:
+        """What a client is told of who gives this name ("" for none): the URL of the OpenID configuration
+        (RFC 7628 3.2.2) and the scopes that a token must have; "" where there is none."""
         ...
 
-    @property
-    def scope(self) -> str:
-        """The scopes that a token must have, as clients are told of them; "" for none."""
-        ...
-
-    async def verify(self, token: str) -> TokenIdentity:
-        """Raises TokenRefused, or StoreUnavailable where nobody can say now."""
+    async def verify(self, token: str, name: str = "") -> TokenIdentity:
+        """`name`: whom the client says it is, "" for nobody. Raises TokenRefused, or StoreUnavailable where
+        nobody can say now."""
         ...
 
 

@@ -43,11 +43,13 @@ _OCTETS = {"B": 1, "KB": 1000, "MB": 1000_000, "GB": 1000_000_000}
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`expected` completes "expected ..." for a person; `parse` raises ValueError."""
+    """`expected` completes "expected ..." for a person; `parse` raises ValueError. `is_secret`: its error
+    says what is wrong, and the value is shown to nobody."""
 
     name: str
     expected: str
     parse: Callable[[Any], Any]
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ PART_TITLES = {
     "reports": "Reports to other domains",
     "trace": "The stories of messages",
     "audit": "The audit log",
+    "oidc": "OpenID Connect",
     "search": "Searching",
     "devices": "Devices",
     "tls": "TLS",

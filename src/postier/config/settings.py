@@ -43,6 +43,7 @@ from postier.config.kinds import (
     TEXT,
     Setting,
 )
+from postier.config.oidc_rows import OIDC_ROWS, OidcSettings
 from postier.config.policy_rows import POLICY_LEAST, POLICY_ROWS
 from postier.config.queue_rows import (
     QUEUE_ROWS,
@@ -158,6 +159,7 @@ SETTINGS = (
     *REPORT_ROWS,
     Setting("trace.keep", DURATION, "30d", "How long the steps of messages are kept (see trace.md)."),
     *AUDIT_ROWS,
+    *OIDC_ROWS,
     *SEARCH_ROWS,
     *DEVICES_ROWS,
     *TLS_ROWS,
@@ -262,6 +264,7 @@ class Settings:
     reports: ReportsSettings
     trace: TraceSettings
     audit: AuditSettings
+    oidc: OidcSettings
     search: SearchSettings
     devices: DevicesSettings
     tls: TlsSettings
@@ -290,6 +293,7 @@ PARTS: Mapping[str, type[Any]] = {
     "reports": ReportsSettings,
     "trace": TraceSettings,
     "audit": AuditSettings,
+    "oidc": OidcSettings,
     "search": SearchSettings,
     "devices": DevicesSettings,
     "tls": TlsSettings,
@@ -329,7 +333,9 @@ def parse_value(name: str, value: Any, where: str) -> Any:
         raise ConfigError(f"{where}: there is no setting {_one_line(name)}{hint}")
     try:
         parsed = setting.kind.parse(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError) as error:
+        if setting.kind.is_secret:
+            raise ConfigError(f"{where}: {name}: {error}") from None
         raise ConfigError(f"{where}: {name}: expected {setting.kind.expected}, found {value!r}") from None
     least = LEAST.get(name)
     if least is not None and parsed < setting.kind.parse(least[0]):

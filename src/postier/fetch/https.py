@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from ipaddress import IPv4Address, IPv6Address
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import h11
 
 from postier.base.networks import is_public
 from postier.dns.api import DnsError, NotFound, Resolver
+from postier.fetch.url import LOCALHOST, literal
 from postier.net.tls import verifying_client_context
 
-__all__ = ["HTTPS_SECONDS", "HttpsError", "HttpsFetcher", "HttpsHosts"]
+__all__ = ["HTTPS_SECONDS", "HttpsError", "HttpsFetcher", "HttpsHosts", "Request", "Wanted"]
 
 HTTPS_SECONDS = 60.0
 MAX_ADDRESSES = 4
@@ -31,16 +32,17 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Answer]]
 class HttpsError(Exception):
     """No answer, or not the one that is wanted; the message says why.
 
-    `bad_certificate`: the host could not prove who it is."""
+    `bad_certificate`: the host could not prove who it is; `status`: what it answered in place of 200."""
 
-    def __init__(self, text: str, *, bad_certificate: bool = False) -> None:
+    def __init__(self, text: str, *, bad_certificate: bool = False, status: int = 0) -> None:
         super().__init__(text)
         self.bad_certificate = bad_certificate
+        self.status = status
 
 
 class HttpsHosts:
     """`context`: verifies; `allow_private`: also addresses of this machine and of private networks;
-    `seconds`: for all that is asked of a host."""
+    `seconds`: for all that is asked of a host; `in_clear`: without TLS, of this machine only."""
 
     def __init__(
         self,
@@ -50,9 +52,11 @@ class HttpsHosts:
         port: int = 443,
         allow_private: bool = False,
         seconds: float = HTTPS_SECONDS,
+        in_clear: bool = False,
     ) -> None:
         self._resolver = resolver
-        self._context = context or verifying_client_context()
+        self._in_clear = in_clear
+        self._context = None if in_clear else context or verifying_client_context()
         self._port = port
         self._allow_private = allow_private
         self._seconds = seconds
@@ -72,7 +76,11 @@ class HttpsHosts:
         for address in (await self._addresses(host))[:MAX_ADDRESSES]:
             try:
                 reader, writer = await asyncio.open_connection(
-                    str(address), self._port, ssl=self._context, server_hostname=host, limit=16 * 1024
+                    str(address),
+                    self._port,
+                    ssl=self._context,
+                    server_hostname=None if self._in_clear else host,
+                    limit=16 * 1024,
                 )
             except ssl.SSLCertVerificationError as error:
                 raise HttpsError(error.verify_message or str(error), bad_certificate=True) from error
@@ -88,6 +96,17 @@ class HttpsHosts:
         raise HttpsError(doubt)
 
     async def _addresses(self, host: str) -> list[IPv4Address | IPv6Address]:
+        if (address := literal(host)) is not None:
+            found = [address]
+        elif host == LOCALHOST:  # RFC 6761 6.3: no question for the DNS
+            found = [IPv4Address("127.0.0.1"), IPv6Address("::1")]
+        else:
+            found = await self._looked_up(host)
+        if self._in_clear:
+            return [address for address in found if address.is_loopback]
+        return [address for address in found if self._allow_private or is_public(address)]
+
+    async def _looked_up(self, host: str) -> list[IPv4Address | IPv6Address]:
         found: list[IPv4Address | IPv6Address] = []
         for ask in (self._resolver.a, self._resolver.aaaa):
             try:
@@ -96,7 +115,17 @@ class HttpsHosts:
                 break
             except DnsError:
                 continue
-        return [address for address in found if self._allow_private or is_public(address)]
+        return found
+
+
+class Request(NamedTuple):
+    """`authority`: for the Host field. `headers`: further ones."""
+
+    method: str
+    authority: str
+    target: str
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
 
 
 class HttpsFetcher(HttpsHosts):
@@ -105,18 +134,26 @@ class HttpsFetcher(HttpsHosts):
     async def get(self, host: str, target: str, *, types: Collection[str], limit: int) -> bytes:
         """The document at `target` (path and query) of `host` (A-labels), of one of `types` and with at most
         `limit` octets. Raises HttpsError."""
-        return await self.talk(host, _Wanted(host, target, types, limit).get)
+        return await self.talk(host, Wanted(Request("GET", host, target), types, limit).get)
 
 
-class _Wanted:
+class Wanted:
     """One request, and what its answer may be."""
 
-    def __init__(self, host: str, target: str, types: Collection[str], limit: int) -> None:
+    def __init__(self, request: Request, types: Collection[str], limit: int) -> None:
+        length = {"Content-Length": str(len(request.body))} if request.body else {}
+        headers = {
+            "Host": request.authority,
+            "User-Agent": "Postier",
+            "Accept": "*/*",
+            "Connection": "close",
+            **request.headers,
+            **length,
+        }
         self._request = h11.Request(
-            method="GET",
-            target=target,
-            headers=[("Host", host), ("User-Agent", "Postier"), ("Accept", "*/*"), ("Connection", "close")],
+            method=request.method, target=request.target, headers=list(headers.items())
         )
+        self._body = request.body
         self._types = types
         self._limit = limit
 
@@ -124,6 +161,8 @@ class _Wanted:
         """Raises HttpsError, OSError, h11.RemoteProtocolError."""
         http = h11.Connection(h11.CLIENT)
         writer.write(http.send(self._request) or b"")
+        if self._body:
+            writer.write(http.send(h11.Data(self._body)) or b"")
         writer.write(http.send(h11.EndOfMessage()) or b"")
         body = bytearray()
         while True:
@@ -143,7 +182,8 @@ class _Wanted:
 
     def _check(self, response: h11.Response) -> None:
         if response.status_code != 200:
-            raise HttpsError(f"the answer is {response.status_code}, not 200")
+            status = response.status_code
+            raise HttpsError(f"the answer is {status}, not 200", status=status)
         kinds = [value for name, value in response.headers if name == b"content-type"]
         kind = kinds[0].partition(b";")[0].strip().lower().decode("latin-1") if len(kinds) == 1 else ""
         if kind not in self._types:
