@@ -7,9 +7,10 @@ import random
 
 from postier.accounts.audit import expire_audit
 from postier.accounts.login import FORGET_AFTER
+from postier.accounts.pop3_expire import expire_inboxes
 from postier.accounts.resting import expire_resting
 from postier.admin.rotation import KEEP_BEYOND_QUEUE, RotationPlan, keep_signing_keys
-from postier.backend import Backend, open_resolver
+from postier.backend import Backend, open_resolver, pop3_usual
 from postier.base.log import Log
 from postier.blobs.api import BlobUnreadable
 from postier.filter.greylist import forget_expired
@@ -40,6 +41,7 @@ async def sweep(backend: Backend, owner: str) -> None:
                 await expire_audit(backend.store, backend.clock.now() - backend.settings.audit.keep)
                 before = backend.clock.now() - backend.settings.trace.keep
                 forgotten = await expire_steps(backend.store, before)
+                await expire_inboxes(backend.store, pop3_usual(backend.settings), backend.clock.now())
                 rested = await expire_resting(backend.store, backend.clock.now())
                 done = await reclaim(backend.store, backend.blobs)
                 log.info(

@@ -8,7 +8,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from postier.accounts import mailboxes, people
-from postier.accounts.pop3_rules import REST, Pop3Usual, applied, change_rules, login_wait, strictest
+from postier.accounts.pop3_expire import expire_inboxes
+from postier.accounts.pop3_rules import (
+    REST,
+    Pop3Usual,
+    applied,
+    change_rules,
+    login_wait,
+    note_reader,
+    strictest,
+)
 from postier.accounts.resting import NAMES, bring_back, expire_resting, remove_over_pop3
 from postier.accounts.room import has_room, room_of
 from postier.base.address import Address
@@ -227,5 +236,30 @@ def test_each_device_waits_for_itself_between_logins(tmp_path: Path) -> None:
             assert await login_wait(store, tim, 0, 60, NOW + 59.5) == 1  # a refusal is no login
             assert await login_wait(store, tim, 0, 60, NOW + 60) == 0
             assert await login_wait(store, tim, 0, 60, NOW - 5) == 0  # the clock was set back
+
+    asyncio.run(main())
+
+
+def test_old_mail_leaves_the_inbox_of_who_reads_by_pop3(tmp_path: Path) -> None:
+    """RFC 2449 6.7: what EXPIRE tells. Flagged messages stay, and people who never used POP3 keep all."""
+
+    async def main() -> None:
+        async with store_with_person(tmp_path) as (store, tim, inbox):
+            await put(store, inbox, 3)
+            await put(store, inbox, 1, Flag.FLAGGED)
+            arrived = SystemClock().now()
+            usual = Pop3Usual(rest=30 * DAY, expire=90 * DAY)
+            late = arrived + 91 * DAY
+            assert await expire_inboxes(store, usual, late) == 0
+            await note_reader(store, tim, 0, arrived)
+            assert await expire_inboxes(store, Pop3Usual(), late) == 0
+            assert await expire_inboxes(store, usual, arrived + 90 * DAY - 60) == 0
+            assert await expire_inboxes(store, usual, late) == 3
+            assert list(await store.reader.uids(tim, inbox.mailbox_id)) == [4]
+            assert len(await store.reader.resting_of(tim)) == 3
+            for device in (0, 7):
+                assert not (await store.reader.resting_for(tim, inbox.uidvalidity, device)).uids
+            await change_rules(store, tim, lambda rules: rules._replace(expire=0))
+            assert await expire_inboxes(store, usual, late) == 0
 
     asyncio.run(main())

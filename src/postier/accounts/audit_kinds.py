@@ -37,6 +37,8 @@ class AuditKind(enum.StrEnum):
     SENDING_LIMIT_ENDED = "account.sending_limit_ended"
     LANGUAGE = "account.language"
     SWITCH = "account.switch"
+    POP_RULES = "account.pop_rules"
+    BROUGHT_BACK = "account.brought_back"
     RIGHTS = "rights.granted"
     RIGHTS_GOT = "rights.received"
     RIGHTS_ENDED = "rights.ended"
@@ -121,6 +123,14 @@ _TABLE: Mapping[AuditKind, tuple[str, str]] = {
     AuditKind.SWITCH: (
         "IMAP capability {capability} for {client}: {state}",
         "capacité IMAP {capability} pour {client} : {state}",
+    ),
+    AuditKind.POP_RULES: (
+        "POP3 rules: rest {rest}, expire {expire}, login delay {delay}",
+        "règles POP3 : repos {rest}, expiration {expire}, délai de connexion {delay}",
+    ),
+    AuditKind.BROUGHT_BACK: (
+        "{count} messages deleted over POP3 were brought back",
+        "{count} messages supprimés par POP3 remis dans la boîte de réception",
     ),
     AuditKind.RIGHTS: ("{who} may {rights} in {mailbox}", "{who} a les droits {rights} dans {mailbox}"),
     AuditKind.RIGHTS_GOT: (

@@ -6,9 +6,20 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from postier.accounts.audit import BY_SERVER, Actor, AuditKind, note
 from postier.store.api import AccountId, Pop3Rules, Reader, Store, Tx
 
-__all__ = ["REST", "USUAL", "Pop3Usual", "Strictest", "applied", "change_rules", "login_wait", "strictest"]
+__all__ = [
+    "REST",
+    "USUAL",
+    "Pop3Usual",
+    "Strictest",
+    "applied",
+    "change_rules",
+    "login_wait",
+    "note_reader",
+    "strictest",
+]
 
 REST = 30 * 24 * 3600
 """Seconds for an account that wants it where the settings have no time."""
@@ -60,22 +71,38 @@ async def login_wait(store: Store, account_id: AccountId, device: int, delay: in
     since = now - await store.reader.pop3_login(account_id, device)
     if 0 <= since < delay:
         return math.ceil(delay - since)
+    await _note_login(store, account_id, device, now)
+    return 0
 
+
+async def note_reader(store: Store, account_id: AccountId, device: int, now: float) -> None:
+    """This person reads by POP3: written down once for each device."""
+    if not await store.reader.pop3_login(account_id, device):
+        await _note_login(store, account_id, device, now)
+
+
+async def _note_login(store: Store, account_id: AccountId, device: int, now: float) -> None:
     async def work(tx: Tx) -> None:
         await tx.note_pop3_login(account_id, device, now)
 
     await store.transact(work, durable=False)
-    return 0
 
 
 async def change_rules(
-    store: Store, account_id: AccountId, change: Callable[[Pop3Rules], Pop3Rules]
+    store: Store,
+    account_id: AccountId,
+    change: Callable[[Pop3Rules], Pop3Rules],
+    *,
+    by: Actor = BY_SERVER,
 ) -> Pop3Rules:
     """Set what is the account's own. Returns its rules."""
 
     async def work(tx: Tx) -> Pop3Rules:
         rules = change(await tx.pop3_rules(account_id))
         await tx.set_pop3_rules(account_id, rules)
+        named = {"rest": rules.rest, "expire": rules.expire, "delay": rules.login_delay}
+        said = {key: "default" if value is None else str(value) for key, value in named.items()}
+        await note(tx, by, AuditKind.POP_RULES, await tx.account(account_id), **said)
         return rules
 
     return await store.transact(work)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from postier.accounts.audit import BY_SERVER, Actor, AuditKind, note
 from postier.accounts.directory import language_of
 from postier.accounts.pop3_rules import Pop3Usual, applied
 from postier.store.api import (
@@ -90,7 +91,9 @@ async def expire_resting(store: Store, now: float) -> int:
     return total
 
 
-async def bring_back(store: Store, account_id: AccountId, origins: Sequence[Uid] | None = None) -> int:
+async def bring_back(
+    store: Store, account_id: AccountId, origins: Sequence[Uid] | None = None, *, by: Actor = BY_SERVER
+) -> int:
     """Move what rests (of it what has these origins) to INBOX, where it is new to every device. Returns how
     many messages were moved."""
 
@@ -106,6 +109,8 @@ async def bring_back(store: Store, account_id: AccountId, origins: Sequence[Uid]
             uids = [message.uid for message in going if message.mailbox_id == mailbox_id]
             await tx.move(account_id, mailbox_id, uids, inbox.mailbox_id)
         await tx.forget_resting(going)
+        if going:
+            await note(tx, by, AuditKind.BROUGHT_BACK, await tx.account(account_id), count=str(len(going)))
         return len(going)
 
     return await store.transact(work)

@@ -22,6 +22,7 @@ VERBS = {
     "client": "Print what a mail program, or a person, needs to set a mailbox up.",
     "device": "Look at the devices of a person: what they move, how far they have come.",
     "advise": "Advise a person on IMAP or POP3, and name who loses mail.",
+    "pop3": "Set rules of POP3 for a person, and bring back what was deleted over it.",
     "imap": "Switch IMAP capabilities off for clients that break on them.",
     "search": "Make the index of texts anew.",
     "queue": "Look at outgoing mail and move it.",

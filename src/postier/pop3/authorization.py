@@ -14,7 +14,7 @@ from postier.accounts.login import (
     MayNotActForOthers,
     TooManyFailures,
 )
-from postier.accounts.pop3_rules import applied, login_wait, strictest
+from postier.accounts.pop3_rules import applied, login_wait, note_reader, strictest
 from postier.base.log import Log
 from postier.net.api import Connection
 from postier.pop3.services import Pop3Services, Pop3Settings, next_event
@@ -152,7 +152,9 @@ class Authorization:
         """Seconds until this device may log in again (RFC 2449 6.5), 0 for now."""
         store, account_id = self._services.store, entry.account.account_id
         rules = applied(await store.reader.pop3_rules(account_id), self._settings.usual)
-        if not rules.login_delay:
-            return 0
         now = self._services.clock.now()
-        return await login_wait(store, account_id, entry.app_password, rules.login_delay, now)
+        if rules.login_delay:
+            return await login_wait(store, account_id, entry.app_password, rules.login_delay, now)
+        if rules.expire:
+            await note_reader(store, account_id, entry.app_password, now)
+        return 0

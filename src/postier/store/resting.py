@@ -110,8 +110,8 @@ class RestingReader(Protocol):
 
     async def pop3_rules(self, account_id: AccountId) -> Pop3Rules: ...
 
-    async def pop3_accounts(self) -> list[AccountId]:
-        """Those with rules, ascending."""
+    async def pop3_readers(self) -> list[AccountId]:
+        """Those of which a login was noted, ascending."""
         ...
 
     async def pop3_extremes(self) -> Pop3Extremes: ...

@@ -182,14 +182,17 @@ class RestingContract:
         await store.transact(lambda tx: tx.set_pop3_rules(bob, Pop3Rules(True, 0, None)))
         assert await store.reader.pop3_rules(alice) == own
         assert await store.reader.pop3_rules(bob) == Pop3Rules(True, 0, None, MailboxId(0))
-        assert await store.reader.pop3_accounts() == [alice, bob]
         assert await store.reader.pop3_extremes() == Pop3Extremes(86400, 60, True, True)
         await store.transact(lambda tx: tx.note_pop3_login(alice, 4, 12.5))
         await store.transact(lambda tx: tx.note_pop3_login(alice, 4, 13.5))
         assert await store.reader.pop3_login(alice, 4) == 13.5
         assert await store.reader.pop3_login(alice, 0) == 0.0
+        await store.transact(lambda tx: tx.note_pop3_login(bob, 4, 13.5))
+        await store.transact(lambda tx: tx.note_pop3_login(alice, 5, 13.5))
+        assert await store.reader.pop3_readers() == [alice, bob]
         await store.transact(lambda tx: tx.remove_account(alice))
-        assert await store.reader.pop3_accounts() == [bob]
+        assert await store.reader.pop3_readers() == [bob]
+        assert await store.reader.pop3_extremes() == Pop3Extremes(0, 0, True, False)
 
     @on_store
     async def test_a_mailbox_that_the_server_needs_is_beyond_the_quota(self, opened: Opened) -> None:

@@ -131,9 +131,9 @@ class RestingReader(Reads):
         rest, expire, login_delay, mailbox_id = row
         return Pop3Rules(None if rest is None else bool(rest), expire, login_delay, MailboxId(mailbox_id))
 
-    async def pop3_accounts(self) -> list[AccountId]:
-        found = await self._connection.integers("SELECT account_id FROM pop3_rules ORDER BY account_id")
-        return list(map(AccountId, found))
+    async def pop3_readers(self) -> list[AccountId]:
+        rows = await self._connection.rows("SELECT DISTINCT account_id FROM pop3_logins")
+        return sorted(AccountId(account_id) for (account_id,) in rows)
 
     async def pop3_extremes(self) -> Pop3Extremes:
         row = await self._connection.row(_EXTREMES)
