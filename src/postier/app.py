@@ -39,6 +39,8 @@ from postier.certificates import CertificateKeeper
 from postier.certifying import AlpnProofs, renew_certificates
 from postier.chores import sweep, turn_keys
 from postier.config.settings import Settings
+from postier.directories.login import DirectoryPasswords, LoginRules
+from postier.directories.upkeep import keep_comparing
 from postier.doors import sessions as service_sessions
 from postier.doors import web_application
 from postier.indexing import keep_index, prepare_index
@@ -242,11 +244,13 @@ class _Worker:
             pause=self._settings.devices.write_every,
         )
         journal = LoginJournal(backend.store, backend.clock)
+        directories = self._directories(backend)
         login = Login(
             backend.store,
             backend.clock,
             verifier,
             limited=not trusted,
+            directory=directories,
             certificates=Owners(backend.store.reader, backend.clock)
             if self._settings.tls.client_login
             else None,
@@ -285,6 +289,10 @@ class _Worker:
             asyncio.create_task(self._certificates.follow(backend), name="shown certificates"),
             asyncio.create_task(turn_keys(backend, name), name="signing keys"),
             asyncio.create_task(proofs.follow(backend), name="proofs of names"),
+            asyncio.create_task(
+                keep_comparing(backend.store, backend.clock, name, self._settings.directories.sync_every),
+                name="directories",
+            ),
             asyncio.create_task(renew_certificates(backend, name), name="certificates"),
             *report_tasks(backend, told, name),
         )
@@ -313,6 +321,11 @@ class _Worker:
         journal.stop()
         await journalling
         outbound.transport.close()
+        directories.close()
+
+    def _directories(self, backend: Backend) -> DirectoryPasswords:
+        rules = LoginRules(self._settings.directories.timeout, self._settings.directories.remember)
+        return DirectoryPasswords(backend.store, backend.clock, self._shared.proofs, rules)
 
     def _listeners(
         self,

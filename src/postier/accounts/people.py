@@ -87,6 +87,7 @@ async def set_password(store: Store, address: Address, password_hash: str, *, by
 
     async def work(tx: Tx) -> None:
         account = await find_person(tx, address)
+        await _require_own(tx, account, "change the password there")
         await tx.set_password_hash(account.account_id, password_hash)
         await note(tx, by, AuditKind.PASSWORD, account)
 
@@ -107,6 +108,8 @@ async def set_limits(
 
     async def work(tx: Tx) -> Account:
         account = await find_person(tx, address)
+        if octets is not None:
+            await _require_own_quota(tx, account)
         return await set_room(
             tx,
             account,
@@ -149,6 +152,7 @@ async def remove_person(store: Store, address: Address, *, by: Actor = BY_SERVER
 
     async def work(tx: Tx) -> None:
         account = await find_person(tx, address)
+        await _require_own(tx, account, "remove the person there first", gone=True)
         await forget_switches(tx, account.account_id)
         await tx.remove_account(account.account_id)
         await note(tx, by, AuditKind.ACCOUNT_REMOVED, account)
@@ -301,6 +305,21 @@ async def find_person(reader: Reader, address: Address) -> Account:
     if account is None:
         raise PeopleError(f"there is nobody called {address.lookup_key}")
     return account
+
+
+async def _require_own(reader: Reader, account: Account, otherwise: str, *, gone: bool = False) -> None:
+    """Raises PeopleError for an account that comes from a directory; with `gone` not where it left that."""
+    link = await reader.directory_person(account.account_id)
+    if link is not None and not (gone and not link.present):
+        raise PeopleError(f"{account.name} comes from the directory {link.directory}: {otherwise}")
+
+
+async def _require_own_quota(reader: Reader, account: Account) -> None:
+    """Raises PeopleError where the account's directory says what the account may keep."""
+    link = await reader.directory_person(account.account_id)
+    for directory in await reader.ldap_directories() if link is not None else ():
+        if link is not None and directory.name == link.directory and directory.quota_attribute:
+            await _require_own(reader, account, f"its {directory.quota_attribute} says so there")
 
 
 async def _require_domain(tx: Tx, address: Address) -> None:

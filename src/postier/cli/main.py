@@ -17,6 +17,7 @@ VERBS = {
     "demo": "Run a small Internet on the loopback, with two organisations and a forger.",
     "user": "Add, import, list, change and remove people.",
     "domain": "Add, list and remove domains of ours.",
+    "directory": "Let people come from LDAP or Active Directory, and compare with it.",
     "alias": "Add, list and remove addresses that stand for others.",
     "share": "Let people into the mailboxes of others, and add shared accounts.",
     "client": "Print what a mail program, or a person, needs to set a mailbox up.",

@@ -36,6 +36,7 @@ PART_TITLES = {
     "devices": "Devices",
     "tls": "TLS",
     "acme": "Certificates from an authority",
+    "directories": "People from directories elsewhere",
     "net": "Proxies in front",
     "connections": "Connections",
     "http": "HTTP",

@@ -27,6 +27,7 @@ from postier.config.access_rows import (
 from postier.config.acme_rows import ACME_ROWS, AcmeSettings
 from postier.config.audit_rows import AUDIT_LEAST, AUDIT_ROWS, AuditSettings
 from postier.config.client_rows import CLIENTS_ROWS, ClientsSettings
+from postier.config.directory_rows import DIRECTORIES_LEAST, DIRECTORIES_ROWS, DirectoriesSettings
 from postier.config.dns_rows import DKIM_ROWS, DNS_UPDATE_ROWS, DkimSettings, DnsUpdateSettings
 from postier.config.door_rows import LMTP_ROWS, NET_ROWS, LmtpSettings, NetSettings
 from postier.config.kinds import (
@@ -164,6 +165,7 @@ SETTINGS = (
     *DEVICES_ROWS,
     *TLS_ROWS,
     *ACME_ROWS,
+    *DIRECTORIES_ROWS,
     *NET_ROWS,
     *CONNECTIONS_ROWS,
     *HTTP_ROWS,
@@ -179,6 +181,7 @@ LEAST: Mapping[str, tuple[Any, str]] = {
     "smtp.outbound_port": (1, "0 is no port"),
     **POLICY_LEAST,
     **REPORT_LEAST,
+    **DIRECTORIES_LEAST,
     "queue.retry_first": ("1s", "0 would never rest"),
     "queue.retry_max": ("1s", "0 would never rest"),
     "queue.concurrency": (1, "0 would deliver nothing"),
@@ -269,6 +272,7 @@ class Settings:
     devices: DevicesSettings
     tls: TlsSettings
     acme: AcmeSettings
+    directories: DirectoriesSettings
     net: NetSettings
     connections: ConnectionSettings
     http: HttpSettings
@@ -298,6 +302,7 @@ PARTS: Mapping[str, type[Any]] = {
     "devices": DevicesSettings,
     "tls": TlsSettings,
     "acme": AcmeSettings,
+    "directories": DirectoriesSettings,
     "net": NetSettings,
     "connections": ConnectionSettings,
     "http": HttpSettings,

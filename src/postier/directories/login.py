@@ -86,7 +86,7 @@ class DirectoryPasswords:
             await self._sleep(STEP - spent % STEP)
         return found
 
-    async def close(self) -> None:
+    def close(self) -> None:
         self._forget_pools()
 
     # ------------------------------------------------------------------ whose name it is

@@ -117,7 +117,7 @@ class _Settling:
                 mailboxes=account.mailbox_quota,
             )
             self._changes.append(f"{name}: quota is {person.quota // 1_000_000} MB")
-        if person.language and person.language != account.language:
+        if person.language and not account.language:  # who has chosen another here keeps it
             await tx.set_language(account.account_id, person.language)
             self._changes.append(f"{name}: language is {person.language}")
         others = await self._addresses(link, name)
