@@ -13,7 +13,9 @@ from postier import __version__
 from postier.cli.main import VERBS, cli
 
 CLI_FOLDER = Path(__file__).parents[2] / "src" / "postier" / "cli"
-NOT_VERBS = {"tls_acme", "tls_certificates", "moment", "__init__", "common", "main", "domain_keys"}
+PIECES = {"tls_acme", "tls_certificates", "domain_keys", "directory_groups", "directory_words"}
+"""Files of verbs that need more than one."""
+NOT_VERBS = {"moment", "__init__", "common", "main"} | PIECES
 
 JSON_NAMES = ("list", "add", "remove", "import", "passwd", "show", "check", "records", "doctor")
 """Verbs, or what follows a verb, that must take --json."""

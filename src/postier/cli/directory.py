@@ -55,7 +55,13 @@ def _texts(name: str, field: str, help: str) -> Callable[[Any], Any]:
 
 @command.command("add")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(list(KINDS)), default="openldap", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(list(KINDS)),
+    default="openldap",
+    show_default=True,
+    help="What is not said is as this kind usually has it.",
+)
 @click.option("--server", "servers", multiple=True, required=True, metavar="URL", help="ldaps://HOST[:PORT].")
 @click.option("--domain", "domains", type=MAIL_DOMAIN, multiple=True, required=True, help="Of ours.")
 @click.option("--base", required=True, metavar="DN", help="The entry below which people and groups are.")

@@ -110,9 +110,10 @@ class LdapConnection:
             cookie = answer.cookie
 
     def close(self) -> None:
+        """Say so, and wait for nothing: the server has nothing to answer (RFC 4511 4.3)."""
         self._core.unbind()
         self._connection.write(self._core.outgoing())
-        self._connection.close()
+        self._connection.abort()
 
     def abort(self) -> None:
         self._connection.abort()
