@@ -69,13 +69,13 @@ def _texts(name: str, field: str, help: str) -> Callable[[Any], Any]:
 @click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
 @click.option(
     "--password-file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False),
     help="Read the password from the first line of a file.",
 )
 @click.option(
     "--authorities",
     type=click.Path(exists=True, dir_okay=False, resolve_path=True),
-    default="",
+    default=None,
     help="A PEM file of authorities to believe instead of the system's.",
 )
 @click.option("--clear", is_flag=True, help="No TLS: whoever listens reads every password.")
@@ -103,6 +103,7 @@ def add(
     bind_dn: str,
     password_stdin: bool,
     password_file: Path | None,
+    authorities: str | None,
     template: str,
     no_test: bool,
     json_: bool,
@@ -118,6 +119,7 @@ def add(
             password="?" if bind_dn else "",
             login=DirectoryLogin.BIND if template else DirectoryLogin.SEARCH,
             template=template,
+            authorities=authorities or "",
             **more,
         )
     )
@@ -150,8 +152,10 @@ def _secret(from_stdin: bool, file: Path | None) -> str:
     try:
         with file.open(encoding="utf-8") as lines:
             password = lines.readline().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{file}: {error}") from None
+    except OSError as error:
+        raise Failure(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Failure(f"{file}: not UTF-8") from None
     if not password:
         raise Failure(f"{file}: the password is empty")
     return password

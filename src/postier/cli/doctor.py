@@ -35,6 +35,8 @@ from postier.certificates import files_of
 from postier.certifying import wanted_certificates
 from postier.cli.common import Failure, data_option, json_option, print_json, print_table, with_backend
 from postier.config.settings import Settings
+from postier.directories.probe import probe
+from postier.directories.terms import listing_terms
 from postier.dns.api import Resolver
 from postier.net.certificates import CertificateError, read_files
 from postier.publishing import check_dns
@@ -64,6 +66,7 @@ def command(no_dns: bool, json_: bool, data: Path) -> None:
         findings += await check_reports(backend.store, backend.clock.now())
         findings += await check_devices(backend.store, backend.clock.now())
         findings += await asyncio.gather(*_ports(settings))
+        findings += await _directories(backend)
         if not no_dns:
             findings += await _check_dns(backend)
         return findings
@@ -111,6 +114,23 @@ def _ports(settings: Settings) -> list[asyncio.Task[Finding]]:
         for service in SERVICES
         for host in hosts
     ]
+
+
+async def _directories(backend: Backend) -> list[Finding]:
+    """Each server of each directory that people come from, and how the last comparison went."""
+    findings, reader = [], backend.store.reader
+    for directory in await reader.ldap_directories():
+        subject = f"directory {directory.name}"
+        try:
+            probed = await probe(directory, listing_terms(directory))
+        except CertificateError as error:
+            findings.append(Finding("failed", subject, str(error)))
+            continue
+        findings += [Finding("ok" if one.ok else "failed", subject, one.words) for one in probed]
+        state = await reader.sync_state(directory.name)
+        if state.at and state.succeeded < state.at:
+            findings.append(Finding("warning", subject, f"not compared: {state.words}"))
+    return findings
 
 
 def _reachable(host: str) -> str:
