@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import plistlib
 import subprocess
 from pathlib import Path
@@ -85,7 +86,8 @@ def test_what_it_cannot_do_it_says(postier: Any, fails: Any, data: Path, tmp_pat
     assert "cannot write" in fails("client", WHO, "--xml", "-o", nowhere)
     settings = data / "postier.toml"
     settings.write_text(settings.read_text().replace("# port_base = 0", "port_base = 2000"))
-    assert "PACC names no ports" in fails("client", WHO, "--json")
+    moved = json.loads(postier("client", WHO, "--json").stdout)["protocols"]
+    assert moved["imap"] == {"host": "mail.orchard.test", "port": 2993}
 
 
 def test_a_key_that_cannot_sign_leaves_the_profile_as_it_is(postier: Any, data: Path) -> None:

@@ -25,7 +25,7 @@ from postier.clients.autodiscover import (
 )
 from postier.clients.autodiscover_json import autodiscover_json, no_such_user
 from postier.clients.mobileconfig import SigningError, mobileconfig_document, sign_document
-from postier.clients.pacc import pacc_document, pacc_record
+from postier.clients.pacc import pacc_document, pacc_document_with_ports, pacc_record
 from postier.clients.settings import ClientSettings, MailService, OAuthProvider, Security
 from postier.net.authority import issue_certificate, make_ca
 from postier.testing.mail_programs import (
@@ -477,3 +477,9 @@ def test_openssl_believes_the_signature(tmp_path: Path) -> None:
 def test_what_cannot_sign_says_so(chain: bytes, key: bytes) -> None:
     with pytest.raises(SigningError):
         sign_document(b"x", chain, key)
+
+
+def test_a_person_is_told_the_ports_where_pacc_cannot() -> None:
+    assert pacc_document_with_ports(SETTINGS) == pacc_document(SETTINGS)
+    protocols = json.loads(pacc_document_with_ports(MOVED))["protocols"]
+    assert protocols["smtp"] == {"host": HOST, "port": 20465}

@@ -16,7 +16,7 @@ from postier.clients.autoconfig import autoconfig_document
 from postier.clients.autodiscover import autodiscover_document
 from postier.clients.card import card_text
 from postier.clients.mobileconfig import mobileconfig_document
-from postier.clients.pacc import pacc_document
+from postier.clients.pacc import pacc_document_with_ports
 from postier.clients.page import card_page
 from postier.clients.settings import ClientSettings
 from postier.clients.words import LANGUAGES
@@ -31,7 +31,7 @@ Form = Callable[[ClientSettings, str, str], bytes]
 @click.option("--page", "form", flag_value="page", help="The same as a page (HTML).")
 @click.option("--xml", "form", flag_value="xml", help="Autoconfig, for Thunderbird and others.")
 @click.option("--autodiscover", "form", flag_value="autodiscover", help="Autodiscover, for Outlook.")
-@click.option("--json", "form", flag_value="json", help="PACC.")
+@click.option("--json", "form", flag_value="json", help="PACC; with ports where they are moved.")
 @click.option("--mobileconfig", "form", flag_value="mobileconfig", help="For iPhone, iPad and Mac; signed.")
 @click.option("--pop3", is_flag=True, help="In a profile for iPhone, iPad and Mac: POP3 instead of IMAP.")
 @language_option(LANGUAGES)
@@ -71,17 +71,10 @@ def _profile(settings: ClientSettings, address: str, pop3: bool) -> bytes:
     return document
 
 
-def _pacc(settings: ClientSettings, _: str, __: str) -> bytes:
-    document = pacc_document(settings)
-    if document is None:
-        raise Failure("PACC names no ports, and those of this server are moved (server.port_base)")
-    return document
-
-
 _FORMS: dict[str, Form] = {
     "card": lambda settings, address, lang: card_text(settings, address, lang).encode(),
     "page": lambda settings, address, lang: card_page(settings, address, lang).encode(),
     "xml": lambda settings, _, __: autoconfig_document(settings).encode(),
     "autodiscover": lambda settings, address, _: autodiscover_document(settings, address).encode(),
-    "json": _pacc,
+    "json": lambda settings, _, __: pacc_document_with_ports(settings),
 }

@@ -14,18 +14,27 @@ from typing import Any
 
 from postier.clients.settings import ClientSettings
 
-__all__ = ["pacc_document", "pacc_record"]
+__all__ = ["pacc_document", "pacc_document_with_ports", "pacc_record"]
 
 
 def pacc_document(settings: ClientSettings) -> bytes | None:
     """None where it can't say how this server is reached."""
-    if not settings.has_standard_ports:
-        return None
-    protocols: dict[str, Any] = {
-        protocol: {"host": settings.hostname}
-        for protocol in ("imap", "pop3", "smtp")
-        if settings.best(protocol)
-    }
+    return _document(settings, with_ports=False) if settings.has_standard_ports else None
+
+
+def pacc_document_with_ports(settings: ClientSettings) -> bytes:
+    """The same where PACC can say it; else with a "port" for each protocol, which readers of PACC do not
+    know: for people and their programs, not to be published."""
+    return _document(settings, with_ports=not settings.has_standard_ports)
+
+
+def _document(settings: ClientSettings, *, with_ports: bool) -> bytes:
+    protocols: dict[str, Any] = {}
+    for protocol in ("imap", "pop3", "smtp"):
+        service = settings.best(protocol)
+        if service is not None:
+            port = {"port": service.port} if with_ports else {}
+            protocols[protocol] = {"host": settings.hostname, **port}
     if settings.jmap:
         protocols["jmap"] = {"url": settings.jmap}
     authentication: dict[str, Any] = {"password": True}
