@@ -31,6 +31,7 @@ LAYERS = (
         "store.sending",
         "store.transport_security",
         "store.certificates",
+        "store.factors",
         "store.logins",
         "store.report_sending",
         "store.reports",

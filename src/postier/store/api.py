@@ -56,6 +56,7 @@ from postier.store.directories import (
     LdapDirectory,
     SyncState,
 )
+from postier.store.factors import FactorReader, FactorTx, SecondFactor, WebSession
 from postier.store.greylisting import GreylistEntry, GreylistReader, GreylistTx
 from postier.store.logins import AppPassword, LoginReader, LoginTx, ScramRow, ScramStored
 from postier.store.queueing import (
@@ -228,6 +229,8 @@ __all__ = [
     "DmarcSeen",
     "Domain",
     "Due",
+    "FactorReader",
+    "FactorTx",
     "Facts",
     "FailureReport",
     "FetchedPolicy",
@@ -288,6 +291,7 @@ __all__ = [
     "RowTotal",
     "ScramRow",
     "ScramStored",
+    "SecondFactor",
     "SendAs",
     "Sent",
     "SentReader",
@@ -319,6 +323,7 @@ __all__ = [
     "Tx",
     "Uid",
     "UnreadableReport",
+    "WebSession",
 ]
 
 Result = TypeVar("Result")
@@ -332,6 +337,7 @@ class Reader(
     TransportSecurityReader,
     CertificateReader,
     LoginReader,
+    FactorReader,
     ReportSendingReader,
     ReportReader,
     QueueReader,
@@ -515,6 +521,7 @@ class Tx(
     TransportSecurityTx,
     CertificateTx,
     LoginTx,
+    FactorTx,
     ReportSendingTx,
     ReportTx,
     QueueTx,

@@ -41,6 +41,7 @@ from postier.testing.store_certificates_contract import CertificatesContract
 from postier.testing.store_devices_contract import DevicesContract
 from postier.testing.store_directories_contract import DirectoriesContract
 from postier.testing.store_directory_contract import DirectoryContract, QueueContract
+from postier.testing.store_factors_contract import FactorsContract
 from postier.testing.store_greylist_contract import GreylistContract
 from postier.testing.store_helpers import Opened, OpenStore, SettableClock, add_person, letter, on_store
 from postier.testing.store_journal_contract import JournalContract
@@ -97,6 +98,7 @@ class StoreContract(
     TransportSecurityContract,
     CertificatesContract,
     LoginsContract,
+    FactorsContract,
     AcmeContract,
     ReportSendingContract,
     ReportsContract,

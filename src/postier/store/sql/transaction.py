@@ -11,6 +11,7 @@ from postier.store.sql.certificates import CertificateReader, CertificateTx
 from postier.store.sql.devices import DeviceReader, DeviceTx
 from postier.store.sql.directories import LdapDirectoryReader, LdapDirectoryTx
 from postier.store.sql.directory import DirectoryReader
+from postier.store.sql.factors import FactorReader, FactorTx
 from postier.store.sql.greylist import GreylistReader, GreylistTx
 from postier.store.sql.journal import JournalReader, JournalTx
 from postier.store.sql.logins import LoginReader, LoginTx
@@ -53,6 +54,7 @@ class SqlReader(
     TransportSecurityReader,
     CertificateReader,
     LoginReader,
+    FactorReader,
     ReportSendingReader,
     ReportReader,
     DeviceReader,
@@ -65,6 +67,7 @@ class SqlReader(
 
 class SqlTx(
     LoginTx,
+    FactorTx,
     LdapDirectoryTx,
     MailboxTx,
     ArrivalTx,
