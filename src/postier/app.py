@@ -24,9 +24,10 @@ import uvloop
 from postier.accounts.client_certificates import Owners
 from postier.accounts.devices import DeviceLedger
 from postier.accounts.directory import Directory
-from postier.accounts.login import Login
+from postier.accounts.hashing import share
+from postier.accounts.login import Login, ScramRules
 from postier.accounts.login_journal import LoginJournal
-from postier.accounts.password import PasswordVerifier, ProofTable
+from postier.accounts.password import REFUSALS, PasswordVerifier, ProofTable
 from postier.backend import DATABASE, Backend, open_backend, open_resolver
 from postier.base import log as base_log
 from postier.base.figures import take_slot
@@ -83,7 +84,7 @@ class ServeError(Exception):
 def serve(settings: Settings) -> int:
     """Until SIGTERM; returns the exit code. Raises ServeError where it can't start."""
     base_log.set_level(settings.log.level)
-    count = settings.server.workers or os.cpu_count() or 1
+    count = _worker_count(settings)
     with _alone(settings.data):
         certificates = _certificates(settings)
         places = list(endpoints(settings))
@@ -94,7 +95,7 @@ def serve(settings: Settings) -> int:
         _become(settings.server.user, [place.path for place in places if place.path])
         keep_large_blocks_apart()
         asyncio.run(_prepare(settings))
-        shared = _Shared(ProofTable(), SharedCounts(), SharedCounts())
+        shared = _Shared(ProofTable(), ProofTable(REFUSALS), SharedCounts(), SharedCounts())
 
         def run_worker(channel: WorkerChannel) -> int:
             for number, unused in enumerate(sockets):
@@ -109,6 +110,10 @@ def serve(settings: Settings) -> int:
             return 0
 
         return Supervisor(count + settings.search.index, run_worker, _announce).run()
+
+
+def _worker_count(settings: Settings) -> int:
+    return settings.server.workers or os.cpu_count() or 1
 
 
 def _announce() -> None:
@@ -193,6 +198,7 @@ class _Shared(NamedTuple):
     """What the workers remember together: logins, connections of a minute, what senders did lately."""
 
     proofs: ProofTable
+    refusals: ProofTable
     connections: SharedCounts
     senders: SharedCounts
 
@@ -224,12 +230,21 @@ class _Worker:
         loop.add_signal_handler(signal.SIGHUP, self._certificates.reload)
         loop.add_reader(self._channel.lifeline, self._stopping.set)
         async with open_backend(self._settings, f"worker-{self._channel.number}") as backend:
-            verifier = PasswordVerifier(self._shared.proofs)
+            verifier = self._verifier()
             try:
                 await self._serve(backend, verifier, sockets)
             finally:
                 verifier.close()
                 loop.remove_reader(self._channel.lifeline)
+
+    def _verifier(self) -> PasswordVerifier:
+        login = self._settings.login
+        return PasswordVerifier(
+            self._shared.proofs,
+            self._shared.refusals,
+            threads=share(login.concurrent_hashes, _worker_count(self._settings)),
+            most_waiting=login.waiting_hashes,
+        )
 
     async def _serve(
         self, backend: Backend, verifier: PasswordVerifier, sockets: Mapping[Endpoint, socket.socket]
@@ -243,6 +258,7 @@ class _Worker:
             backend.clock,
             pause=self._settings.devices.write_every,
         )
+        scram = self._settings.login
         journal = LoginJournal(backend.store, backend.clock)
         directories = self._directories(backend)
         login = Login(
@@ -256,7 +272,9 @@ class _Worker:
             else None,
             tokens=open_token_verifier(backend),
             journal=journal,
+            rules=ScramRules(scram.scram, scram.scram_iterations),
         )
+        await login.refresh()
         server = Server(
             self._listeners(backend, login, recorder.note, told, devices),
             Limits(0, 0)
@@ -275,10 +293,11 @@ class _Worker:
         name = f"worker-{self._channel.number}"
         recording = asyncio.create_task(recorder.run(), name="stories")
         counting = asyncio.create_task(outbound.results.run(), name="TLS results")
+        journalling = asyncio.create_task(journal.run(), name="logins in the audit log")
         metering = asyncio.create_task(devices.run(), name="devices")
-        journalling = asyncio.create_task(journal.run(), name="logins")
         chores = (
             asyncio.create_task(sweep(backend, name), name="sweep"),
+            asyncio.create_task(login.run(backend.bus), name="logins"),
             asyncio.create_task(keep_keys(backend.store, backend.clock, name), name="keys of stories"),
             asyncio.create_task(
                 keep_reading(

@@ -6,7 +6,7 @@ import asyncio
 import random
 
 from postier.accounts.audit import expire_audit
-from postier.accounts.login import FORGET_AFTER
+from postier.accounts.backoff import FORGET_AFTER, KNOWN_SECONDS
 from postier.accounts.pop3_expire import expire_inboxes
 from postier.accounts.resting import expire_resting
 from postier.admin.rotation import KEEP_BEYOND_QUEUE, RotationPlan, keep_signing_keys
@@ -69,6 +69,7 @@ async def _forget_failures(backend: Backend) -> None:
 
     async def work(tx: Tx) -> None:
         await tx.forget_login_failures(now - FORGET_AFTER)
+        await tx.forget_known(now - KNOWN_SECONDS)
         await tx.forget_suppressions(now - keep, now)
         await tx.forget_fetched_policies(now)
         await tx.forget_tls_results(now // DAY - KEEP_DAYS)

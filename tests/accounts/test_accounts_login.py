@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -28,7 +29,8 @@ from postier.store.api import Account, AccountKind, LoginFailures, Store, Tx
 from postier.store.sqlite import open_sqlite
 
 PEER = "192.0.2.7"
-PAIR, WHOLE_PEER = SCOPES
+PAIR, WHOLE_PEER, NAME = SCOPES
+_numbers = itertools.count()
 
 
 class Clock:
@@ -119,9 +121,9 @@ def test_a_changed_password_ends_the_memory_of_the_old_one(tmp_path: Path) -> No
 
 
 async def guess(login: Login, name: str = "a@b.example", peer: str = PEER) -> float:
-    """A wrong password; the seconds its answer is held back."""
+    """A wrong password that was not tried before; the seconds its answer is held back."""
     with pytest.raises(InvalidCredentials) as refused:
-        await attempt(login, name, "wrong", peer, "imap")
+        await attempt(login, name, f"wrong {next(_numbers)}", peer, "imap")
     return refused.value.delay
 
 
@@ -182,11 +184,12 @@ def test_an_ipv6_guesser_is_known_by_the_network(tmp_path: Path) -> None:
 
 
 def test_the_arithmetic_at_its_limits() -> None:
-    assert refusal(None, 10, 0) == 0
-    assert refusal(LoginFailures(9, 100), 10, 100) == 0
-    assert refusal(LoginFailures(10, 100), 10, 100) == 60
-    assert refusal(LoginFailures(10, 100), 10, 160) == 0
-    assert refusal(LoginFailures(10_000, 100), 10, 100) == 3600
+    assert refusal(None, PAIR, 0) == 0
+    assert refusal(LoginFailures(9, 100), PAIR, 100) == 0
+    assert refusal(LoginFailures(10, 100), PAIR, 100) == 60
+    assert refusal(LoginFailures(10, 100), PAIR, 160) == 0
+    assert refusal(LoginFailures(10_000, 100), PAIR, 100) == 3600
+    assert refusal(LoginFailures(10_000, 100), NAME, 100) == 40
     assert failure_delay(10_000) == 8
     assert failure_delay(-90) == 0
 

@@ -117,7 +117,8 @@ def test_what_is_no_address_is_wrong_usage(misused: Any, address: str) -> None:
 def test_people_are_imported_all_of_them(postier: Any, listed: Any, tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text(
-        '\ufeffaddress,password\nbob@orchard.test,"se,cret"\r\n\nzoë@orchard.test,x y\n', encoding="utf-8"
+        '\ufeffaddress,password\nbob@orchard.test,"se,cret word"\r\n\nzoë@orchard.test,x y and z\n',
+        encoding="utf-8",
     )
     assert postier("user", "import", str(file)).stdout == "2 people added\n"
     assert [person["address"] for person in listed("user", "list")] == [
@@ -128,12 +129,16 @@ def test_people_are_imported_all_of_them(postier: Any, listed: Any, tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("bob@orchard.test,x\nbob\n", "line 2: expected address,password"),
-        ("bob@orchard.test,x\nbob,x\n", "line 2: not a mail address"),
-        ("bob@orchard.test,x\ncarol@orchard.test,\n", "line 2: the password is empty"),
-        ("bob@orchard.test,x\nalice@orchard.test,x\n", "alice@orchard.test is taken"),
-        ("bob@orchard.test,x\nbob@orchard.test,y\n", "bob@orchard.test is taken"),
-        ("bob@orchard.test,x\nx@elsewhere.test,x\n", "elsewhere.test is not a domain of this server"),
+        ("bob@orchard.test,x\n", "line 1: the password is shorter than 8 characters"),
+        ("bob@orchard.test,some words\nbob\n", "line 2: expected address,password"),
+        ("bob@orchard.test,some words\nbob,some words\n", "line 2: not a mail address"),
+        ("bob@orchard.test,some words\ncarol@orchard.test,\n", "line 2: the password is empty"),
+        ("bob@orchard.test,some words\nalice@orchard.test,some words\n", "alice@orchard.test is taken"),
+        ("bob@orchard.test,some words\nbob@orchard.test,other words\n", "bob@orchard.test is taken"),
+        (
+            "bob@orchard.test,some words\nx@elsewhere.test,some words\n",
+            "elsewhere.test is not a domain of this server",
+        ),
     ],
 )
 def test_or_none_of_them(fails: Any, listed: Any, tmp_path: Path, text: str, said: str) -> None:

@@ -237,11 +237,11 @@ def test_a_page_of_our_own_may_ask(tmp_path: Path) -> None:
 
 
 def test_who_guesses_has_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("postier.accounts.login.failure_delay", lambda failures: 0.0)
+    monkeypatch.setattr("postier.accounts.backoff.failure_delay", lambda failures: 0.0)
 
     async def work(client: Client) -> None:
-        for _ in range(SCOPES[0].free):
-            assert (await client.ask(ECHO, who="admin@b.example:wrong")).status == 401
+        for number in range(SCOPES[0].free):
+            assert (await client.ask(ECHO, who=f"admin@b.example:wrong{number}")).status == 401
         answer = await client.ask(ECHO)
         assert answer.status == 429
         assert 0 < int(answer.headers["retry-after"]) <= 61

@@ -21,6 +21,8 @@ class AuditKind(enum.StrEnum):
     PASSWORD = "password.changed"  # noqa: S105 - what happened to one
     APP_PASSWORD_ADDED = "password.app_added"  # noqa: S105
     APP_PASSWORD_REVOKED = "password.app_revoked"  # noqa: S105
+    APP_PASSWORDS_DEMANDED = "password.app_demanded"
+    APP_PASSWORDS_OPTIONAL = "password.app_optional"
     FACTOR_ADDED = "factor.added"
     FACTOR_REMOVED = "factor.removed"
     RECOVERY_CODES = "factor.recovery_codes"
@@ -89,6 +91,14 @@ _TABLE: Mapping[AuditKind, tuple[str, str]] = {
     AuditKind.APP_PASSWORD_REVOKED: (
         "app password {device} revoked",
         "mot de passe d'application {device} révoqué",
+    ),
+    AuditKind.APP_PASSWORDS_DEMANDED: (
+        "mail programs need app passwords",
+        "les logiciels de courrier doivent utiliser des mots de passe d'application",
+    ),
+    AuditKind.APP_PASSWORDS_OPTIONAL: (
+        "mail programs may use the account's own password",
+        "les logiciels de courrier peuvent utiliser le mot de passe du compte",
     ),
     AuditKind.FACTOR_ADDED: (
         "second factor added: {what} {device}",

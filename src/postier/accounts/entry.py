@@ -14,9 +14,11 @@ from postier.sasl.api import Channel
 from postier.store.api import Account
 
 __all__ = [
+    "AppPasswordDemanded",
     "Door",
     "Entry",
     "InvalidCredentials",
+    "LoginBusy",
     "LoginRefused",
     "MayNotActForOthers",
     "TooManyFailures",
@@ -26,13 +28,15 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class Door:
     """Who knocks, and where. `protocol`: "imap", "pop3", "submission", "api", "portal". `peer`: an address.
-    `session` names the connection in the log. `tls`: version and cipher, "" for clear text."""
+    `session` names the connection in the log. `tls`: version and cipher, "" for clear text. `connection`: to
+    be ended when its login is no longer good; None for what is over at once."""
 
     protocol: str
     peer: str
     session: str
     tls: str = ""
     channel: Channel = field(default=Channel(), compare=False)
+    connection: Connection | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, connection: Connection, protocol: str, *, trusted: bool) -> Door:
@@ -42,7 +46,7 @@ class Door:
         channel = Channel(
             tls is not None or trusted, tuple(bindings), bindings.__getitem__, connection.client_certificate
         )
-        return cls(protocol, connection.peer[0], connection.id, str(tls or ""), channel)
+        return cls(protocol, connection.peer[0], connection.id, str(tls or ""), channel, connection)
 
 
 class Entry(NamedTuple):
@@ -75,6 +79,20 @@ class MayNotActForOthers(LoginRefused):
 
     def __init__(self) -> None:
         super().__init__("may not act for others")
+
+
+class AppPasswordDemanded(LoginRefused):
+    """The password is right, and not enough here: this account's mail programs need an app password."""
+
+    def __init__(self) -> None:
+        super().__init__("an app password is needed")
+
+
+class LoginBusy(LoginRefused):
+    """So many wait for their passwords to be checked that this one has to come again later."""
+
+    def __init__(self) -> None:
+        super().__init__("too many logins at once")
 
 
 class TooManyFailures(LoginRefused):

@@ -51,6 +51,10 @@ class PasswordDirectory(Protocol):
         """This name (NFC, without case) is looked up there. Must not depend on whether it is there."""
         ...
 
+    async def in_use(self) -> bool:
+        """It answers for anybody at all."""
+        ...
+
     async def check(self, name: str, password: str) -> str:
         """The name of the account here whose owner this is, made now if need be; "" for a wrong password,
         and for nobody, which take the same time. Raises StoreUnavailable where nobody can say now."""

@@ -10,17 +10,29 @@ import asyncio
 import hashlib
 import mmap
 import secrets
-import unicodedata
-from concurrent.futures import ThreadPoolExecutor
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-__all__ = ["MAX_PASSWORD_OCTETS", "PasswordVerifier", "ProofTable", "hash_password"]
+from postier.accounts.hashing import HashingPool
+from postier.accounts.precis import opaque_string
+from postier.sasl.api import ScramKeys
+from postier.sasl.scram import scram_keys
+
+__all__ = [
+    "MAX_PASSWORD_OCTETS",
+    "REFUSALS",
+    "PasswordVerifier",
+    "ProofTable",
+    "hash_password",
+    "needs_rehash",
+]
 
 MAX_PASSWORD_OCTETS = 1024
 _HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's first choice
 _PROOF_OCTETS = 32
+REFUSALS = 1 << 13
+"""Wrong passwords that are remembered."""
 _NOBODY = _HASHER.hash(secrets.token_bytes(16))
 
 
@@ -46,9 +58,10 @@ class ProofTable:
 
     PLACES = 1 << 16
 
-    def __init__(self) -> None:
+    def __init__(self, places: int = PLACES) -> None:
+        self._places = places
         self._key = secrets.token_bytes(32)
-        self._memory = mmap.mmap(-1, self.PLACES * _PROOF_OCTETS)
+        self._memory = mmap.mmap(-1, places * _PROOF_OCTETS)
 
     def __contains__(self, proof: bytes) -> bool:
         start = self._place(proof)
@@ -64,47 +77,93 @@ class ProofTable:
         return digest.digest()
 
     def _place(self, proof: bytes) -> int:
-        return int.from_bytes(proof[:4]) % self.PLACES * _PROOF_OCTETS
+        return int.from_bytes(proof[:4]) % self._places * _PROOF_OCTETS
 
 
 class PasswordVerifier:
-    """Checks passwords in a few threads; `proofs` spares those that were proved before."""
+    """Checks passwords in a few threads; `proofs` spares those that were proved before, `refusals` those that
+    were just refused: a device with an old password tries it again and again."""
 
-    def __init__(self, proofs: ProofTable, *, threads: int = 2) -> None:
+    def __init__(
+        self,
+        proofs: ProofTable,
+        refusals: ProofTable | None = None,
+        *,
+        threads: int = 2,
+        most_waiting: int = 64,
+    ) -> None:
         self._proofs = proofs
+        self._refusals = refusals if refusals is not None else ProofTable(1 << 8)
         self._running: dict[bytes, asyncio.Future[bool]] = {}
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._pool = HashingPool(threads, most_waiting)
 
-    async def verify(self, password_hash: str, password: str) -> bool:
-        """True if the password is the right one. An empty hash takes as long as any and is never right."""
-        octets = _octets(password)
-        if len(octets) > MAX_PASSWORD_OCTETS:
-            octets = b""
+    async def verify(self, password_hash: str, password: str, *, first: bool = False) -> bool:
+        """True if the password is the right one. An empty hash takes as long as any and is never right.
+
+        `first`: before those who wait without it. Raises HashingBusy.
+        """
+        octets = self._octets(password)
         proof = self._proofs.proof(password_hash, octets)
         if password_hash and proof in self._proofs:
             return True
-        if await self._matches_once(proof, password_hash or _NOBODY, octets) and password_hash:
+        if await self._matches_once(proof, password_hash or _NOBODY, octets, first) and password_hash:
             self._proofs.add(proof)
             return True
         return False
 
-    async def _matches_once(self, proof: bytes, password_hash: str, octets: bytes) -> bool:
+    def is_proved(self, password_hash: str, password: str) -> bool:
+        """It was the right one lately."""
+        return (
+            bool(password_hash) and self._proofs.proof(password_hash, self._octets(password)) in self._proofs
+        )
+
+    def repeats(self, whose: str, password_hash: str, password: str) -> bool:
+        """`whose` tried this password against this hash lately, in vain: no hash is needed to say so."""
+        return self._refusal(whose, password_hash, password) in self._refusals
+
+    def note_refused(self, whose: str, password_hash: str, password: str) -> None:
+        self._refusals.add(self._refusal(whose, password_hash, password))
+
+    def _refusal(self, whose: str, password_hash: str, password: str) -> bytes:
+        return self._refusals.proof(f"{whose}\0{password_hash}", self._octets(password))
+
+    async def hash(self, password: str) -> str:
+        """Anew, behind all who wait. Raises HashingBusy, ValueError."""
+        return await self._pool.run(lambda: hash_password(password), first=False)
+
+    async def scram_keys(self, password: bytes, salt: bytes, iterations: int) -> ScramKeys:
+        """Raises HashingBusy."""
+        return await self._pool.run(lambda: scram_keys(password, salt, iterations), first=False)
+
+    @staticmethod
+    def _octets(password: str) -> bytes:
+        octets = _octets(password)
+        return octets if len(octets) <= MAX_PASSWORD_OCTETS else b""
+
+    async def _matches_once(self, proof: bytes, password_hash: str, octets: bytes, first: bool) -> bool:
         """One hash however many connections of a program ask the same at once."""
         running = self._running.get(proof)
         if running is None:
-            loop = asyncio.get_running_loop()
-            running = loop.run_in_executor(self._pool, _matches, password_hash, octets)
+            work = self._pool.run(lambda: _matches(password_hash, octets), first=first)
+            running = asyncio.ensure_future(work)
             self._running[proof] = running
             running.add_done_callback(lambda _: self._running.pop(proof, None))
         return await asyncio.shield(running)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
+
+
+def needs_rehash(password_hash: str) -> bool:
+    """It was made when hashing cost less than now."""
+    try:
+        return _HASHER.check_needs_rehash(password_hash)
+    except InvalidHashError:
+        return False
 
 
 def _octets(password: str) -> bytes:
-    """NFC, so that the same keys typed on two systems are the same password (RFC 8265 4.2.1)."""
-    return unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
+    return opaque_string(password).encode(errors="surrogatepass")
 
 
 def _matches(password_hash: str, octets: bytes) -> bool:

@@ -28,6 +28,8 @@ __all__ = [
     "remove_domain",
     "remove_person",
     "set_administrator",
+    "set_app_passwords_only",
+    "set_enabled",
     "set_language",
     "set_limits",
     "set_password",
@@ -142,6 +144,32 @@ async def set_administrator(
         account = await find_person(tx, address)
         await tx.set_administrator(account.account_id, administrator)
         kind = AuditKind.ADMINISTRATOR if administrator else AuditKind.ADMINISTRATOR_ENDED
+        await note(tx, by, kind, account)
+
+    await store.transact(work)
+
+
+async def set_enabled(store: Store, address: Address, enabled: bool, *, by: Actor = BY_SERVER) -> None:
+    """Whether the person may log in at all. Raises PeopleError."""
+
+    async def work(tx: Tx) -> None:
+        account = await find_person(tx, address)
+        await tx.set_account_enabled(account.account_id, enabled)
+        kind = AuditKind.ACCOUNT_ENABLED if enabled else AuditKind.ACCOUNT_DISABLED
+        await note(tx, by, kind, account)
+
+    await store.transact(work)
+
+
+async def set_app_passwords_only(
+    store: Store, address: Address, demanded: bool, *, by: Actor = BY_SERVER
+) -> None:
+    """The person's mail programs need app passwords, tokens or certificates. Raises PeopleError."""
+
+    async def work(tx: Tx) -> None:
+        account = await find_person(tx, address)
+        await tx.set_app_passwords_only(account.account_id, demanded)
+        kind = AuditKind.APP_PASSWORDS_DEMANDED if demanded else AuditKind.APP_PASSWORDS_OPTIONAL
         await note(tx, by, kind, account)
 
     await store.transact(work)

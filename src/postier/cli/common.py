@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from postier.accounts.audit import Actor
+from postier.accounts.new_password import hash_new_password
 from postier.accounts.people import PeopleError
+from postier.accounts.quality import WeakPassword
 from postier.app import ServeError, require_readable_program
 from postier.backend import Backend, open_backend
 from postier.base.address import Address
@@ -31,7 +33,9 @@ __all__ = [
     "MAIL_DOMAIN",
     "Failure",
     "as_json",
+    "checked_hash",
     "data_option",
+    "force_option",
     "json_option",
     "language_option",
     "operator",
@@ -98,6 +102,7 @@ data_option = click.option(
     help="The server's data directory.",
 )
 json_option = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+force_option = click.option("--force", is_flag=True, help="Take a password that is easy to guess.")
 
 
 def language_option(languages: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -198,6 +203,15 @@ def take_password(from_stdin: bool) -> str:
     if not password:
         raise Failure("the password is empty")
     return password
+
+
+def checked_hash(password: str, address: Address, *, force: bool = False) -> str:
+    """Of a password that somebody sets. Raises Failure."""
+    try:
+        return hash_new_password(password, address.lookup_key, force=force)
+    except ValueError as error:
+        hint = "; --force takes it all the same" if isinstance(error, WeakPassword) else ""
+        raise Failure(f"{error}{hint}") from None
 
 
 def as_json(value: object) -> str:

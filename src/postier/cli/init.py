@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from postier.accounts import domains, people
-from postier.accounts.password import hash_password
+from postier.accounts.new_password import make_scram_keys
 from postier.acme.names import LABELS
 from postier.backend import Backend, dns_records
 from postier.base.address import Address
@@ -23,7 +23,9 @@ from postier.cli.common import (
     DOMAIN,
     MAIL_DOMAIN,
     Failure,
+    checked_hash,
     data_option,
+    force_option,
     operator,
     take_password,
     with_backend,
@@ -51,6 +53,7 @@ LOOPBACK = "127.0.0.1"
     "--set", "chosen", multiple=True, metavar="NAME=VALUE", help="Any setting, its value as in TOML."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@force_option
 def command(
     data: Path,
     domain: Domain,
@@ -62,6 +65,7 @@ def command(
     trust_loopback: bool,
     chosen: tuple[str, ...],
     yes: bool,
+    force: bool,
 ) -> None:
     """Write settings, certificate and keys, and print the DNS records to publish."""
     hostname = hostname or Domain.parse(f"mail.{domain}")
@@ -78,9 +82,10 @@ def command(
     _refuse_taken(data)
     if not yes:
         click.confirm(f"Make a server for {domain} in {data}?", default=True, abort=True)
-    password_hash = _admin_password(admin, password_stdin)
+    password = take_password(password_stdin) if admin is not None else ""
+    password_hash = checked_hash(password, admin, force=force) if admin is not None else ""
     _write(data, values, hostname, domain)
-    _fill(data, domain, admin, password_hash)
+    _fill(data, domain, admin, password, password_hash)
     click.echo(f"A server for {domain} is ready in {data}.\n")
     click.echo(f"Publish these records in the DNS:\n(again: postier dns records {domain} --data {data})\n")
     records = with_backend(data, lambda backend: dns_records(backend, domain))
@@ -111,15 +116,6 @@ def _check(name: str, value: Any) -> None:
 def _refuse_taken(data: Path) -> None:
     if data.exists() and any(data.iterdir()):
         raise Failure(f"{data} is not empty; name a new folder with --data")
-
-
-def _admin_password(admin: Address | None, from_stdin: bool) -> str:
-    if admin is None:
-        return ""
-    try:
-        return hash_password(take_password(from_stdin))
-    except ValueError as error:
-        raise Failure(str(error)) from None
 
 
 def _write(data: Path, values: dict[str, Any], hostname: Domain, domain: Domain) -> None:
@@ -162,7 +158,7 @@ def _give_away(data: Path, user: str) -> None:
         os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
-def _fill(data: Path, domain: Domain, admin: Address | None, password_hash: str) -> None:
+def _fill(data: Path, domain: Domain, admin: Address | None, password: str, password_hash: str) -> None:
     async def work(backend: Backend) -> None:
         async def change(tx: Tx) -> None:
             await domains.add_domain(tx, domain, SystemClock(), by=operator())
@@ -172,5 +168,7 @@ def _fill(data: Path, domain: Domain, admin: Address | None, password_hash: str)
             return
         await people.add_person(backend.store, admin, password_hash, by=operator())
         await people.set_postmaster(backend.store, admin, by=operator())
+        iterations = backend.settings.login.iterations_of_new_keys
+        await make_scram_keys(backend.store, admin, password, iterations)
 
     with_backend(data, work)

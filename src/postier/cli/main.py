@@ -16,6 +16,7 @@ VERBS = {
     "serve": "Run the server in the foreground.",
     "demo": "Run a small Internet on the loopback, with two organisations and a forger.",
     "user": "Add, import, list, change and remove people.",
+    "app-password": "Make, list and revoke passwords for one device each.",
     "domain": "Add, list and remove domains of ours.",
     "directory": "Let people come from LDAP or Active Directory, and compare with it.",
     "alias": "Add, list and remove addresses that stand for others.",
@@ -48,7 +49,7 @@ class LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"postier.cli.{name}").command
+        command: click.Command = importlib.import_module(f"postier.cli.{name.replace('-', '_')}").command
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -9,14 +9,16 @@ from pathlib import Path
 import click
 
 from postier.accounts import people
-from postier.accounts.password import hash_password
+from postier.accounts.new_password import hash_new_password, make_scram_keys
 from postier.accounts.sending import Usage, set_limits, usage_of
 from postier.backend import Backend
 from postier.base.address import Address
 from postier.cli.common import (
     ADDRESS,
     Failure,
+    checked_hash,
     data_option,
+    force_option,
     json_option,
     operator,
     print_json,
@@ -41,6 +43,7 @@ def command() -> None:
 @click.option("--name", "display_name", default="", help="The person's name.")
 @click.option("--quota", default=0, type=click.IntRange(min=0), help="Megabytes; 0 for no limit.")
 @click.option("--language", type=click.Choice(LANGUAGES), help="For reports; if not given, the domain's.")
+@force_option
 @json_option
 @data_option
 def add(
@@ -49,11 +52,13 @@ def add(
     display_name: str,
     quota: int,
     language: str | None,
+    force: bool,
     json_: bool,
     data: Path,
 ) -> None:
     """Add a person with a mailbox."""
-    password_hash = _hash(take_password(password_stdin))
+    password = take_password(password_stdin)
+    password_hash = checked_hash(password, address, force=force)
 
     async def work(backend: Backend) -> None:
         await people.add_person(
@@ -65,6 +70,8 @@ def add(
             language=language or "",
             by=operator(),
         )
+        iterations = backend.settings.login.iterations_of_new_keys
+        await make_scram_keys(backend.store, address, password, iterations)
 
     with_backend(data, work)
     tell(json_, {"added": address.lookup_key}, f"{address.lookup_key} added")
@@ -72,17 +79,23 @@ def add(
 
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@force_option
 @json_option
 @data_option
-def import_(file: Path, json_: bool, data: Path) -> None:
+def import_(file: Path, force: bool, json_: bool, data: Path) -> None:
     """Add people from a CSV file with the columns address,password. All of them, or none."""
-    rows = list(_read_csv(file))
+    rows = list(_read_csv(file, force))
 
     async def work(backend: Backend) -> None:
-        await people.add_people(backend.store, rows, by=operator())
+        await people.add_people(
+            backend.store, [(address, hashed) for address, _, hashed in rows], by=operator()
+        )
+        iterations = backend.settings.login.iterations_of_new_keys
+        for address, password, _ in rows:
+            await make_scram_keys(backend.store, address, password, iterations)
 
     with_backend(data, work)
-    tell(json_, {"added": [address.lookup_key for address, _ in rows]}, f"{len(rows)} people added")
+    tell(json_, {"added": [address.lookup_key for address, _, _ in rows]}, f"{len(rows)} people added")
 
 
 @command.command("list")
@@ -118,14 +131,18 @@ def list_(json_: bool, data: Path) -> None:
 @command.command("passwd")
 @click.argument("address", type=ADDRESS)
 @click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
+@force_option
 @json_option
 @data_option
-def passwd(address: Address, password_stdin: bool, json_: bool, data: Path) -> None:
-    """Set a person's password."""
-    password_hash = _hash(take_password(password_stdin))
+def passwd(address: Address, password_stdin: bool, force: bool, json_: bool, data: Path) -> None:
+    """Set a person's password; whoever is logged in by the old one is logged out."""
+    password = take_password(password_stdin)
+    password_hash = checked_hash(password, address, force=force)
 
     async def work(backend: Backend) -> bool:
         await people.set_password(backend.store, address, password_hash, by=operator())
+        iterations = backend.settings.login.iterations_of_new_keys
+        await make_scram_keys(backend.store, address, password, iterations)
         return bool(await backend.store.reader.queue_entries(1, reverse_path=address.lookup_key))
 
     name, mail_waits = address.lookup_key, with_backend(data, work)
@@ -260,6 +277,48 @@ def postmaster(address: Address, json_: bool, data: Path) -> None:
     tell(json_, {"postmaster": address.lookup_key}, f"{address.lookup_key} is postmaster")
 
 
+@command.command("disable")
+@click.argument("address", type=ADDRESS)
+@json_option
+@data_option
+def disable(address: Address, json_: bool, data: Path) -> None:
+    """Let a person no longer log in, by whatever means; who is logged in is logged out. Mail still comes."""
+    _set_enabled(address, False, json_, data)
+
+
+@command.command("enable")
+@click.argument("address", type=ADDRESS)
+@json_option
+@data_option
+def enable(address: Address, json_: bool, data: Path) -> None:
+    """Let a person log in again."""
+    _set_enabled(address, True, json_, data)
+
+
+def _set_enabled(address: Address, enabled: bool, json_: bool, data: Path) -> None:
+    with_backend(data, lambda backend: people.set_enabled(backend.store, address, enabled, by=operator()))
+    said = f"{address.lookup_key} may {'' if enabled else 'not '}log in"
+    tell(json_, {"address": address.lookup_key, "enabled": enabled}, said)
+
+
+@command.command("app-passwords")
+@click.argument("address", type=ADDRESS)
+@click.argument("state", type=click.Choice(("demanded", "optional")))
+@json_option
+@data_option
+def app_passwords(address: Address, state: str, json_: bool, data: Path) -> None:
+    """Demand that a person's mail programs log in with app passwords (tokens and certificates do as well),
+    not with the password of the account; or leave it to them."""
+    demanded = state == "demanded"
+
+    async def work(backend: Backend) -> None:
+        await people.set_app_passwords_only(backend.store, address, demanded, by=operator())
+
+    with_backend(data, work)
+    done = {"address": address.lookup_key, "app_passwords_only": demanded}
+    tell(json_, done, f"{address.lookup_key}: app passwords are {state}")
+
+
 @command.command("remove")
 @click.argument("address", type=ADDRESS)
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -277,21 +336,16 @@ def remove(address: Address, yes: bool, json_: bool, data: Path) -> None:
     tell(json_, {"removed": address.lookup_key}, f"{address.lookup_key} removed")
 
 
-def _hash(password: str) -> str:
-    try:
-        return hash_password(password)
-    except ValueError as error:
-        raise Failure(str(error)) from None
-
-
-def _read_csv(file: Path) -> Iterator[tuple[Address, str]]:
+def _read_csv(file: Path, force: bool) -> Iterator[tuple[Address, str, str]]:
+    """Address, password and its hash of each row."""
     for number, row in _rows(file):
         if not row or (number == 1 and row[0].strip().lower() == "address"):
             continue
         if len(row) < 2:
             raise Failure(f"{file}, line {number}: expected address,password")
         try:
-            yield Address.parse(row[0].strip()), hash_password(row[1])
+            address = Address.parse(row[0].strip())
+            yield address, row[1], hash_new_password(row[1], address.lookup_key, force=force)
         except ValueError as error:
             raise Failure(f"{file}, line {number}: {error}") from None
 
@@ -320,4 +374,6 @@ def _as_dict(account: Account) -> dict[str, object]:
         "administrator": account.administrator,
         "language": account.language,
         "enabled": account.enabled,
+        "app_passwords_only": account.app_passwords_only,
+        "second_factor": account.second_factor,
     }

@@ -37,6 +37,7 @@ PART_TITLES = {
     "tls": "TLS",
     "acme": "Certificates from an authority",
     "directories": "People from directories elsewhere",
+    "login": "Logging in",
     "net": "Proxies in front",
     "connections": "Connections",
     "http": "HTTP",

@@ -44,6 +44,7 @@ from postier.config.kinds import (
     TEXT,
     Setting,
 )
+from postier.config.login_rows import LOGIN_LEAST, LOGIN_ROWS, LoginSettings
 from postier.config.oidc_rows import OIDC_ROWS, OidcSettings
 from postier.config.policy_rows import POLICY_LEAST, POLICY_ROWS
 from postier.config.queue_rows import (
@@ -166,6 +167,7 @@ SETTINGS = (
     *TLS_ROWS,
     *ACME_ROWS,
     *DIRECTORIES_ROWS,
+    *LOGIN_ROWS,
     *NET_ROWS,
     *CONNECTIONS_ROWS,
     *HTTP_ROWS,
@@ -182,6 +184,7 @@ LEAST: Mapping[str, tuple[Any, str]] = {
     **POLICY_LEAST,
     **REPORT_LEAST,
     **DIRECTORIES_LEAST,
+    **LOGIN_LEAST,
     "queue.retry_first": ("1s", "0 would never rest"),
     "queue.retry_max": ("1s", "0 would never rest"),
     "queue.concurrency": (1, "0 would deliver nothing"),
@@ -273,6 +276,7 @@ class Settings:
     tls: TlsSettings
     acme: AcmeSettings
     directories: DirectoriesSettings
+    login: LoginSettings
     net: NetSettings
     connections: ConnectionSettings
     http: HttpSettings
@@ -303,6 +307,7 @@ PARTS: Mapping[str, type[Any]] = {
     "tls": TlsSettings,
     "acme": AcmeSettings,
     "directories": DirectoriesSettings,
+    "login": LoginSettings,
     "net": NetSettings,
     "connections": ConnectionSettings,
     "http": HttpSettings,

@@ -78,6 +78,10 @@ class DirectoryPasswords:
         """For all names of a directory's domains but those of accounts of our own."""
         return await self._directory_of(name) is not None
 
+    async def in_use(self) -> bool:
+        await self._refresh()
+        return bool(self._directories)
+
     async def check(self, name: str, password: str) -> str:
         start = self._clock.monotonic()
         found = await self._check(name, unicodedata.normalize("NFC", password))

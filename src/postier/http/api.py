@@ -23,7 +23,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from postier.accounts.login import Door, InvalidCredentials, Login, TooManyFailures
+from postier.accounts.login import (
+    AppPasswordDemanded,
+    Door,
+    InvalidCredentials,
+    Login,
+    LoginBusy,
+    TooManyFailures,
+)
 from postier.base.ids import new_id
 from postier.base.log import Log
 from postier.http.openapi import openapi_document
@@ -143,6 +150,11 @@ async def _administrator(request: Request, login: Login) -> Account:
     except InvalidCredentials as error:
         await asyncio.sleep(error.delay)
         raise Problem(401, "wrong account or password", _CHALLENGE) from None
+    except AppPasswordDemanded:
+        said = "this account needs an app password that may use the API"
+        raise Problem(401, said, _CHALLENGE) from None
+    except LoginBusy:
+        raise Problem(503, "too many logins at the moment; try again later", {"Retry-After": "5"}) from None
     if not account.administrator:
         raise Problem(403, "this is for administrators")
     return account

@@ -157,7 +157,7 @@ class Connection(Protocol):
 
     @property
     def is_retiring(self) -> bool:
-        """True once the server is stopping: finish what was begun, begin nothing."""
+        """True once the session was told to retire: finish what was begun, begin nothing."""
         ...
 
     async def event(self, core: Core[Event], timeout: float) -> Event | Wake | None:
@@ -208,6 +208,11 @@ class Connection(Protocol):
 
     def remove_filter(self, core: Core[Event]) -> None:
         """Send what the core has to say as the last of the filtered stream; then nothing is filtered."""
+        ...
+
+    def retire(self, goodbye: bytes | None = None) -> None:
+        """The server is stopping, or this session is no longer wanted: say `goodbye` (None: the listener's)
+        as soon as the session waits for a peer that pauses. From now on `is_retiring`."""
         ...
 
     def close(self) -> None:

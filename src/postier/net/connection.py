@@ -440,9 +440,10 @@ class StreamConnection(asyncio.Protocol):
         """True if something has come that no event has covered: bytes, the end of input, or a break."""
         return bool(self._inbox or self._ready) or self._eof or self._lost is not None
 
-    def retire(self) -> None:
-        """The server is stopping: say goodbye as soon as the session waits for a peer that pauses."""
+    def retire(self, goodbye: bytes | None = None) -> None:
         self._retiring = True
+        if goodbye is not None:
+            self._goodbye = goodbye
         self._stop_waiting()
 
     def dismiss(self) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Awaitable
 
 from postier.accounts.exchange import run_exchange
 from postier.accounts.login import (
+    AppPasswordDemanded,
     Door,
     Entry,
     InvalidCredentials,
+    LoginBusy,
     LoginRefused,
     MayNotActForOthers,
     TooManyFailures,
@@ -30,6 +32,12 @@ __all__ = ["REFUSALS", "TOO_SOON", "Authorization", "tell_fault"]
 TOO_SOON = "Too soon after the last login, wait {wait} s"
 
 REFUSALS: dict[type[LoginRefused], tuple[str, str]] = {
+    AppPasswordDemanded: (
+        "This account needs an app password for this program: make one in the portal, or ask your"
+        " administrator",
+        "AUTH",
+    ),
+    LoginBusy: ("Too many logins at the moment, try again later", "SYS/TEMP"),
     InvalidCredentials: ("Wrong name or password", "AUTH"),
     MayNotActForOthers: ("You may not act for somebody else", "AUTH"),
     TooManyFailures: ("Too many failures, try later", "SYS/TEMP"),

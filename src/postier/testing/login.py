@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from postier.accounts.login import Door, Entry, MayNotActForOthers
+from postier.net.api import Connection
 from postier.sasl.api import Credentials, Proof, SaslError, ScramSalt
 from postier.sasl.mechanisms import offered
 from postier.store.api import Account
@@ -10,8 +11,14 @@ from postier.store.api import Account
 __all__ = ["FakeLogin"]
 
 
+class FakePresence:
+    def leave(self, connection: Connection) -> None: ...
+
+
 class FakeLogin:
     """To be finished by `account`. Stands where a `Login` is asked for."""
+
+    presence = FakePresence()
 
     def mechanisms(self, door: Door) -> tuple[str, ...]:
         return offered(door.channel, {Credentials})

@@ -13,8 +13,10 @@ from functools import partial
 
 from postier.accounts.exchange import run_exchange
 from postier.accounts.login import (
+    AppPasswordDemanded,
     Entry,
     InvalidCredentials,
+    LoginBusy,
     LoginRefused,
     MayNotActForOthers,
     TooManyFailures,
@@ -34,6 +36,12 @@ __all__ = ["authenticate", "login", "starttls", "unauthenticate"]
 log = Log("imap")
 
 _REFUSALS: dict[type[LoginRefused], tuple[str, str]] = {
+    AppPasswordDemanded: (
+        "CONTACTADMIN",
+        "This account needs an app password for this program: make one in the portal, or ask your"
+        " administrator",
+    ),
+    LoginBusy: ("UNAVAILABLE", "Too many logins at the moment, try again later"),
     InvalidCredentials: ("AUTHENTICATIONFAILED", "Wrong name or password"),
     MayNotActForOthers: ("AUTHORIZATIONFAILED", "Nobody may act for somebody else"),
     TooManyFailures: ("LIMIT", "Too many failed logins, try again later"),
@@ -126,6 +134,7 @@ async def unauthenticate(context: Context, command: Unauthenticate) -> bytes:
     """
     try:
         context.end_login()
+        context.services.login.presence.leave(context.connection)
         await context.obey_switches(None)
     except StoreError as error:
         log.info("leaving failed", session=context.connection.id, detail=str(error))

@@ -36,7 +36,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Temporary failure, try later": "Panne passagère, réessayez plus tard",
         "The message cannot be read": "Le message ne peut être lu",
         "The message was removed meanwhile": "Le message a été retiré entre-temps",
+        "This account needs an app password for this program: make one in the portal, or ask your"
+        " administrator": "Ce compte demande un mot de passe d'application pour ce logiciel : créez-en un sur"
+        " le portail, ou demandez à votre administrateur",
         "Too many errors, goodbye": "Trop d'erreurs, au revoir",
+        "Too many logins at the moment, try again later": "Trop de connexions, réessayez plus tard",
         "Too many failures, try later": "Trop d'échecs, réessayez plus tard",
         "USER first": "Commencez par USER",
         "UTF-8 it is": "UTF-8, entendu",

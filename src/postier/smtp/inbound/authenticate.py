@@ -6,8 +6,10 @@ import asyncio
 
 from postier.accounts.exchange import run_exchange
 from postier.accounts.login import (
+    AppPasswordDemanded,
     Door,
     InvalidCredentials,
+    LoginBusy,
     LoginRefused,
     MayNotActForOthers,
     TooManyFailures,
@@ -27,7 +29,15 @@ _UNKNOWN = Reply(504, "5.5.4", "That mechanism is not offered")
 _INVALID = Reply(535, "5.7.8", "The name or the password is wrong")
 _WAIT = Reply(454, "4.7.0", "Too many failed logins, try again later")
 _ENOUGH = Reply(421, "4.7.0", "Too many failed logins, closing")
+_FACTOR = Reply(
+    534,
+    "5.7.9",
+    "This account needs an app password for this program: make one in the portal, or ask your administrator",
+)
+_BUSY = Reply(454, "4.7.0", "Too many logins at the moment, try again later")
 _REFUSALS: dict[type[LoginRefused], Reply] = {
+    AppPasswordDemanded: _FACTOR,
+    LoginBusy: _BUSY,
     InvalidCredentials: _INVALID,
     MayNotActForOthers: _INVALID,
     TooManyFailures: _WAIT,
