@@ -14,7 +14,8 @@ from functools import partial
 
 from postier.accounts.domains import settings_of
 from postier.accounts.pop3_rules import Pop3Usual
-from postier.admin.own_tlsa import own_keys
+from postier.acme.caa import caa_value
+from postier.admin.own_tlsa import key_digests, own_keys
 from postier.admin.records import DnsRecord, dkim_record, domain_records
 from postier.base.clock import Clock, SystemClock
 from postier.base.domain import Domain
@@ -33,7 +34,7 @@ from postier.http.documents import Document
 from postier.http.own_policy import policy_document, policy_documents, policy_id
 from postier.net.certificates import covers
 from postier.services import HTTPS, SERVICES
-from postier.store.api import Store
+from postier.store.api import Store, StoredCertificate
 from postier.store.sqlite import open_sqlite
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "open_resolver",
     "pop3_usual",
     "signed_profile",
+    "stored_certificate",
 ]
 
 DATABASE = "postier.db"
@@ -142,11 +144,8 @@ async def signed_profile(backend: Backend, document: bytes) -> bytes:
     Raises StoreError.
     """
     settings = backend.settings
-    stored = [
-        (one.chain.encode(), one.key.encode())
-        for one in await backend.store.reader.certificates()
-        if any(covers(name, settings.server.hostname) for name in one.names)
-    ]
+    shown = await stored_certificate(backend)
+    stored = [] if shown is None else [(shown.chain.encode(), shown.key.encode())]
     try:
         return await asyncio.to_thread(_sign, settings, document, stored)
     except (OSError, SigningError) as error:
@@ -187,8 +186,36 @@ async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
         senders=[one for one in backend.settings.smtp.outbound_source_addresses if one not in addresses],
         clients=client_settings(backend.settings, domain),
         sts_id=policy_id(document) if document else "",
-        tls_keys=await asyncio.to_thread(own_keys, backend.settings.data / backend.settings.tls.key),
+        tls_keys=await _tls_keys(backend),
+        caa=await _caa(backend),
     )
+
+
+async def stored_certificate(backend: Backend) -> StoredCertificate | None:
+    """The one that the server shows by its own name, if it is not that of the settings."""
+    hostname = backend.settings.server.hostname
+    listed = await backend.store.reader.certificates()
+    found = [one for one in listed if any(covers(name, hostname) for name in one.names)]
+    return max(found, key=lambda one: (hostname in one.names, one.not_after), default=None)
+
+
+async def _tls_keys(backend: Backend) -> list[str]:
+    """What TLSA says of the keys that the server shows by its own name, and will show next."""
+    settings, shown = backend.settings, await stored_certificate(backend)
+    if shown is None:
+        return await asyncio.to_thread(own_keys, settings.data / settings.tls.key)
+    renewal = await backend.store.reader.renewal(settings.server.hostname)
+    coming = renewal.next_key if renewal is not None and shown.origin == "acme" else ""
+    return key_digests([shown.key.encode(), coming.encode()])
+
+
+async def _caa(backend: Backend) -> str:
+    """The value that lets our authority alone issue, for our account; "" where it does not say its name."""
+    settings = backend.settings.acme
+    account = await backend.store.reader.acme_account(settings.directory) if settings.enabled else None
+    if account is None or not account.authorities:
+        return ""
+    return caa_value(account.authorities[0], account.uri, settings.challenge)
 
 
 def pop3_usual(settings: Settings) -> Pop3Usual:

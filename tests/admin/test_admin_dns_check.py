@@ -53,11 +53,13 @@ RECORDS = domain_records(
     clients=CLIENTS,
     sts_id="17",
     tls_keys=["ab" * 32],
+    caa="ca.test; accounturi=https://ca.test/1; validationmethods=http-01",
 )
 PACC = pacc_record(pacc_document(CLIENTS) or b"")
 Zone = dict[str, list[object]]
+CAA = ("CAA", (0, "issue", "ca.test"))
 PUBLIC: Zone = {
-    "a.example": [("MX", (10, "mail.a.example")), ("TXT", "v=spf1 mx -all"), ("TXT", "other=1")],
+    "a.example": [("MX", (10, "mail.a.example")), ("TXT", "v=spf1 mx -all"), ("TXT", "other=1"), CAA],
     "mail.a.example": [("A", ADDRESS)],
     "s1._domainkey.a.example": [("TXT", txt_record(KEY))],
     "_dmarc.a.example": [("TXT", "v=DMARC1; p=reject; rua=mailto:postmaster@a.example")],
@@ -113,7 +115,7 @@ def test_a_domain_as_it_should_be() -> None:
 
 
 def test_nothing_is_published() -> None:
-    checked = check({})
+    checked = [one for one in check({}) if one.record.type != "CAA"]  # without it all may issue: that is fine
     assert {one.state for one in checked} == {"missing"}
     assert all(one.record.why in one.advice and one.record.value in one.advice for one in checked)
 
@@ -169,6 +171,22 @@ def test_a_dns_that_does_not_answer_says_nothing() -> None:
 def test_what_is_said_of_a_record(kind: str, values: list[object], state: str, said: str) -> None:
     found = judged(kind, *values)
     assert (found.state, said in found.advice) == (state, True), found
+
+
+@pytest.mark.parametrize(
+    ("values", "state", "said"),
+    [
+        ([], "ok", "It could be stricter: 0 issue"),
+        ([(0, "issue", "ca.test")], "ok", ""),
+        ([(0, "issue", "elsewhere.test")], "different", "No certificate can be renewed: the CAA record"),
+        ([(0, "issue", "ca.test; accounturi=https://ca.test/2")], "different", "accounturi"),
+    ],
+)
+def test_what_caa_records_do_to_renewal(values: list[object], state: str, said: str) -> None:
+    zone: Zone = {**PUBLIC, "a.example": [("CAA", each) for each in values]}
+    (found,) = check(zone, of("CAA"))
+    assert found.state == state
+    assert said in found.advice if said else not found.advice
 
 
 def test_a_policy_host_elsewhere_is_told_and_right() -> None:

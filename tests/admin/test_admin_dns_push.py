@@ -43,6 +43,7 @@ RECORDS = domain_records(
     clients=CLIENTS,
     sts_id="17",
     tls_keys=["ab" * 32, "cd" * 32],
+    caa="ca.test",
 )
 OLD = key_record("old", txt_record(generate_ed25519()))
 Records = dict[tuple[str, str], list[str]]
@@ -81,7 +82,7 @@ def test_an_empty_zone_gets_everything_and_a_second_push_does_nothing() -> None:
     assert zone[("_pop3._tcp.a.example", "SRV")] == ["0 0 0 ."]
     assert zone[("_ua-auto-config.a.example", "TXT")][0].startswith('"v=UAAC1; a=sha256; d=')
     assert len(zone[("_25._tcp.mail.a.example", "TLSA")]) == 2
-    assert {(r.name, r.type) for r in RECORDS} == set(zone)
+    assert {(r.name, r.type) for r in RECORDS if r.type != "CAA"} == set(zone)
     assert [step.note for step in steps] == [""] * len(steps)
     assert [step.change for step in again] == [None] * len(again)
 
@@ -195,3 +196,10 @@ def test_names_that_are_in_another_zone_are_left_to_others() -> None:
             return steps
 
     assert "publish it where it belongs" in note_of(asyncio.run(run()), "mail.b.example", "A")
+
+
+def test_who_may_issue_certificates_is_left_to_people() -> None:
+    for there in ({}, {("a.example", "CAA"): ['0 issue "elsewhere.test"']}):
+        steps, zone, _ = pushed(there)
+        assert [step.change for step in steps if step.type == "CAA"] == [None]
+        assert zone.get(("a.example", "CAA"), []) == there.get(("a.example", "CAA"), [])

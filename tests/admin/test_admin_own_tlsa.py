@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from postier.admin.diagnosis import Finding
-from postier.admin.own_tlsa import check_tlsa, own_keys
+from postier.admin.own_tlsa import check_tlsa, key_digests, own_keys
 from postier.net.authority import KeyPair, issue_certificate, make_ca, write_key_pair
 from postier.testing.dns import ZoneResolver
 
@@ -46,7 +46,7 @@ def test_the_key_in_use_and_the_next_one_are_published(
 
 def check(folder: Path, *records: object, secure: bool = True) -> Finding:
     resolver = ZoneResolver({NAME: [("TLSA", one) for one in records]}, secure=secure)
-    return asyncio.run(check_tlsa(resolver, "mail.a.example", 25, folder / "cert.pem"))
+    return asyncio.run(check_tlsa(resolver, "mail.a.example", 25, (folder / "cert.pem").read_bytes()))
 
 
 def test_published_records_are_compared_with_the_certificate(
@@ -61,3 +61,8 @@ def test_published_records_are_compared_with_the_certificate(
     assert check(tmp_path, lie).state == "failed"
     assert "others hold mail back" in check(tmp_path, lie).detail
     assert check(tmp_path, (1, 1, 1, digest(now))).state == "failed"
+
+
+def test_digests_of_keys_that_lie_in_the_store(pairs: tuple[KeyPair, KeyPair]) -> None:
+    now, after = pairs
+    assert key_digests([now.key, b"", after.key, now.key]) == [digest(now).hex(), digest(after).hex()]

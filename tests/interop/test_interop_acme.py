@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -20,7 +22,10 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from postier.base.clock import SystemClock
+from postier.dns.client import DnsClient
 from postier.net.authority import KeyPair, issue_certificate, make_ca
 from postier.testing.bind import Bind
 from postier.testing.ports import free_port_base
@@ -216,7 +221,11 @@ CHALLENGES = ["http-01", "tls-alpn-01", "dns-01"]
 
 @pytest.mark.parametrize("challenge", CHALLENGES)
 def test_a_certificate_is_got_and_shown_without_a_restart(
-    challenge: str, start_authority: Callable[..., Authority], make_server: Callable[..., Server]
+    challenge: str,
+    start_authority: Callable[..., Authority],
+    make_server: Callable[..., Server],
+    bind: Bind,
+    base: int,
 ) -> None:
     authority = start_authority()
     server = make_server(authority, challenge)
@@ -242,6 +251,28 @@ def test_a_certificate_is_got_and_shown_without_a_restart(
     assert "has a new certificate" in server.run("tls", "renew", "mail.orchard.test", "--now").stdout
     server.waits_until_shown(993, authority.ca, since=before.serial_number)
     assert server.shown(993, authority.ca).public_key() == before.public_key()
+    assert published(bind, base) == [digest(before)]  # TLSA follows the key
+    announced = json.loads(server.run("tls", "rollover", "--json").stdout)["tlsa"].removeprefix("3 1 1 ")
+    assert sorted(published(bind, base)) == sorted([digest(before), announced])
+    records = server.run("dns", "records", "orchard.test").stdout
+    assert announced in records
+    assert '0 issue "authority.test; accounturi=https://localhost:' in records
+    assert f"validationmethods={challenge}" in records
+    assert "CAA" not in server.run("dns", "push", "orchard.test", "--dry-run").stdout
+    assert '"state": "ok"' in server.run("dns", "check", "orchard.test", "--json", ends=1).stdout
+
+
+def digest(certificate: x509.Certificate) -> str:
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
+def published(bind: Bind, base: int) -> list[str]:
+    async def ask() -> list[str]:
+        client = DnsClient([("127.0.0.1", bind.port)], clock=SystemClock())
+        return [one.data.hex() for one in (await client.tlsa(f"_{25 + base}._tcp.mail.orchard.test")).records]
+
+    return asyncio.run(ask())
 
 
 def request(server: Server, authority: Authority, ends: int = 0) -> str:

@@ -12,7 +12,7 @@ from postier.acme.problems import AcmeProblem
 from postier.acme.services import AcmeServices
 from postier.store.api import AcmeAccount
 
-__all__ = ["forget_account", "open_account"]
+__all__ = ["forget_account", "open_account", "told_authorities"]
 
 
 async def open_account(services: AcmeServices, plan: AcmePlan) -> tuple[AcmeClient, AcmeAccount]:
@@ -61,6 +61,15 @@ async def _register(
 async def forget_account(services: AcmeServices, account: AcmeAccount) -> None:
     """The authority does not know it any more: it is registered again, with its key, the next time."""
     await _keep(services, replace(account, uri=""))
+
+
+async def told_authorities(
+    services: AcmeServices, account: AcmeAccount, authorities: tuple[str, ...]
+) -> AcmeAccount:
+    """What the authority is called in CAA records: kept for the advice about them."""
+    account = replace(account, authorities=authorities)
+    await _keep(services, account)
+    return account
 
 
 async def _keep(services: AcmeServices, account: AcmeAccount) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from postier.dns.api import Caa, NotFound, Resolver, TemporaryFailure
 
-__all__ = ["Asker", "caa_hindrance", "caa_value"]
+__all__ = ["Asker", "asker_of", "caa_hindrance", "caa_value"]
 
 _KNOWN = frozenset({"issue", "issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone"})
 _LONGEST_SHOWN = 120
@@ -71,6 +71,13 @@ def caa_value(authority: str, account: str, method: str) -> str:
     return "; ".join(words)
 
 
+def asker_of(value: str) -> Asker:
+    """Whom such a value lets ask; the method "" where it lets them use any."""
+    authority, *rest = [word.strip() for word in value.split(";")]
+    facts = dict(word.partition("=")[::2] for word in rest)
+    return Asker((authority,), facts.get("accounturi", ""), facts.get("validationmethods", ""))
+
+
 def _permits(value: str, asker: Asker) -> bool:
     issuer, *rest = [word.strip(" \t") for word in value.split(";")]
     if issuer.lower().removesuffix(".") not in {each.lower() for each in asker.authorities}:
@@ -81,7 +88,7 @@ def _permits(value: str, asker: Asker) -> bool:
     if accounts and (len(accounts) > 1 or (asker.account and accounts != [asker.account])):
         return False  # RFC 8657 3: with two of them nobody is meant
     listed = {method.strip().lower() for text in methods for method in text.split(",")}
-    return not methods or asker.method in listed
+    return not methods or not asker.method or asker.method in listed
 
 
 def _shown(record: Caa) -> str:

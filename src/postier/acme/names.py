@@ -13,10 +13,11 @@ from ipaddress import IPv4Address, IPv6Address
 
 from postier.dns.api import NotFound, Resolver, TemporaryFailure
 
-__all__ = ["LABELS", "Provable", "Wanted", "covered", "leads_here", "provable", "wanted_names"]
+__all__ = ["IS_ABSENT", "LABELS", "Provable", "Wanted", "covered", "leads_here", "provable", "wanted_names"]
 
 LABELS = ("autoconfig", "autodiscover", "ua-auto-config", "mta-sts")
 """Names of a domain that are this server: Mozilla's and Microsoft's settings, PACC, RFC 8461."""
+IS_ABSENT = "it is not in the DNS"
 MAX_NAMES = 100
 """Of one certificate; the usual limit of authorities."""
 
@@ -117,7 +118,7 @@ async def _addresses(resolver: Resolver, name: str) -> tuple[list[IPv4Address | 
         try:
             found += (await ask(name)).records
         except NotFound:
-            return [], "it is not in the DNS"
+            return [], IS_ABSENT
         except TemporaryFailure as error:
             doubt = f"the DNS does not answer: {error}"
     return found, doubt

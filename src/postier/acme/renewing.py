@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from postier.acme.account import forget_account, open_account
+from postier.acme.account import forget_account, open_account, told_authorities
 from postier.acme.caa import Asker, caa_hindrance
 from postier.acme.client import AcmeClient, Directory, in_thread
 from postier.acme.keys import Issued, certificate_id, key_digest, key_type, make_key, read_issued
@@ -369,11 +369,14 @@ class Renewer:
         if self._stop is not None:
             raise self._stop
         if self._client is None:
-            client, self._account = await open_account(self._services, self._plan)
-            self._client = client
+            self._client, self._account = await open_account(self._services, self._plan)
         client = self._client
-        if self._directory is None:
+        if self._directory is None and self._account is not None:
             self._directory = await in_thread(client.directory)
+            if self._account.authorities != self._directory.authorities:
+                self._account = await told_authorities(
+                    self._services, self._account, self._directory.authorities
+                )
         return client
 
     def _now(self) -> int:

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from postier.accounts.directory import REPORTS
+from postier.acme.caa import asker_of, caa_hindrance
 from postier.admin.records import DnsRecord, address_term, is_of_kind
 from postier.base.clock import Clock
 from postier.dns.api import NotFound, Resolver, TemporaryFailure
@@ -270,6 +271,20 @@ async def _judge_alias(own: Own, record: DnsRecord) -> Judgement:
     return Judgement("ok", (answer.name,), said)
 
 
+async def _judge_caa(own: Own, record: DnsRecord) -> Judgement:
+    """RFC 8659: none is fine; what matters is that none forbids what we ask for."""
+    asker = asker_of(record.value.partition('"')[2].removesuffix('"'))
+    hindrance = await caa_hindrance(own.resolver, record.name, asker)
+    if hindrance:
+        return Judgement("different", (), f"No certificate can be renewed: {hindrance}.")
+    try:
+        found = (await own.resolver.caa(record.name)).records
+    except NotFound:
+        found = ()
+    shown = tuple([f'{128 * each.critical} {each.tag} "{each.value}"' for each in found])
+    return Judgement("ok", shown, "" if found else f"It could be stricter: {record.value}. {record.why}")
+
+
 def _among(record: DnsRecord, found: Sequence[str]) -> Judgement:
     if record.value in found:
         return Judgement("ok", tuple(found))
@@ -298,4 +313,5 @@ JUDGES: dict[str, Callable[[Own, DnsRecord], Awaitable[Judgement]]] = {
     "TLSA": _judge_tlsa,
     "SRV": _judge_srv,
     "CNAME": _judge_alias,
+    "CAA": _judge_caa,
 }

@@ -194,6 +194,11 @@ def _plan_alias(wanted: _Wanted, there: tuple[ZoneRecord, ...]) -> _Planned:
     return (), wanted.missing(there), ""
 
 
+def _leave_to_people(wanted: _Wanted, there: tuple[ZoneRecord, ...]) -> _Planned:
+    """It would forbid what others of the domain may need: certificates for its web pages."""
+    return _NOTHING
+
+
 def _target(record: ZoneRecord) -> str:
     return record.value.rpartition(" ")[2].removesuffix(".")
 
@@ -216,4 +221,5 @@ _PLANS: dict[str, Callable[[_Wanted, tuple[ZoneRecord, ...]], _Planned]] = {
     "TLSA": _plan_tlsa,
     "SRV": _plan_srv,
     "CNAME": _plan_alias,
+    "CAA": _leave_to_people,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography import x509
@@ -17,7 +18,7 @@ from postier.admin.diagnosis import Finding
 from postier.dns.api import NotFound, Resolver, TemporaryFailure
 from postier.smtp.outbound.dane import problem_with, usable
 
-__all__ = ["check_tlsa", "own_keys"]
+__all__ = ["check_tlsa", "key_digests", "own_keys"]
 
 
 def own_keys(key: Path) -> list[str]:
@@ -28,21 +29,32 @@ def own_keys(key: Path) -> list[str]:
     found = []
     for file in (key, key.with_name(key.name + ".next")):
         try:
-            public = load_pem_private_key(file.read_bytes(), None).public_key()
-        except (OSError, ValueError, TypeError):
+            found.append(file.read_bytes())
+        except OSError:
+            continue
+    return key_digests(found)
+
+
+def key_digests(keys: Iterable[bytes]) -> list[str]:
+    """The same of keys in PEM; of what can't be read none."""
+    found = []
+    for key in keys:
+        try:
+            public = load_pem_private_key(key, None).public_key()
+        except (ValueError, TypeError):
             continue
         spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         found.append(hashlib.sha256(spki).hexdigest())
     return list(dict.fromkeys(found))
 
 
-def _chain(certificate: Path) -> list[bytes]:
-    """DER, ours first. Raises OSError, ValueError."""
-    found = x509.load_pem_x509_certificates(certificate.read_bytes())
+def _chain(certificate: bytes) -> list[bytes]:
+    """DER, ours first. Raises ValueError."""
+    found = x509.load_pem_x509_certificates(certificate)
     return [each.public_bytes(Encoding.DER) for each in found]
 
 
-async def check_tlsa(resolver: Resolver, hostname: str, port: int, certificate: Path) -> Finding:
+async def check_tlsa(resolver: Resolver, hostname: str, port: int, certificate: bytes) -> Finding:
     """Compares the published records with the certificate (a PEM chain) as others would."""
     name = f"_{port}._tcp.{hostname}"
     subject = f"TLSA {name}"
@@ -53,8 +65,8 @@ async def check_tlsa(resolver: Resolver, hostname: str, port: int, certificate: 
         return Finding("ok", subject, "none is published; DANE needs a signed zone")
     except TemporaryFailure as error:
         return Finding("warning", subject, f"the DNS does not answer: {error}")
-    except (OSError, ValueError):
-        return Finding("failed", subject, f"cannot read {certificate}")
+    except ValueError:
+        return Finding("failed", subject, "the certificate cannot be read")
     records = usable(answer.records)
     if not answer.records:
         return Finding("ok", subject, "none is published; DANE needs a signed zone")

@@ -58,12 +58,14 @@ def domain_records(
     clients: ClientSettings | None = None,
     sts_id: str = "",
     tls_keys: Sequence[str] = (),
+    caa: str = "",
 ) -> list[DnsRecord]:
     """`dkim`: from dkim_record, for each key. `addresses`: where `hostname` answers, as texts.
     `port_base` is added to the standard ports. `senders`: addresses that mail leaves from,
     where those are others than `hostname` has. `clients`: what mail programs are to find by themselves.
     `sts_id`: of our MTA-STS policy, "" for none. `tls_keys`: for
     TLSA, the SHA-256 of the public keys that the server shows or will show next, in hexadecimal.
+    `caa`: the value that lets our authority alone issue certificates, for our account; "" for none.
 
     The DMARC policy starts at none: watch the reports first, then raise it.
     """
@@ -91,6 +93,9 @@ def domain_records(
     records.extend(_tls_records(domain, hostname, port_base, sts_id, tls_keys))
     if clients is not None:
         records.extend(_client_records(clients))
+    if caa:
+        why = "With it no other authority may issue certificates for the domain, for whatever purpose."
+        records.append(DnsRecord(domain.ascii, "CAA", f'0 issue "{caa}"', why, required=False))
     return records
 
 

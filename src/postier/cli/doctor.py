@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from postier.acme.names import IS_ABSENT
 from postier.admin.certificates import check_certificates, is_superseded, list_certificates
 from postier.admin.client_check import check_client_documents
 from postier.admin.diagnosis import (
@@ -29,7 +30,7 @@ from postier.admin.diagnosis import (
 )
 from postier.admin.dns_check import CheckedRecord
 from postier.admin.own_tlsa import check_tlsa
-from postier.backend import Backend, client_settings, open_resolver
+from postier.backend import Backend, client_settings, open_resolver, stored_certificate
 from postier.base.domain import Domain
 from postier.certificates import files_of
 from postier.certifying import wanted_certificates
@@ -60,7 +61,7 @@ def command(no_dns: bool, json_: bool, data: Path) -> None:
     async def work(backend: Backend) -> list[Finding]:
         settings = backend.settings
         findings = [check_python(sys.version_info[:3]), _check_user(settings), _check_disk(settings)]
-        findings += await _certificates(backend)
+        findings += [*await _certificates(backend), *await _renewals(backend)]
         findings.append(await check_postmaster(backend.store))
         findings += await check_queue(backend.store, backend.clock.now())
         findings += await check_reports(backend.store, backend.clock.now())
@@ -97,6 +98,20 @@ async def _certificates(backend: Backend) -> list[Finding]:
     listed = list_certificates(first, stored, wanted, host, backend.clock.now())
     of_stored = check_certificates(listed)
     return of_stored if is_superseded(listed, host) else [of_files, *of_stored]
+
+
+async def _renewals(backend: Backend) -> list[Finding]:
+    """What went wrong with certificates from the authority, and which of their names are left out."""
+    if not backend.settings.acme.enabled:
+        return []
+    found: list[Finding] = []
+    for one in await backend.store.reader.renewals():
+        subject = f"renewal for {one.subject}"
+        if one.problem:
+            found.append(Finding("warning" if one.certificate else "failed", subject, one.problem))
+        strange = [line for line in one.left_out if not line.endswith(IS_ABSENT)]  # absent ones are a choice
+        found += [Finding("warning", subject, f"without {line}") for line in strange]
+    return found
 
 
 def _ports(settings: Settings) -> list[asyncio.Task[Finding]]:
@@ -182,9 +197,9 @@ async def _check_dns(backend: Backend) -> list[Finding]:
 async def _check_tlsa(backend: Backend, resolver: Resolver) -> Finding:
     settings = backend.settings
     port = SMTP.port + settings.server.port_base
-    return await check_tlsa(
-        resolver, settings.server.hostname, port, settings.data / settings.tls.certificate
-    )
+    shown = await stored_certificate(backend)
+    chain = shown.chain.encode() if shown else (settings.data / settings.tls.certificate).read_bytes()
+    return await check_tlsa(resolver, settings.server.hostname, port, chain)
 
 
 def _as_finding(checked: CheckedRecord) -> Finding:

@@ -16,7 +16,8 @@ class AcmeAccount:
     """Our account at the authority whose directory has the URL `directory` (RFC 8555 7.1.2).
 
     `key`: PEM. `uri`: what the authority calls it, "" until it is there. `contact`: as it was told last.
-    `kid`: the external account that it was bound to (RFC 8555 7.3.4).
+    `kid`: the external account that it was bound to (RFC 8555 7.3.4). `authorities`: what the authority is
+    called in CAA records (RFC 8555 7.1.1).
     """
 
     directory: str
@@ -24,6 +25,7 @@ class AcmeAccount:
     uri: str = ""
     contact: tuple[str, ...] = ()
     kid: str = ""
+    authorities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,12 @@ from postier.testing.store_helpers import Opened, OpenStore, on_store
 __all__ = ["AcmeContract"]
 
 ACCOUNT = AcmeAccount(
-    "https://ca.test/directory", "secret-key\n", "https://ca.test/acct/1", ("mailto:a@b.test",), "k-1"
+    "https://ca.test/directory",
+    "secret-key\n",
+    "https://ca.test/acct/1",
+    ("mailto:a@b.test",),
+    "k-1",
+    ("ca.test",),
 )
 RENEWAL = Renewal(
     "orchard.test",
