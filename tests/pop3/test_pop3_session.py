@@ -118,7 +118,7 @@ def test_an_unreadable_message_does_not_end_the_session(make_world: Any) -> None
 def test_a_message_that_breaks_halfway_ends_the_connection(make_world: Any) -> None:
     """There is no other way to say that the message is not whole."""
     world = make_world(dict(MESSAGES))
-    world.broken_after = 14
+    world.broken_after = 28
 
     async def dialogue() -> tuple[bytes, bool]:
         connection = MemoryConnection()
@@ -130,7 +130,7 @@ def test_a_message_that_breaks_halfway_ends_the_connection(make_world: Any) -> N
         await connection.quiet()
         return connection.output(), connection.wire.aborted
 
-    assert asyncio.run(dialogue()) == (b"+OK 48 octets\r\n..Subject: two\r", True)
+    assert asyncio.run(dialogue()) == (b"+OK 48 octets\r\n..Subject: two\r\n\r\n..\r\n...two\r\nl", True)
 
 
 def test_who_failed_too_often_is_told_to_come_back_later(make_world: Any) -> None:
@@ -183,3 +183,20 @@ def test_implicit_tls_offers_no_stls(make_world: Any) -> None:
         world.session,
         connect=lambda: MemoryConnection(tls=True),
     )
+
+
+def test_header_fields_in_utf8_go_to_who_asked_for_them(make_world: Any) -> None:
+    """RFC 6856 2.1 and RFC 6858; the octets of the body, and of old 8-bit mail, are nobody's business."""
+    new = "Subject: été\r\nFrom: Zoë <zoë@a.example>\r\n\r\nOù ?\r\n".encode()
+    old = b"Subject: \xe9t\xe9\r\n\r\nO\xf9 ?\r\n"
+    bare = "Subject: été".encode()
+    world = make_world({1: new, 2: old, 3: bare})
+    asked = b"RETR 1\r\nRETR 2\r\nRETR 3\r\nTOP 1 0\r\n"
+    as_is = once(world, b"UTF8\r\n" + HELLO, asked)
+    for message in (new, old, bare):
+        assert message in as_is
+    plain = once(world, HELLO, asked)
+    assert old in plain
+    assert "\r\n\r\nOù ?\r\n.\r\n".encode() in plain
+    assert plain.count(b"Subject: =?utf-8?b?w6l0w6k=?=\r\n") == 3
+    assert plain.count(b"From: =?utf-8?q?Zo=C3=AB?= <invalid@internationalized-address.invalid>\r\n\r\n") == 2

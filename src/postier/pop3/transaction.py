@@ -9,6 +9,7 @@ from postier.accounts.login import Entry
 from postier.accounts.mailboxes import INBOX
 from postier.base.log import Log
 from postier.blobs.api import BlobRef, BlobUnreadable
+from postier.message.downgrade import Downgrading
 from postier.net.api import Connection
 from postier.pop3.authorization import tell_fault
 from postier.pop3.maildrop import Maildrop, NoSuchMessage, Removed
@@ -187,8 +188,13 @@ class Transaction:
         """Stuffed, chunk by chunk; what ends the response goes with the last. False: what turned out
         unreadable halfway can only be told by hanging up."""
         stuffer, left = DotStuffer(), ref.size
+        downgrading = None if self._core.utf8 else Downgrading()
         while chunk:
             left -= len(chunk)
+            if downgrading is not None:
+                chunk = downgrading.feed(chunk)
+                if left <= 0:
+                    chunk += downgrading.finish()
             piece = chunk if top is None else top.feed(chunk)
             if top is not None and top.wants_body:
                 self._metering.meter.bodies += len(piece)
