@@ -13,16 +13,33 @@ from typing import NamedTuple, Protocol
 from postier.net.api import Connection
 from postier.store.api import AccountId, DeviceCounts, MailboxId, SyncPoint
 
-__all__ = ["WEIGHED_FROM", "DeviceMeter", "Drained", "Introduction", "Progress", "Savings", "Told"]
+__all__ = [
+    "MOST_POINTS",
+    "WEIGHED_FROM",
+    "DeviceMeter",
+    "Drained",
+    "Introduction",
+    "Progress",
+    "Savings",
+    "Told",
+]
 
 IDLE_SECONDS = 900.0
 """A session in which hardly anything happens is noted as often."""
+MOST_POINTS = 200
+"""Mailboxes of one device of which something is kept."""
 LITTLE = 4096
 """Octets that are hardly anything."""
 WEIGHED_FROM = 16 * 1024
 """Octets of a message that is fetched whole from which its attachments are told from its text."""
 YOUNG = 5.0
 """Seconds in which a session may still say who it is (RFC 2971)."""
+
+
+LISTING, BODIES, ATTACHMENTS, COMMANDS, UPLOADS = range(5)
+WIRE_LISTING, WIRE_BODIES, WIRE_ATTACHMENTS, WIRE_COMMANDS, WIRE_UPLOADS = range(5, 10)
+SESSIONS, DELETED, DELETED_OCTETS, SENT = range(10, 14)
+"""Places of DeviceCounts: a list of integers is added to four times as fast."""
 
 
 class Savings(Protocol):
@@ -160,7 +177,8 @@ class DeviceMeter:
         self._progress: dict[tuple[AccountId, MailboxId, int], Progress] = {}
         self._last_sent = 0.0
         self._last_trace = ""
-        self._counts = DeviceCounts(sessions=1)
+        self._counts = [0] * len(DeviceCounts._fields)
+        self._counts[SESSIONS] = 1
 
     @property
     def peer(self) -> str:
@@ -187,41 +205,40 @@ class DeviceMeter:
     def settle(self) -> None:
         """Count what went over the wire since the last time. What was said to be a body and has not left
         yet waits for the next time."""
-        connection, savings = self._connection, self.savings
+        connection = self._connection
         received, sent = connection.bytes_in, connection.bytes_out
         wire_in, wire_out = received - self._in, sent - self._out
         if not (wire_in or wire_out or self.uploads):
             return
         self._in, self._out = received, sent
+        savings, counts = self.savings, self._counts
         content_in, content_out = wire_in, wire_out
         if savings is not None:
             saved_in, saved_out = savings.saved_in, savings.saved_out
             content_in += saved_in - self._saved_in
             content_out += saved_out - self._saved_out
             self._saved_in, self._saved_out = saved_in, saved_out
-        content_in = max(content_in, 0)  # it is inflated later than it comes
-        bodies = min(self.bodies, content_out)
-        attachments = min(self.attachments, content_out - bodies)
-        uploads, self.uploads = self.uploads, 0
-        self.bodies -= bodies
-        self.attachments -= attachments
-        wire_bodies = wire_out * bodies // (content_out or 1)
-        wire_attachments = wire_out * attachments // (content_out or 1)
-        wire_uploads = self._on_the_wire(uploads)
-        self._counts = self._counts.plus(
-            DeviceCounts(
-                content_out - bodies - attachments,
-                bodies,
-                attachments,
-                content_in - uploads,
-                uploads,
-                wire_out - wire_bodies - wire_attachments,
-                wire_bodies,
-                wire_attachments,
-                wire_in - wire_uploads,
-                wire_uploads,
-            )
-        )
+        bodies = wire_bodies = attachments = wire_attachments = uploads = wire_uploads = 0
+        if (self.bodies or self.attachments) and content_out:
+            bodies = min(self.bodies, content_out)
+            attachments = min(self.attachments, content_out - bodies)
+            self.bodies -= bodies
+            self.attachments -= attachments
+            wire_bodies = wire_out * bodies // content_out
+            wire_attachments = wire_out * attachments // content_out
+            counts[BODIES] += bodies
+            counts[ATTACHMENTS] += attachments
+            counts[WIRE_BODIES] += wire_bodies
+            counts[WIRE_ATTACHMENTS] += wire_attachments
+        if self.uploads:
+            uploads, self.uploads = self.uploads, 0
+            wire_uploads = self._on_the_wire(uploads)
+            counts[UPLOADS] += uploads
+            counts[WIRE_UPLOADS] += wire_uploads
+        counts[LISTING] += content_out - bodies - attachments
+        counts[WIRE_LISTING] += wire_out - wire_bodies - wire_attachments
+        counts[COMMANDS] += content_in - uploads
+        counts[WIRE_COMMANDS] += wire_in - wire_uploads
 
     def _on_the_wire(self, uploads: int) -> int:
         """By what compression made of all that came: an upload may have come before it was known to be one,
@@ -236,19 +253,22 @@ class DeviceMeter:
 
     def deleted(self, messages: int, octets: int) -> None:
         """POP3 has removed messages."""
-        self._counts = self._counts.plus(DeviceCounts(deleted=messages, deleted_octets=octets))
+        self._counts[DELETED] += messages
+        self._counts[DELETED_OCTETS] += octets
 
     def sent(self, at: float, trace_id: str) -> None:
         """A submitted message was accepted."""
-        self._counts = self._counts.plus(DeviceCounts(sent=1))
+        self._counts[SENT] += 1
         self._last_sent, self._last_trace = at, trace_id
 
     def progress(self, owner: AccountId, mailbox_id: MailboxId, uidvalidity: int) -> Progress:
-        """Of one mailbox, the same each time."""
+        """Of one mailbox, the same each time; past MOST_POINTS nobody hears of it."""
         key = (owner, mailbox_id, uidvalidity)
         found = self._progress.get(key)
         if found is None:
-            found = self._progress[key] = Progress(key)
+            found = Progress(key)
+            if len(self._progress) < MOST_POINTS:
+                self._progress[key] = found
         return found
 
     # ------------------------------------------------------------------ for the ledger
@@ -261,9 +281,9 @@ class DeviceMeter:
         if since >= IDLE_SECONDS or since < 0:
             return True
         moved = self._connection.bytes_in + self._connection.bytes_out - self._in - self._out
-        counts = self._counts
-        settled = counts.wire_in + counts.wire_out + counts.deleted + counts.sent
-        return moved + settled >= LITTLE or any(one.news() is not None for one in self._progress.values())
+        return moved + sum(self._counts) >= LITTLE or any(
+            one.news() is not None for one in self._progress.values()
+        )
 
     def drain(self, now: float) -> Drained:
         """What happened since the last time, which is counted no more."""
@@ -276,7 +296,7 @@ class DeviceMeter:
                 progress.note(point)
                 points.append(point._replace(at=int(now)))
         selected = {key: one for key, one in self._progress.items() if one.source is not None}
-        drained = Drained(self._counts, tuple(points), self._last_sent, self._last_trace)
-        self._counts, self._progress = DeviceCounts(), selected
+        drained = Drained(DeviceCounts(*self._counts), tuple(points), self._last_sent, self._last_trace)
+        self._counts, self._progress = [0] * len(DeviceCounts._fields), selected
         self._last_sent, self._last_trace = 0.0, ""
         return drained

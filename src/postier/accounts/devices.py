@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from postier.accounts.audit import BY_SERVER, Actor, AuditKind, note
-from postier.accounts.device_meter import DeviceMeter, Introduction
+from postier.accounts.device_meter import MOST_POINTS, DeviceMeter, Introduction
 from postier.accounts.login import Entry
 from postier.base.clock import Clock
 from postier.base.log import Log
@@ -56,7 +56,6 @@ __all__ = [
 DAY = 86_400
 KEPT_DAYS = 30
 MOST_DEVICES = 100
-MOST_POINTS = 200
 MOST_WAITING = 10_000
 """Devices of which something waits to be written, of one worker."""
 
@@ -248,5 +247,5 @@ def _plus(one: DeviceNote, later: DeviceNote) -> DeviceNote:
         last_sent=max(one.last_sent, later.last_sent),
         last_trace=later.last_trace or one.last_trace,
         days=days,
-        points=tuple(points.values()),
+        points=tuple(points.values())[-MOST_POINTS:],
     )
