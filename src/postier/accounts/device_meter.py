@@ -131,6 +131,7 @@ class DeviceMeter:
     an earlier login has counted."""
 
     __slots__ = (
+        "_attached",
         "_began_in",
         "_connection",
         "_counts",
@@ -142,6 +143,7 @@ class DeviceMeter:
         "_progress",
         "_saved_in",
         "_saved_out",
+        "_weighed",
         "account_id",
         "app_password",
         "attachments",
@@ -175,6 +177,7 @@ class DeviceMeter:
         self._began_in = self._in
         self._saved_in = self._saved_out = 0
         self._progress: dict[tuple[AccountId, MailboxId, int], Progress] = {}
+        self._weighed = self._attached = 0
         self._last_sent = 0.0
         self._last_trace = ""
         self._counts = [0] * len(DeviceCounts._fields)
@@ -250,6 +253,16 @@ class DeviceMeter:
         """A message, or a piece of one: `attachments` of its octets are such."""
         self.bodies += octets - attachments
         self.attachments += attachments
+
+    def weighed(self, octets: int, attachments: int) -> None:
+        """The same, of a message fetched whole; others like it may be guessed by what was weighed."""
+        self._weighed += octets
+        self._attached += attachments
+        self.whole(octets, attachments)
+
+    def guessed(self, octets: int) -> None:
+        """A message fetched whole whose attachments nobody weighed: they have the share of those before."""
+        self.whole(octets, octets * self._attached // self._weighed if self._weighed else 0)
 
     def deleted(self, messages: int, octets: int) -> None:
         """POP3 has removed messages."""

@@ -8,6 +8,7 @@ large leaves piece by piece, each taken by the client before the next is read.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
@@ -39,6 +40,10 @@ WRITE = 256 * 1024
 """Octets gathered before they are written."""
 LARGE = 256 * 1024
 """Sections past this size are streamed."""
+CONTENT = ("", "TEXT")
+"""Specifiers of sections that are more than headers."""
+WEIGHED_AT_ONCE = 4
+"""Of a batch of messages fetched whole, those whose attachments are told from their text: the largest."""
 PIECE = 1024 * 1024
 """A piece of a decoded section that is held, so that it need not be measured before it is announced."""
 
@@ -79,7 +84,7 @@ def _is_listing(section: BodySection) -> bool:
 
 
 def _is_content(section: BodySection) -> bool:
-    return section.form is not SectionForm.BINARY_SIZE and section.specifier in ("", "TEXT")
+    return section.form is not SectionForm.BINARY_SIZE and section.specifier in CONTENT
 
 
 class _Message(NamedTuple):
@@ -137,7 +142,7 @@ class SectionReader:
         refs = await reader.blob_refs(
             self._selected.account_id, self._selected.mailbox_id, cast(Sequence[Uid], there)
         )
-        needed = there if self._sections.needs_parts else self._to_weigh(there, refs)
+        needed = there if self._sections.needs_parts else self._to_weigh(refs)
         parts = await self._column("parts", needed) if needed else {}
         for head, uid in zip(heads, uids, strict=True):
             header = headers.get(uid)
@@ -146,14 +151,18 @@ class SectionReader:
                 await self._from_listing(head, header)
             elif ref is not None and (uid in parts or not self._sections.needs_parts):
                 await self._from_blob(head, uid, ref, parts.get(uid))
+        if self._progress is not None and uids:
+            self._progress.fetched(uids[-1])
         await self._flush()
 
-    def _to_weigh(self, uids: Sequence[int], refs: Mapping[Uid, BlobRef]) -> list[int]:
-        """Of messages that are fetched whole, those in which attachments may weigh something."""
+    def _to_weigh(self, refs: Mapping[Uid, BlobRef]) -> list[int]:
+        """Of messages that are fetched whole the largest, if attachments may weigh something in them."""
         if self._meter is None or not self._sections.is_whole:
             return []
-        nothing = BlobRef("", 0, 0, 0)
-        return [uid for uid in uids if refs.get(cast(Uid, uid), nothing).size >= WEIGHED_FROM]
+        large = [uid for uid, ref in refs.items() if ref.size >= WEIGHED_FROM]
+        if len(large) > WEIGHED_AT_ONCE:
+            large = heapq.nlargest(WEIGHED_AT_ONCE, large, key=lambda uid: refs[uid].size)
+        return sorted(large)
 
     async def _column(self, name: str, uids: Sequence[int]) -> dict[int, bytes]:
         view, selected = self._selected.view, self._selected
@@ -179,8 +188,6 @@ class SectionReader:
         self._is_cut = False
         try:
             await self._message(head, ref, encoded_parts)
-            if self._progress is not None:
-                self._progress.fetched(uid)
         except BlobUnreadable as error:
             log.error("unreadable", exception=error, session=self._context.connection.id, uid=uid)
             if self._is_cut:
@@ -218,7 +225,7 @@ class SectionReader:
                 await self._fields(section, label, message, decoding)
             elif section.form is SectionForm.BODY:
                 start, end = partial_octets(section, decoding.start, decoding.end)
-                if _is_content(section):
+                if self._meter is not None and section.specifier in CONTENT:
                     self._weigh(message, start, end, end - start)
                 await self._octets(label, message, start, end)
             else:
@@ -248,10 +255,19 @@ class SectionReader:
         """Tell the ledger of what [start, end) of the message becomes on its way: so many octets."""
         if self._meter is None:
             return
-        attached = 0 if message.weighed is None else message.weighed.attached(start, end)
+        if message.weighed is None:
+            if message.ref.size >= WEIGHED_FROM:
+                self._meter.guessed(octets)
+            else:
+                self._meter.whole(octets, 0)
+            return
+        attached = message.weighed.attached(start, end)
         if octets != end - start:  # decoded: nearly the same share of less
             attached = attached * octets // max(end - start, 1)
-        self._meter.whole(octets, attached)
+        if self._sections.is_whole:
+            self._meter.weighed(octets, attached)
+        else:
+            self._meter.whole(octets, attached)
 
     async def _octets(self, label: bytes, message: _Message, start: int, end: int) -> None:
         if end - start <= LARGE:
