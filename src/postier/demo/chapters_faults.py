@@ -1,4 +1,4 @@
-"""Chapters 7 and 10: a partner who is away, an address that does not exist, and a power cut."""
+"""Chapters 7 and 11: a partner who is away, an address that does not exist, and a power cut."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class _Ledger:
 
 
 def survive(world: World) -> Iterator[Row]:
-    """10: 500 messages on 20 connections, and every process of the server killed in the middle."""
+    """11: 500 messages on 20 connections, and every process of the server killed in the middle."""
     ledger = _Ledger()
     numbers = itertools.count()
     with ThreadPoolExecutor(CONNECTIONS) as pool:

@@ -6,6 +6,7 @@ import smtplib
 import time
 from collections.abc import Callable, Iterator
 
+from postier.demo.chapters_access import let_in
 from postier.demo.chapters_faults import survive, wait_in_queue
 from postier.demo.chapters_hostile import repel
 from postier.demo.chapters_mail import carry, push, take, verify, weigh
@@ -26,6 +27,7 @@ CHAPTERS = (
     Chapter("A partner is away; an address does not exist", wait_in_queue),
     Chapter("Both sides ask what became of a message", trace),
     Chapter("Harbor's report tells orchard who sends in its name", report),
+    Chapter("Alice's devices set themselves up, and none takes from another", let_in),
     Chapter("A power cut in the middle of 500 messages", survive),
 )
 
