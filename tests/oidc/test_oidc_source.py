@@ -328,6 +328,18 @@ def test_a_provider_that_cannot_say_is_away_and_the_token_is_not_wrong(tmp_path:
     run(tmp_path, test, **CLIENT)
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_token_that_the_provider_cannot_take_stops_nobody_else(tmp_path: Path, status: int) -> None:
+    async def test(world: World) -> None:
+        world.fake.answers["/introspect"] = status
+        with pytest.raises(TokenRefused):
+            await account(world, "hostile")
+        answers(world)
+        assert await account(world, "opaque") == ALICE
+
+    run(tmp_path, test, **CLIENT)
+
+
 def test_a_token_is_shown_to_nobody_without_our_own_name(tmp_path: Path) -> None:
     async def test(world: World) -> None:
         answers(world)

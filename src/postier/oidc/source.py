@@ -42,6 +42,9 @@ AT_ONCE = 8
 WAITING = 100
 """Further ones that wait for these; more are told at once that nobody can say."""
 
+_OF_THE_TOKEN = (400, 413, 414, 422, 431)
+"""Answers that are about this token (RFC 7009 2.2.1 has one for kinds that can't be asked about)."""
+
 Value = TypeVar("Value")
 log = Log("oidc")
 
@@ -139,6 +142,8 @@ class Source:
             async with self._asking:
                 claims = read_object(await self._ask_about(token))
         except (HttpsError, TokenRefused) as error:
+            if isinstance(error, HttpsError) and error.status in _OF_THE_TOKEN:
+                raise TokenRefused(detail=f"the provider does not take the token: {error}") from None
             self._rests_until = self._clock.monotonic() + REST
             log.warning("provider does not answer", what=self.provider.issuer, why=error)
             raise ProviderUnavailable(f"{self.provider.issuer}: {error}") from None

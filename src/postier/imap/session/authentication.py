@@ -29,7 +29,7 @@ from postier.imap.wire.values import Authenticate, AuthenticateResponse, Login, 
 from postier.net.api import WAKE, ConnectionLost, Wake
 from postier.sasl.api import Credentials, SaslError
 from postier.sasl.mechanisms import MECHANISMS
-from postier.store.api import StoreError
+from postier.store.api import StoreError, StoreUnavailable
 
 __all__ = ["authenticate", "login", "starttls", "unauthenticate"]
 
@@ -112,6 +112,9 @@ async def _log_in(context: Context, attempt: Awaitable[Entry]) -> bytes:
     except LoginRefused as refused:
         await _answer_late(context, refused.delay)
         raise No(*_REFUSALS[type(refused)]) from None
+    except StoreUnavailable as error:
+        log.fault("login not checked", session=context.connection.id, why=error)
+        raise No("UNAVAILABLE", "Logins cannot be checked at the moment") from None
     await context.obey_switches(entry.account)
     context.entry = entry
     context.start_metering(entry)

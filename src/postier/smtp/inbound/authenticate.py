@@ -14,6 +14,7 @@ from postier.accounts.login import (
     MayNotActForOthers,
     TooManyFailures,
 )
+from postier.base.log import Log
 from postier.base.status import Reply
 from postier.net.api import Wake
 from postier.sasl.api import SaslError
@@ -21,13 +22,17 @@ from postier.sasl.encoding import encode_base64
 from postier.smtp.inbound.dialogue import Dialogue
 from postier.smtp.wire.events import Auth, AuthCancelled, AuthResponse, Event
 from postier.smtp.wire.server import SmtpServer
+from postier.store.api import StoreError
 
 __all__ = ["authenticate", "mechanisms"]
+
+log = Log("submission")
 
 _WELCOME = Reply(235, "2.7.0", "Authenticated")
 _UNKNOWN = Reply(504, "5.5.4", "That mechanism is not offered")
 _INVALID = Reply(535, "5.7.8", "The name or the password is wrong")
 _WAIT = Reply(454, "4.7.0", "Too many failed logins, try again later")
+_NOBODY_CAN_SAY = Reply(454, "4.7.0", "Logins cannot be checked at the moment, try again later")
 _ENOUGH = Reply(421, "4.7.0", "Too many failed logins, closing")
 _FACTOR = Reply(
     534,
@@ -58,7 +63,7 @@ def mechanisms(dialogue: Dialogue) -> tuple[str, ...]:
 
 
 async def authenticate(dialogue: Dialogue, core: SmtpServer, event: Auth) -> None:
-    """Run the exchange to its reply; `dialogue.entry` is there after a good one. Raises StoreError."""
+    """Run the exchange to its reply; `dialogue.entry` is there after a good one."""
     if event.mechanism not in mechanisms(dialogue):
         core.reply(_UNKNOWN)
         return
@@ -76,6 +81,9 @@ async def authenticate(dialogue: Dialogue, core: SmtpServer, event: Auth) -> Non
         if refused.delay > 0:
             await asyncio.sleep(refused.delay)
         _fail(dialogue, core, _REFUSALS[type(refused)])
+    except StoreError as error:  # RFC 4954 6
+        log.fault("login not checked", session=dialogue.connection.id, why=error)
+        core.reply(_NOBODY_CAN_SAY)
     except _GivenUp:
         pass
     else:
