@@ -43,7 +43,7 @@ WAITING = 100
 """Further ones that wait for these; more are told at once that nobody can say."""
 
 _OF_THE_TOKEN = (400, 413, 414, 422, 431)
-"""Answers that are about this token (RFC 7009 2.2.1 has one for kinds that can't be asked about)."""
+"""Answers that are about this token, as of a kind that can't be asked about."""
 
 Value = TypeVar("Value")
 log = Log("oidc")
