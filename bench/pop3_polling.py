@@ -2,7 +2,7 @@
 
     python bench/pop3_polling.py NAME=HOST,PORT,USERS,PASSWORD,PIDFILE[+PIDFILE...] ...
 
-USERS holds a %d (user%d@example.org). Each of `--sessions` programs logs in, asks STAT and UIDL, and says QUIT
+USERS holds a %d (user%d@example.org). Each of `--sessions` programs logs in, asks STAT and UIDL, says QUIT,
 every `--every` seconds; then so many sessions stay open at once and say nothing. Told are the time of a poll,
 the server's CPU while it is polled, and the memory of an open session. Standard library only, Linux only.
 """
