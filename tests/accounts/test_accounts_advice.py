@@ -35,6 +35,7 @@ CASES = {
     "folders": (SMALL._replace(folders=1, folder_messages=5), {"devices": 1}, Verdict.IMAP),
     "shared": (SMALL._replace(shared=1), {"devices": 1}, Verdict.IMAP),
     "mobile": (SMALL, {"devices": 1, "mobile": True}, Verdict.IMAP),
+    "mobile.new": (SMALL._replace(inbox=0), {"devices": 1, "mobile": True}, Verdict.IMAP),
     "slow": (SMALL._replace(pop_octets=7_500_001), {"devices": 1}, Verdict.IMAP),
     "full": (SMALL._replace(quota=1000, used=900), {"devices": 1, "offline": True}, Verdict.POP3),
     "offline": (SMALL._replace(quota=1000, used=899), {"devices": 1, "offline": True}, Verdict.EITHER),
@@ -112,7 +113,7 @@ def test_what_deleting_takes_from_the_others_is_what_they_lack() -> None:
 def test_an_empty_mailbox_has_advice_as_well() -> None:
     empty = Facts(0, 0, 0, 0, 0, 0, 0, 0)
     assert reasons(empty) == (Verdict.IMAP, ["usual"])
-    assert reasons(empty, devices=1, offline=True, mobile=True) == (Verdict.IMAP, ["mobile"])
+    assert reasons(empty, devices=1, offline=True, mobile=True) == (Verdict.IMAP, ["mobile.new"])
 
 
 def test_seconds_of_a_line() -> None:

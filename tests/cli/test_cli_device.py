@@ -165,10 +165,10 @@ def test_one_device_is_told_by_mailbox_and_day(postier: Callable[..., Result], o
 
 WHY = (
     ("1", "1", "The device lists newer messages only, from UID 2 on"),
-    ("1", "2", "The device has fetched messages as new as this one"),
+    ("1", "2", "The device knows it and has fetched messages as new"),
     ("1", "3", "The device was shown its line"),
     ("1", "5", "The device was told that something came"),
-    ("2", "1", "The device has fetched messages as new as this one"),
+    ("2", "1", "The device knows it and has fetched messages as new"),
     ("2", "3", "The message waits in INBOX and the device has not fetched it"),
     ("3", "3", "The device only sends"),
 )

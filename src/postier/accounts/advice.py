@@ -74,7 +74,7 @@ class Facts(NamedTuple):
     `listed`: the newest messages that a mail program lists first, `listing`: octets of that over IMAP,
     `listing_packed` with COMPRESS; `all_listing`, `all_packed`: the same for the whole INBOX. `quota`,
     `used`: octets, 0 for no quota. `is_estimated`: the mailbox is so large that some numbers come from its
-    newest messages.
+    newest messages. `resting`: what POP3 took away and can be had back.
     """
 
     inbox: int
@@ -91,6 +91,8 @@ class Facts(NamedTuple):
     quota: int = 0
     used: int = 0
     is_estimated: bool = False
+    resting: int = 0
+    resting_octets: int = 0
     devices: tuple[DeviceFacts, ...] = ()
 
     @property
@@ -199,7 +201,8 @@ PERSON: tuple[Rule, ...] = (
         lambda at: {"folders": at.facts.folders, "messages": at.facts.folder_messages},
     ),
     Rule("shared", Verdict.IMAP, lambda at: at.facts.shared > 0, lambda at: {"shared": at.facts.shared}),
-    Rule("mobile", Verdict.IMAP, lambda at: at.wishes.mobile, _sizes),
+    Rule("mobile", Verdict.IMAP, lambda at: at.wishes.mobile and at.facts.inbox > 0, _sizes),
+    Rule("mobile.new", Verdict.IMAP, lambda at: at.wishes.mobile and not at.facts.inbox, lambda at: {}),
     Rule(
         "slow",
         Verdict.IMAP,

@@ -21,7 +21,7 @@ from postier.imap.session.flags import flag_texts
 from postier.imap.session.manner import Manner
 from postier.imap.wire.deflate import Deflate
 from postier.imap.wire.values import Fetch, SequenceSet
-from postier.store.api import Account, AccountKind, Mailbox, Message, Reader, SyncPoint, Uid
+from postier.store.api import Account, AccountKind, Mailbox, MailboxId, Message, Reader, SyncPoint, Uid
 
 __all__ = ["FIRST_LISTING", "LISTED_ITEMS", "account_losses", "gather_facts"]
 
@@ -29,6 +29,7 @@ FIRST_LISTING = 100
 """Messages that a mail program shows first."""
 LISTED_ITEMS = ("UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE")
 """What it asks of each."""
+WASTE = {"\\Trash", "\\Junk"}
 MOST_LISTED = 5000
 """Messages of which the listing is made; more are like these."""
 MOST_READ = 200
@@ -50,7 +51,9 @@ async def gather_facts(reader: Reader, blobs: Blobs, account: Account, now: floa
     account_id = account.account_id
     mailboxes = await reader.mailboxes(account_id)
     inbox = next((mailbox for mailbox in mailboxes if mailbox.name == INBOX), None)
-    others = [mailbox for mailbox in mailboxes if mailbox is not inbox and mailbox.messages]
+    place = (await reader.pop3_rules(account_id)).mailbox_id
+    resting = await reader.resting_total(account_id)
+    others = [box for box in mailboxes if box.messages and box.name != INBOX and not _is_waste(box, place)]
     shared = await reader.shared_with(account_id)
     views = await device_views(reader, account_id)
     facts = Facts(
@@ -67,6 +70,8 @@ async def gather_facts(reader: Reader, blobs: Blobs, account: Account, now: floa
         shared=len(shared),
         quota=max(account.quota, 0),
         used=account.used,
+        resting=resting.messages,
+        resting_octets=resting.octets,
     )
     if inbox is None:
         return facts
@@ -85,6 +90,11 @@ async def gather_facts(reader: Reader, blobs: Blobs, account: Account, now: floa
         is_estimated=len(uids) > whole.messages,
         devices=tuple([await _device(reader, inbox, view, now) for view in views]),
     )
+
+
+def _is_waste(mailbox: Mailbox, resting: MailboxId) -> bool:
+    """Nobody misses what lies there: Trash, Junk, and where what POP3 removed rests."""
+    return mailbox.mailbox_id == resting or bool(WASTE & set(mailbox.special_use.split()))
 
 
 async def listing_of(reader: Reader, mailbox: Mailbox, uids: Sequence[int], count: int) -> Listing:

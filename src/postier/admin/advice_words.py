@@ -27,19 +27,21 @@ _EN: Words = {
     "=pop3": "{address}: POP3 suits you.",
     "=either": "{address}: IMAP or POP3, both suit you.",
     "because": "Why:",
-    "loses": "{device} takes messages out of INBOX over POP3 ({deleted} in 30 days, {octets}), and"
-    " {others} other"
-    " devices read the same mailbox: they lose them.",
+    "loses": "{device} takes messages out of INBOX over POP3 (in 30 days: {deleted}, {octets}) while"
+    " others read the same mailbox (devices: {others}): they lose them.",
     "several": "{devices} devices use this mailbox. Only IMAP shows the same on all of them: what is"
     " read on one is"
     " read on the others, and what one files away they find there.",
-    "folders": "{messages} messages lie in {folders} folders beside INBOX. POP3 shows INBOX alone.",
+    "folders": "Mail lies beside INBOX (in folders: {folders}, messages: {messages}). POP3 shows INBOX"
+    " alone.",
     "shared": "Mailboxes of others are open to this person: {shared}. POP3 cannot show them.",
     "mobile": "On the road every octet counts: IMAP lists the newest {listed} messages with {packed}"
     " ({listing} without"
     " compression), and fetches what you open. POP3 would fetch all {inbox} messages first: {download},"
     " {times} times"
     " as much.",
+    "mobile.new": "On the road every octet counts: IMAP lists what there is and fetches what you open; POP3"
+    " fetches all of it first.",
     "slow": "POP3 would first fetch {download}, {seconds} s on a line of 1 Mbit/s; IMAP lists the newest"
     " {listed}"
     " messages with {packed}.",
@@ -55,18 +57,18 @@ _EN: Words = {
     "usual": "IMAP keeps the mail here, where it is backed up, and is ready for a second device.",
     "devices": "Each device:",
     "device": "{number}: {label} ({protocols}): {said}",
+    "resting": "Of what POP3 took away, {messages} messages ({octets}) still rest here: they can be"
+    " moved back to INBOX.",
     "device.sends": "only sends; there is nothing to choose.",
     "device.gone": "not seen for 30 days; if it is no longer used, revoke its app password.",
-    "device.deletes": "change it to IMAP; until then, tell it to leave messages on the server. It took"
-    " {deleted} messages"
-    " ({octets}) out of INBOX in 30 days. The other {others} devices: what they have not fetched yet and"
-    " would miss,"
-    " up to {lacks} messages ({lacks_octets}).",
-    "device.beside": "change it to IMAP: what is read, answered or filed here is not seen on the other"
-    " devices. If it"
-    " deletes after fetching, the others would miss up to {lacks} messages ({lacks_octets}) that they"
-    " have not"
-    " fetched.",
+    "device.deletes": "change it to IMAP; until then, tell it to leave messages on the server. What it"
+    " took out"
+    " of INBOX in 30 days: {deleted} messages, {octets}. What others (devices: {others}) have"
+    " not fetched yet and would miss: up to {lacks} messages, {lacks_octets}.",
+    "device.beside": "change it to IMAP: what is read, answered or filed here is not seen on the others."
+    " If it"
+    " deletes after fetching, they would miss what they have not fetched: up to {lacks}"
+    " messages, {lacks_octets}.",
     "device.mobile": "change it to IMAP: it moved {moved} in 30 days.",
     "device.alone": "POP3 may stay: nobody else reads this mailbox. Keep a backup if it deletes what it"
     " fetched.",
@@ -95,19 +97,21 @@ _FR: Words = {
     "=pop3": "{address} : POP3 vous convient.",
     "=either": "{address} : IMAP ou POP3, les deux vous conviennent.",
     "because": "Pourquoi :",
-    "loses": "{device} retire des messages d'INBOX par POP3 ({deleted} en 30 jours, {octets}), et"
-    " {others} autres"
-    " appareils lisent la même boîte : ils les perdent.",
+    "loses": "{device} retire des messages d'INBOX par POP3 (en 30 jours : {deleted}, {octets})"
+    " pendant que d'autres lisent la même boîte (appareils : {others}) : ils les perdent.",
     "several": "{devices} appareils utilisent cette boîte. Seul IMAP montre la même chose sur tous : ce"
     " qui est lu sur"
     " l'un est lu sur les autres, et ce que l'un classe, les autres le retrouvent.",
-    "folders": "{messages} messages sont dans {folders} dossiers à côté d'INBOX. POP3 ne montre qu'INBOX.",
+    "folders": "Du courrier est à côté d'INBOX (dossiers : {folders}, messages : {messages}). POP3 ne"
+    " montre qu'INBOX.",
     "shared": "Des boîtes d'autres personnes lui sont ouvertes : {shared}. POP3 ne peut pas les montrer.",
     "mobile": "En déplacement chaque octet compte : IMAP liste les {listed} messages les plus récents"
     " avec {packed}"
     " ({listing} sans compression) et ne relève que ce que vous ouvrez. POP3 relèverait d'abord les"
     " {inbox} messages :"
     " {download}, {times} fois plus.",
+    "mobile.new": "En déplacement chaque octet compte : IMAP liste ce qu'il y a et relève ce que vous"
+    " ouvrez ; POP3 relève d'abord tout.",
     "slow": "POP3 relèverait d'abord {download}, {seconds} s sur une ligne de 1 Mbit/s ; IMAP liste les"
     " {listed} messages"
     " les plus récents avec {packed}.",
@@ -123,17 +127,18 @@ _FR: Words = {
     "usual": "IMAP garde le courrier ici, où il est sauvegardé, et attend un second appareil.",
     "devices": "Chaque appareil :",
     "device": "{number} : {label} ({protocols}) : {said}",
+    "resting": "De ce que POP3 a retiré, {messages} messages ({octets}) reposent encore ici : on peut"
+    " les remettre dans INBOX.",
     "device.sends": "ne fait qu'envoyer ; il n'y a rien à choisir.",
     "device.gone": "pas vu depuis 30 jours ; s'il ne sert plus, révoquez son mot de passe d'application.",
-    "device.deletes": "passez-le à IMAP ; d'ici là, dites-lui de laisser les messages sur le serveur. Il"
-    " a retiré"
-    " {deleted} messages ({octets}) d'INBOX en 30 jours. Les {others} autres appareils : ce qu'ils n'ont"
-    " pas encore"
-    " relevé et qui leur manquerait, jusqu'à {lacks} messages ({lacks_octets}).",
-    "device.beside": "passez-le à IMAP : ce qui est lu, répondu ou classé ici ne se voit pas sur les"
-    " autres. S'il efface"
-    " après avoir relevé, il manquerait aux autres jusqu'à {lacks} messages ({lacks_octets}) qu'ils"
-    " n'ont pas relevés.",
+    "device.deletes": "passez-le à IMAP ; d'ici là, dites-lui de laisser les messages sur le serveur. Ce"
+    " qu'il"
+    " a retiré d'INBOX en 30 jours : {deleted} messages, {octets}. Ce que d'autres (appareils"
+    " : {others}) n'ont pas relevé et qui leur manquerait : jusqu'à {lacks} messages,"
+    " {lacks_octets}.",
+    "device.beside": "passez-le à IMAP : ce qui est lu, répondu ou classé ici ne se voit pas sur les autres."
+    " S'il efface après avoir relevé, il leur manquerait ce qu'ils n'ont pas relevé : jusqu'à"
+    " {lacks} messages, {lacks_octets}.",
     "device.mobile": "passez-le à IMAP : il a déplacé {moved} en 30 jours.",
     "device.alone": "POP3 peut rester : personne d'autre ne lit cette boîte. Sauvegardez-le s'il efface"
     " après avoir"
@@ -205,11 +210,21 @@ def advice_text(language: str, address: str, advice: Advice) -> list[str]:
     """The lines for a person, but for the table of numbers."""
     lines = [words(language, f"={advice.verdict}", address=address), "", words(language, "because")]
     lines += [f"- {reason_sentence(language, reason)}" for reason in advice.reasons]
+    lines += [f"- {text}" for text in resting_sentences(language, advice)]
     if advice.devices:
         lines += ["", words(language, "devices")]
         lines += [f"- {device_sentence(language, one)}" for one in advice.devices]
     estimated = words(language, "estimated") if advice.facts.is_estimated else ""
     return [*lines, "", words(language, "numbers", estimated=estimated)]
+
+
+def resting_sentences(language: str, advice: Advice) -> list[str]:
+    """What can be had back, where there is something."""
+    facts = advice.facts
+    if not facts.resting:
+        return []
+    octets = readable(language, facts.resting_octets)
+    return [words(language, "resting", messages=facts.resting, octets=octets)]
 
 
 def number_columns(language: str) -> list[str]:
@@ -240,6 +255,8 @@ def number_rows(language: str, advice: Advice) -> list[list[str]]:
 
 def duration(language: str, seconds: float) -> str:
     """ "0.4 s", "12 s", "3 min", "5 h"."""
+    if seconds < 0.05:
+        return words(language, "seconds", seconds="<" + in_words(language, 0.1))
     if seconds < 10:
         return words(language, "seconds", seconds=in_words(language, seconds))
     if seconds < 120:

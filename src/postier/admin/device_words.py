@@ -43,9 +43,7 @@ _EN: Words = {
     "where": "{mailbox}, UID {uid}, there since {since}",
     "no message": "no mailbox of {address} holds such a message: it was moved to another account, or"
     " expunged",
-    "ledger off": "the ledger is switched off (devices.ledger)",
-    Why.FETCHED: "The device has fetched messages as new as this one: look into its filters, its view,"
-    " its trash.",
+    Why.FETCHED: "The device knows it and has fetched messages as new: look into its filters, its view, its trash.",
     Why.LISTED: "The device was shown its line, and has not asked for its text yet: open it there.",
     Why.OLDER: "The device lists newer messages only, from UID {low} on: let it load more, or all.",
     Why.MARKED: "The message is marked as deleted: most programs hide it. Take the mark away to see it"
@@ -67,7 +65,7 @@ _FR: Words = {
     "units": "o,ko,Mo,Go,To",
     "point": ",",
     "columns": "APPAREIL,NOM,PROTOCOLE,TLS,VU,SYNCHRONISÉ,REÇU,LISTES,TEXTES,PIÈCES JOINTES,SUR LA LIGNE",
-    "none": "aucun appareil de {address} n'est connu",
+    "none": "aucun appareil n'est connu pour {address}",
     "no device": "{address} n'a pas d'appareil {device} ; voir : postier device list {address}",
     "clear": "aucun",
     "synced.all": "tout {mailbox}",
@@ -95,9 +93,8 @@ _FR: Words = {
     "was revoked": "le mot de passe d'application de {label} était déjà révoqué",
     "where": "{mailbox}, UID {uid}, là depuis {since}",
     "no message": "aucune boîte de {address} n'a ce message : déplacé vers un autre compte, ou effacé",
-    "ledger off": "le registre est désactivé (devices.ledger)",
-    Why.FETCHED: "L'appareil a relevé des messages aussi récents : voyez ses filtres, son affichage, sa"
-    " corbeille.",
+    Why.FETCHED: "L'appareil le connaît et a relevé des messages aussi récents : voyez ses filtres, son"
+    " affichage, sa corbeille.",
     Why.LISTED: "L'appareil a reçu sa ligne et n'a pas encore demandé son texte : ouvrez-le là.",
     Why.OLDER: "L'appareil ne liste que des messages plus récents, depuis l'UID {low} : faites-lui"
     " charger la suite.",
