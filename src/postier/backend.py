@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from postier.accounts.domains import settings_of
+from postier.accounts.passkeys import RelyingParty
 from postier.accounts.pop3_rules import Pop3Usual
+from postier.accounts.sealing import Sealer, sealing_key
+from postier.accounts.second_factors import SecondFactors
 from postier.acme.caa import caa_value
 from postier.admin.own_tlsa import key_digests, own_keys
 from postier.admin.records import DnsRecord, dkim_record, domain_records
@@ -44,6 +47,7 @@ __all__ = [
     "dns_records",
     "domain_documents",
     "open_backend",
+    "open_factors",
     "open_resolver",
     "pop3_usual",
     "signed_profile",
@@ -51,6 +55,8 @@ __all__ = [
 ]
 
 DATABASE = "postier.db"
+SEALING_KEY = "factors.key"
+"""Without it codes by time can't be checked any more (accounts.sealing): it belongs into backups."""
 CLIENT_SERVICES = (
     ("imaps", "imap", Security.TLS),
     ("imap", "imap", Security.STARTTLS),
@@ -136,6 +142,16 @@ def _web_port(settings: Settings) -> int:
     if settings.http.https and settings.mta_sts.https:
         return HTTPS.port + settings.server.port_base
     return HTTPS.port if settings.http.enabled else 0
+
+
+def open_factors(backend: Backend) -> SecondFactors:
+    """Makes the key that seals their secrets, where there is none yet. Raises OSError, ValueError."""
+    settings = backend.settings
+    hostname, port = settings.server.hostname, _web_port(settings)
+    origin = f"https://{hostname}" + ("" if port in (0, HTTPS.port) else f":{port}")
+    party = RelyingParty(hostname, origin, settings.clients.name or hostname)
+    sealer = Sealer(sealing_key(settings.data / SEALING_KEY))
+    return SecondFactors(backend.store, backend.clock, sealer, party)
 
 
 async def signed_profile(backend: Backend, document: bytes) -> bytes:

@@ -70,6 +70,8 @@ async def _forget_failures(backend: Backend) -> None:
     async def work(tx: Tx) -> None:
         await tx.forget_login_failures(now - FORGET_AFTER)
         await tx.forget_known(now - KNOWN_SECONDS)
+        portal = backend.settings.portal
+        await tx.forget_web_sessions(now - portal.idle_timeout, now - portal.session_lifetime)
         await tx.forget_suppressions(now - keep, now)
         await tx.forget_fetched_policies(now)
         await tx.forget_tls_results(now // DAY - KEEP_DAYS)

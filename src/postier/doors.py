@@ -9,19 +9,23 @@ from postier.accounts.devices import DeviceLedger
 from postier.accounts.directory import Directory
 from postier.accounts.domains import signers_for
 from postier.accounts.login import Login
+from postier.accounts.web_sessions import SessionRules, WebSessions
 from postier.admin.api_audit import AuditRoutes
 from postier.admin.api_devices import DeviceRoutes
+from postier.admin.api_person import PersonRoutes
 from postier.admin.api_reports import ReportRoutes
-from postier.backend import Backend, domain_documents, open_resolver, pop3_usual
+from postier.admin.api_session import SessionRoutes
+from postier.backend import Backend, domain_documents, open_factors, open_resolver, pop3_usual
 from postier.base.networks import Networks
 from postier.base.shared_counts import SharedCounts
 from postier.certifying import acme_documents
 from postier.config.settings import Settings
-from postier.http.api import api_application
+from postier.http.api import ApiRoute, api_application
 from postier.http.documents import public_application
 from postier.http.health import health_documents
 from postier.http.metrics import Metrics
 from postier.http.server import http_session
+from postier.http.web_gate import web_gates
 from postier.imap.session.services import ImapServices, ImapSettings
 from postier.imap.session.session import ImapSession
 from postier.imap.wire.core import ImapServer
@@ -129,17 +133,35 @@ def web_application(backend: Backend, login: Login) -> Starlette:
         *acme_documents(backend),
         *health_documents(backend.store.reader.domains, metrics.text),
     )
-    return public_application(documents, _management_api(backend, login))
+    return public_application(documents, _api(backend, login))
 
 
-def _management_api(backend: Backend, login: Login) -> Starlette | None:
-    """The management API, where it is switched on."""
-    if not backend.settings.http.api:
-        return None
+def _api(backend: Backend, login: Login) -> Starlette | None:
+    """What administrators ask, and what people ask about themselves, each where it is switched on."""
+    settings = backend.settings
+    routes = _management(backend) if settings.http.api else []
+    if not settings.portal.enabled:
+        return api_application(routes, login) if routes else None
+    factors, rules = open_factors(backend), settings.portal
+    sessions = WebSessions(
+        backend.store,
+        backend.clock,
+        login,
+        factors,
+        SessionRules(rules.idle_timeout, rules.session_lifetime),
+        limited=not settings.server.trust_loopback,
+    )
+    iterations = settings.login.scram_iterations if settings.login.scram != "off" else 0
+    person = PersonRoutes(backend.store, backend.clock, sessions, factors, iterations)
+    routes = [*routes, *SessionRoutes(sessions, factors).table(), *person.table()]
+    return api_application(routes, login, gates=web_gates(sessions))
+
+
+def _management(backend: Backend) -> list[ApiRoute]:
     reports = ReportRoutes(backend.store, backend.clock, open_resolver(backend.settings))
     audit = AuditRoutes(backend.store.reader)
     devices = DeviceRoutes(backend.store.reader, backend.blobs, backend.clock)
-    return api_application([*reports.table(), *audit.table(), *devices.table()], login)
+    return [*reports.table(), *audit.table(), *devices.table()]
 
 
 def _text_index(settings: Settings) -> SqliteTextIndex | None:

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from postier.accounts.backoff import PEER, Backoff, Scope, refusal
 from postier.accounts.entry import Door, TooManyFailures
 from postier.accounts.login import Login
 from postier.accounts.passkeys import PasskeyAsked
@@ -21,7 +22,7 @@ from postier.accounts.second_factors import SecondFactors, WrongFactor
 from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.sasl.api import Credentials
-from postier.store.api import Account, LoginFailures, NoSuchAccount, Store, Tx, WebSession
+from postier.store.api import Account, NoSuchAccount, Store, Tx, WebSession
 
 __all__ = ["Proof", "SessionEnded", "SessionRules", "Visit", "WebSessions", "verifier_of"]
 
@@ -32,8 +33,8 @@ MOST_SESSIONS = 50
 """Of one account; the oldest give way."""
 MOST_FAILURES = 5
 """Wrong codes after which the password has to be given again."""
-FREE_CODES = 10
-"""Wrong codes of an account that are only slowed down; then codes are refused for a while, passkeys never."""
+FACTOR = Scope("factor", 10)
+"""Wrong codes of an account, whoever tried: then codes are refused for a while, passkeys never."""
 TOUCH_SECONDS = 60
 LONGEST_AGENT = 200
 RECENT_SECONDS = 900
@@ -99,6 +100,7 @@ class WebSessions:
         self._factors = factors
         self._rules = rules
         self._limited = limited
+        self._backoff = Backoff(store, clock, limited=limited)
 
     async def begin(self, name: str, password: str, door: Door, agent: str) -> Visit:
         """Raises LoginRefused, StoreError."""
@@ -187,11 +189,11 @@ class WebSessions:
             elif proof.recovery_code:
                 await self._factors.prove_recovery_code(account, proof.recovery_code)
             else:
-                await self._require_patience(account)
+                await self.require_patience(account)
                 await self._factors.prove_code(account, proof.code)
         except WrongFactor as wrong:
             log.warning("second factor wrong", account=account.name, peer=door.peer, session=door.session)
-            await self._note_failure(visit, guessable=wrong.guessable)
+            await self._note_failure(visit, door.peer, guessable=wrong.guessable)
             raise
         token, now = secrets.token_urlsafe(32), int(self._clock.now())
 
@@ -237,44 +239,40 @@ class WebSessions:
 
     # ------------------------------------------------------------------ guesses at codes
 
-    async def _require_patience(self, account: Account) -> None:
+    async def require_patience(self, account: Account) -> None:
         """Raises TooManyFailures."""
         if not self._limited:
             return
         known = (await self._store.reader.login_failures([_key(account)])).get(_key(account))
-        wait = _refusal(known, self._clock.now())
+        wait = refusal(known, FACTOR, self._clock.now())
         if wait > 0:
             raise TooManyFailures(wait)
 
-    async def _note_failure(self, visit: Visit, *, guessable: bool) -> None:
-        """A code that could have been a guess counts for the account; some of them end the session."""
-        now = self._clock.now()
+    async def note_wrong_code(self, account: Account) -> None:
+        """One that could have been a guess counts for the account."""
+        if self._limited:
+            now = self._clock.now()
+            await self._store.transact(lambda tx: tx.record_login_failure(_key(account), now), durable=False)
 
-        async def work(tx: Tx) -> int:
+    async def _note_failure(self, visit: Visit, peer: str, *, guessable: bool) -> None:
+        """Some of them end the session; all count for the network, as at every other door."""
+
+        async def work(tx: Tx) -> None:
             there = await tx.web_session(visit.session.verifier)
             if there is not None and there.failures + 1 >= MOST_FAILURES:
                 await tx.remove_web_sessions(there.account_id, only=there.session_id)
             elif there is not None:
                 await tx.update_web_session(there._replace(failures=there.failures + 1))
-            if not (guessable and self._limited):
-                return 0
-            return (await tx.record_login_failure(_key(visit.account), now)).failures
 
-        failures = await self._store.transact(work)
-        if failures:
-            await asyncio.sleep(min(0.25 * failures, 2.0))
+        await self._store.transact(work)
+        if guessable:
+            await self.note_wrong_code(visit.account)
+        standing = await self._backoff.standing(peer, visit.account.name)
+        await asyncio.sleep(await self._backoff.note_failure(standing, (PEER,)))
 
 
 def _key(account: Account) -> str:
     return f"factor:{account.account_id}"
-
-
-def _refusal(known: LoginFailures | None, now: float) -> float:
-    """Seconds: a minute after FREE_CODES wrong codes, doubling up to an hour."""
-    if known is None or known.failures < FREE_CODES:
-        return 0.0
-    length = min(60.0 * 2.0 ** min(known.failures - FREE_CODES, 10), 3600.0)
-    return max(0.0, known.last + length - now)
 
 
 def verifier_of(token: str) -> bytes:

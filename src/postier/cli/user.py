@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 
 from postier.accounts import people
 from postier.accounts.new_password import hash_new_password, make_scram_keys
+from postier.accounts.second_factors import reset_factors
 from postier.accounts.sending import Usage, set_limits, usage_of
 from postier.backend import Backend
 from postier.base.address import Address
@@ -29,7 +31,7 @@ from postier.cli.common import (
 )
 from postier.queue.meanings import LANGUAGES
 from postier.sending import daily_limits
-from postier.store.api import Account
+from postier.store.api import Account, SecondFactor
 
 
 @click.group("user")
@@ -334,6 +336,57 @@ def remove(address: Address, yes: bool, json_: bool, data: Path) -> None:
 
     with_backend(data, work)
     tell(json_, {"removed": address.lookup_key}, f"{address.lookup_key} removed")
+
+
+@command.command("second-factor")
+@click.argument("address", type=ADDRESS)
+@click.option("--reset", is_flag=True, help="Take all of them away, for who has lost them.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@data_option
+def second_factor(address: Address, reset: bool, yes: bool, json_: bool, data: Path) -> None:
+    """Show what ADDRESS proves beside the password by the web, or take it away."""
+    if reset and not yes:
+        click.confirm(f"Let {address.lookup_key} in with the password alone?", abort=True)
+
+    async def work(backend: Backend) -> tuple[Account, list[SecondFactor], int, int]:
+        account = await people.find_person(backend.store.reader, address)
+        gone = await reset_factors(backend.store, account, by=operator()) if reset else 0
+        account = await people.find_person(backend.store.reader, address)
+        factors = await backend.store.reader.second_factors(account.account_id)
+        left = await backend.store.reader.recovery_codes(account.account_id)
+        return account, [factor for factor in factors if factor.confirmed], left, gone
+
+    account, factors, left, gone = with_backend(data, work)
+    if reset:
+        said = f"{account.name} is let in with the password alone; second factors taken away: {gone}"
+        tell(json_, {"reset": account.name, "removed": gone}, said)
+        return
+    facts = [_factor(factor) for factor in factors]
+    if json_:
+        known = {"address": account.name, "second_factor": account.second_factor}
+        print_json({**known, "factors": facts, "recovery_codes": left})
+        return
+    print_table(
+        ("NUMBER", "KIND", "NAME", "SINCE", "LAST USED"),
+        ([str(value) for value in fact.values()] for fact in facts),
+        empty="no second factor",
+    )
+    if account.second_factor:
+        click.echo(f"recovery codes left: {left}")
+
+
+def _factor(factor: SecondFactor) -> dict[str, object]:
+    def day(moment: int) -> str:
+        return datetime.datetime.fromtimestamp(moment, datetime.UTC).date().isoformat() if moment else "never"
+
+    return {
+        "number": factor.factor_id,
+        "kind": factor.kind,
+        "name": factor.name,
+        "created": day(factor.created),
+        "last_used": day(factor.last_used),
+    }
 
 
 def _read_csv(file: Path, force: bool) -> Iterator[tuple[Address, str, str]]:

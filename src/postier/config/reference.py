@@ -42,6 +42,7 @@ PART_TITLES = {
     "connections": "Connections",
     "http": "HTTP",
     "clients": "What mail programs are told",
+    "portal": "Logging in by the web",
     "mta_sts": "Our own MTA-STS policy",
 }
 

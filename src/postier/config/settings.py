@@ -47,6 +47,7 @@ from postier.config.kinds import (
 from postier.config.login_rows import LOGIN_LEAST, LOGIN_ROWS, LoginSettings
 from postier.config.oidc_rows import OIDC_ROWS, OidcSettings
 from postier.config.policy_rows import POLICY_LEAST, POLICY_ROWS
+from postier.config.portal_rows import PORTAL_LEAST, PORTAL_ROWS, PortalSettings
 from postier.config.queue_rows import (
     QUEUE_ROWS,
     SRS_ROWS,
@@ -172,6 +173,7 @@ SETTINGS = (
     *CONNECTIONS_ROWS,
     *HTTP_ROWS,
     *CLIENTS_ROWS,
+    *PORTAL_ROWS,
     *MTA_STS_ROWS,
 )
 
@@ -182,6 +184,7 @@ LEAST: Mapping[str, tuple[Any, str]] = {
     "smtp.idle_timeout": ("1m", "slow senders are no enemies"),
     "smtp.outbound_port": (1, "0 is no port"),
     **POLICY_LEAST,
+    **PORTAL_LEAST,
     **REPORT_LEAST,
     **DIRECTORIES_LEAST,
     **LOGIN_LEAST,
@@ -281,6 +284,7 @@ class Settings:
     connections: ConnectionSettings
     http: HttpSettings
     clients: ClientsSettings
+    portal: PortalSettings
     mta_sts: MtaStsSettings
 
 
@@ -312,6 +316,7 @@ PARTS: Mapping[str, type[Any]] = {
     "connections": ConnectionSettings,
     "http": HttpSettings,
     "clients": ClientsSettings,
+    "portal": PortalSettings,
     "mta_sts": MtaStsSettings,
 }
 

@@ -3,7 +3,7 @@
 A request comes over TLS or from this very machine, by HTTP Basic with the account and password of an
 administrator (RFC 7617; wrong ones are slowed down as everywhere, see accounts.login), from no other site's
 page, with parameters that the route knows and a body it allows, and is answered in time. Whatever is wrong
-is told as a Problem. There are no cookies and no sessions; nothing may be cached.
+is told as a Problem; nothing may be cached. Routes of people have another gate (see web_gate).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import binascii
 import ipaddress
 import json
 from base64 import b64decode
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ from postier.accounts.login import (
     LoginBusy,
     TooManyFailures,
 )
+from postier.accounts.web_sessions import Visit
 from postier.base.ids import new_id
 from postier.base.log import Log
 from postier.http.openapi import openapi_document
@@ -38,9 +39,22 @@ from postier.http.parameters import Parameter, read_parameters
 from postier.http.problem import COMMON_HEADERS, Problem, problem_response
 from postier.net.connection import plain_address
 from postier.sasl.api import Credentials
-from postier.store.api import Account, StoreError
+from postier.store.api import Account, AccountId, AccountKind, ModSeq, StoreError
 
-__all__ = ["API", "OPENAPI", "ApiRoute", "Call", "Lines", "api_application"]
+__all__ = [
+    "ADMINISTRATOR",
+    "API",
+    "NOBODY",
+    "OPENAPI",
+    "ApiRoute",
+    "Call",
+    "Caller",
+    "Gate",
+    "Lines",
+    "Reply",
+    "api_application",
+    "door_of",
+]
 
 API = "/api/"
 """What the paths of all routes begin with."""
@@ -50,15 +64,35 @@ SECONDS = 60.0
 LONGEST_CREDENTIALS = 4096
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="postier", charset="UTF-8"'}
 
+NOBODY = Account(AccountId(0), "", AccountKind.PERSON, "", 0, 0, 0, ModSeq(0), enabled=False)
+
 log = Log("api")
 
 
+class Caller(NamedTuple):
+    """Who asks: NOBODY where a route is for anybody. `visit`: of who came with a cookie (see web_gate)."""
+
+    account: Account
+    visit: Visit | None = None
+
+
 class Call(NamedTuple):
-    """`values`: of the parameters, each. `body`: b"" where the route takes none."""
+    """`values`: of the parameters, each. `body`: b"" where the route takes none. `request`: for what only a
+    few routes look at."""
 
     account: Account
     values: dict[str, Any]
     body: bytes = b""
+    visit: Visit | None = None
+    request: Request | None = None
+
+
+class Reply(NamedTuple):
+    """An answer with a status and fields of its own."""
+
+    value: object
+    status: int = 200
+    headers: Mapping[str, str] = {}
 
 
 class Lines(NamedTuple):
@@ -67,9 +101,15 @@ class Lines(NamedTuple):
     values: AsyncIterator[object]
 
 
+Gate = Callable[[Request], Awaitable[Caller]]
+"""Lets somebody through. Raises Problem, StoreError."""
+ADMINISTRATOR = "administrator"
+
+
 class ApiRoute(NamedTuple):
-    """`path` begins with API. `answer` returns a value for JSON, or Lines; it raises Problem or StoreError.
-    `body`: octets that it takes at most, 0 for none. `lines`: it answers in Lines."""
+    """`path` begins with API. `answer` returns a value for JSON, a Reply, or Lines; it raises Problem or
+    StoreError. `body`: octets that it takes at most, 0 for none. `lines`: it answers in Lines. `gate`: who
+    may ask."""
 
     method: str
     path: str
@@ -78,18 +118,29 @@ class ApiRoute(NamedTuple):
     parameters: Sequence[Parameter] = ()
     body: int = 0
     lines: bool = False
+    gate: str = ADMINISTRATOR
 
 
-def api_application(routes: Sequence[ApiRoute], login: Login, *, seconds: float = SECONDS) -> Starlette:
-    """Answers whatever begins with API."""
+def api_application(
+    routes: Sequence[ApiRoute],
+    login: Login,
+    *,
+    seconds: float = SECONDS,
+    gates: Mapping[str, Gate] | None = None,
+) -> Starlette:
+    """Answers whatever begins with API. `gates`: by their names, beside that for administrators."""
 
     async def describe(_: Call) -> object:
         return document
 
+    async def administrators(request: Request) -> Caller:
+        return Caller(await _administrator(request, login))
+
+    every: dict[str, Gate] = {ADMINISTRATOR: administrators, **(gates or {})}
     table = [*routes, ApiRoute("GET", OPENAPI, "This description", describe)]
     document = openapi_document(table)
     application = Starlette(
-        routes=[_route(route, login, seconds) for route in table],
+        routes=[_route(route, every[route.gate], seconds) for route in table],
         exception_handlers={HTTPException: _not_routed},
     )
     application.router.redirect_slashes = False
@@ -105,16 +156,17 @@ async def _not_routed(_: Request, error: Exception) -> Response:
     return problem_response(Problem(error.status_code, said, error.headers))
 
 
-def _route(route: ApiRoute, login: Login, seconds: float) -> Route:
+def _route(route: ApiRoute, gate: Gate, seconds: float) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
-            account = await _administrator(request, login)
+            caller = await gate(request)
             values = read_parameters(
                 route.parameters, request.path_params, request.query_params.multi_items()
             )
             body = await _body(request, route.body, seconds) if route.body else b""
             async with asyncio.timeout(seconds):
-                return _response(await route.answer(Call(account, values, body)))
+                call = Call(caller.account, values, body, caller.visit, request)
+                return _response(await route.answer(call))
         except Problem as problem:
             return problem_response(problem)
         except ClientDisconnect:
@@ -133,16 +185,14 @@ def _route(route: ApiRoute, login: Login, seconds: float) -> Route:
 
 async def _administrator(request: Request, login: Login) -> Account:
     """Raises Problem, StoreError."""
-    peer, _ = plain_address(request.client)
-    if not _is_confidential(request.url.scheme, peer):
+    door = door_of(request, "api")
+    if not _is_confidential(request.url.scheme, door.peer):
         raise Problem(403, "passwords are taken over HTTPS only")
     origin = request.headers.get("origin")
     if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
         raise Problem(403, "pages of other sites may not ask")
     name, password = _credentials(request.headers.get("authorization", ""))
-    state = request.scope.get("state", {})
     try:
-        door = Door("api", peer, state.get("session") or new_id(), state.get("tls", ""))
         account = (await login.authenticate(Credentials("", name, password), door)).account
     except TooManyFailures as error:
         wait = {"Retry-After": str(int(error.wait) + 1)}
@@ -158,6 +208,13 @@ async def _administrator(request: Request, login: Login) -> Account:
     if not account.administrator:
         raise Problem(403, "this is for administrators")
     return account
+
+
+def door_of(request: Request, protocol: str) -> Door:
+    """Where somebody who asks for this knocks."""
+    state = request.scope.get("state", {})
+    peer, _ = plain_address(request.client)
+    return Door(protocol, peer, state.get("session") or new_id(), state.get("tls", ""))
 
 
 def _is_confidential(scheme: str, peer: str) -> bool:
@@ -202,6 +259,9 @@ async def _body(request: Request, most: int, seconds: float) -> bytes:
 
 
 def _response(answer: object) -> Response:
+    if isinstance(answer, Reply):
+        headers = {**answer.headers, **COMMON_HEADERS}
+        return Response(_json(answer.value), answer.status, headers, "application/json")
     if isinstance(answer, Lines):
         return StreamingResponse(
             _lines(answer.values), headers=COMMON_HEADERS, media_type="application/jsonl"

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from postier.http.api import ApiRoute
 
-__all__ = ["openapi_document"]
+__all__ = ["COOKIE", "openapi_document"]
+
+COOKIE = "__Host-postier"
+"""Of the sessions of people: for this very host, over HTTPS, and for every path of it (RFC 6265)."""
 
 _PROBLEM = {
     "type": "object",
@@ -33,7 +36,10 @@ def openapi_document(routes: Sequence[ApiRoute]) -> dict[str, Any]:
         "paths": paths,
         "security": [{"administrator": []}],
         "components": {
-            "securitySchemes": {"administrator": {"type": "http", "scheme": "basic"}},
+            "securitySchemes": {
+                "administrator": {"type": "http", "scheme": "basic"},
+                "person": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            },
             "schemas": {"Problem": _PROBLEM},
             "responses": {
                 "Problem": {
