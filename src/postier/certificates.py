@@ -10,6 +10,9 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from postier.admin.certificates import from_store
 from postier.backend import Backend
 from postier.base.clock import Clock
@@ -170,8 +173,10 @@ def _client_authorities(settings: Settings) -> str:
         raise CertificateError("tls.client_login is on, but tls.client_ca names no file")
     file = settings.data / settings.tls.client_ca
     try:
-        content = file.read_bytes()[:MAX_PEM].decode("ascii")
+        content = file.read_bytes()[:MAX_PEM]
+        return b"".join(
+            each.public_bytes(Encoding.PEM) for each in x509.load_pem_x509_certificates(content)
+        ).decode()
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no PEM"
+        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no PEM"
         raise CertificateError(f"cannot use authorities {file}: {why}") from error
-    return content

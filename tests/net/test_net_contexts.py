@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
+import struct
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -17,6 +19,7 @@ from postier.net.api import Connection
 from postier.net.authority import KeyPair, make_ca
 from postier.net.certificates import Certificate, read_certificate
 from postier.net.client_hello import NO_HELLO, ClientHello
+from postier.net.connection import StreamConnection
 from postier.net.contexts import ContextChooser, ServiceTls
 from postier.net.server import Endpoint, Limits, Listener, Server
 from postier.net.shelf import Shelf
@@ -418,6 +421,56 @@ def test_a_protocol_of_another_service_gets_the_alert(run: Runner) -> None:
         await server.drain(5)
 
     run(main())
+
+
+def test_no_connection_waits_for_the_collector() -> None:
+    """However it ends: an error that refers to a connection which keeps it would keep all of its TLS, too.
+
+    On uvloop: asyncio's own handshake refers to itself when it fails."""
+
+    async def read(port: int, data: bytes, *, reset: bool) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(data)
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        else:
+            writer.write_eof()
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+        writer.close()
+
+    async def whole(port: int, *, reset: bool) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        client = Client(client_context(), None)
+        writer.write(client.hello)
+        await client.ask(reader, writer)
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.close()
+
+    async def main() -> None:
+        server, port = await serve(chooser())
+        hello = Client(client_context(), None).hello
+        gc.collect()
+        gc.disable()
+        for reset in (True, False):
+            for data in (b"", b"GET /", hello[:50], hello, hello[:-4] + b"junk"):
+                await read(port, data, reset=reset)
+            await whole(port, reset=reset)
+        async with asyncio.timeout(5):
+            while server.connections:
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
+        left = [one for one in gc.get_objects() if isinstance(one, StreamConnection)]
+        assert len(left) <= 1  # whatever was accepted last
+        await server.drain(5)
+
+    try:
+        uvloop.run(main())
+    finally:
+        gc.enable()
 
 
 # ---------------------------------------------------------------------- certificates of clients

@@ -159,7 +159,7 @@ class StreamConnection(asyncio.Protocol):
         self._last_input = 0.0
         self._write_deadline = 0.0
         self._sent_mark = 0
-        self._lost: ConnectionLost | None = None
+        self._lost: str | None = None  # why; an exception that is kept would keep all that it went through
         self._secured: TlsInfo | None = None
         self._read_paused = False
         self._write_paused = False
@@ -219,7 +219,7 @@ class StreamConnection(asyncio.Protocol):
                 core.eof()
                 continue
             if self._lost is not None:
-                raise self._lost
+                raise ConnectionLost(self._lost)
             if self._retiring:
                 await self._last_wait()
             else:
@@ -245,7 +245,7 @@ class StreamConnection(asyncio.Protocol):
                 self._watch_progress()
             await asyncio.shield(self._drained)
         if self._lost is not None:
-            raise self._lost
+            raise ConnectionLost(self._lost)
 
     async def flush(self, core: Core[Event]) -> None:
         reply = core.outgoing()
@@ -257,7 +257,7 @@ class StreamConnection(asyncio.Protocol):
     async def start_tls(self, core: Core[Event]) -> None:
         transport = self._transport
         if transport is None or self._lost is not None or self._closing:
-            raise self._lost or ConnectionLost("closed")
+            raise ConnectionLost(self._lost or "closed")
         if self._tls_source is None:
             raise RuntimeError("start_tls on a listener without TLS")
         transport.pause_reading()
@@ -360,7 +360,7 @@ class StreamConnection(asyncio.Protocol):
     async def _hear_more(self, until: float) -> None:
         while not self._inbox:
             if self._lost is not None:
-                raise self._lost
+                raise ConnectionLost(self._lost)
             if self._eof or self._closing:
                 raise self._break("TLS handshake failed: the peer has gone")
             try:
@@ -384,7 +384,7 @@ class StreamConnection(asyncio.Protocol):
         """
         transport = self._transport
         if transport is None or self._lost is not None:
-            raise self._lost or ConnectionLost("closed")
+            raise ConnectionLost(self._lost or "closed")
         try:
             upgraded = await upgrade(
                 self._loop,
@@ -514,7 +514,7 @@ class StreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is None:
             self._eof = True
-        self._end(ConnectionLost(str(exc) or type(exc).__name__ if exc else "closed"))
+        self._end(str(exc) or type(exc).__name__ if exc else "closed")
 
     # ------------------------------------------------------------------ inside
 
@@ -642,15 +642,14 @@ class StreamConnection(asyncio.Protocol):
 
     def _break(self, why: str) -> ConnectionLost:
         """Drop the connection now; the error for whoever waits."""
-        lost = ConnectionLost(why)
-        self._end(lost)
+        self._end(why)
         if self._transport is not None:
             self._transport.abort()
-        return lost
+        return ConnectionLost(why)
 
-    def _end(self, lost: ConnectionLost) -> None:
+    def _end(self, why: str) -> None:
         if self._lost is None:
-            self._lost = lost
+            self._lost = why
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -34,7 +34,10 @@ async def upgrade(
     # The task's first step asks for two calls: the TLS object is told of its transport, and reading goes on.
     # Ours is asked for right behind that step, so it comes right behind them, before anything is read.
     loop.call_soon(loop.call_soon, _hand_over, transport, protocol, early)
-    return await task
+    try:
+        return await task
+    finally:
+        del task  # its error refers to this frame, which would refer to it
 
 
 def _hand_over(transport: asyncio.Transport, before: asyncio.Protocol, early: bytes) -> None:
