@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import uvloop
 
+from postier.accounts.audit_settings import note_settings
 from postier.accounts.client_certificates import Owners
 from postier.accounts.devices import DeviceLedger
 from postier.accounts.directory import Directory
@@ -39,7 +40,7 @@ from postier.base.shared_counts import SharedCounts
 from postier.certificates import CertificateKeeper
 from postier.certifying import AlpnProofs, renew_certificates
 from postier.chores import sweep, turn_keys
-from postier.config.settings import Settings
+from postier.config.settings import Settings, written_settings
 from postier.directories.login import DirectoryPasswords, LoginRules
 from postier.directories.upkeep import keep_comparing
 from postier.doors import sessions as service_sessions
@@ -184,8 +185,8 @@ async def _prepare(settings: Settings) -> None:
     """Bring the schema up to date once, before several workers open it. Raises ServeError."""
     try:
         check_providers(settings)
-        async with open_backend(settings, "supervisor"):
-            pass
+        async with open_backend(settings, "supervisor") as backend:
+            await note_settings(backend.store, written_settings(settings.data))
         if settings.search.index:
             await prepare_index(settings, DATABASE)
     except (StoreError, OSError) as error:

@@ -65,6 +65,7 @@ class AuditKind(enum.StrEnum):
     PARTNER_TLS_REMOVED = "route.tls_removed"
     SUPPRESSED = "route.suppressed"
     SUPPRESSION_LIFTED = "route.suppression_lifted"
+    QUEUE = "queue.changed"
     SETTINGS = "server.settings"
     DIRECTORY = "server.directory"
     DIRECTORY_REMOVED = "server.directory_removed"
@@ -192,6 +193,10 @@ _TABLE: Mapping[AuditKind, tuple[str, str]] = {
         "nobody comes from the directory {directory} any more",
         "plus personne ne vient de l'annuaire {directory}",
     ),
+    AuditKind.QUEUE: (
+        "messages in the queue {what} by the administrator: {count}",
+        "messages de la file, par l'administrateur : {what} ({count})",
+    ),
     AuditKind.SETTINGS: ("settings changed: {names}", "réglages changés : {names}"),
 }
 _FRENCH_VALUES: Mapping[str, str] = {
@@ -210,6 +215,11 @@ _FRENCH_VALUES: Mapping[str, str] = {
     "on": "activée",
     "off": "désactivée",
     "passkey": "clé d'accès",
+    "released": "relancés",
+    "held": "retenus",
+    "dropped": "supprimés",
+    "cancelled": "repris",
+    "its own name": "à son propre nom",
     "announced": "annoncée",
     "used": "en usage",
     "retired": "retirée",

@@ -6,9 +6,11 @@ is in the store, so that neither a restart nor another process begins anew.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from postier.accounts.audit import BY_SERVER, AuditKind, note
 from postier.acme.account import forget_account, open_account, told_authorities
 from postier.acme.caa import Asker, caa_hindrance
 from postier.acme.client import AcmeClient, Directory, in_thread
@@ -300,6 +302,9 @@ class Renewer:
             if renewal.certificate != name and there.get(renewal.certificate) == "acme":
                 await tx.remove_certificate(renewal.certificate)
             await tx.set_certificate(certificate._replace(name=issued.names[0]))
+            until = time.strftime("%Y-%m-%d", time.gmtime(issued.ends))
+            names = ", ".join(issued.names)
+            await note(tx, BY_SERVER, AuditKind.CERTIFICATE, names=names, origin="acme", until=until)
             await tx.set_renewal(replace(done, certificate=issued.names[0]))
             return True
 
@@ -360,6 +365,7 @@ class Renewer:
                 origins = {each.name: each.origin for each in await tx.certificates()}
                 if origins.get(one.certificate) == "acme":
                     await tx.remove_certificate(one.certificate)
+                    await note(tx, BY_SERVER, AuditKind.CERTIFICATE_REMOVED, name=one.certificate)
                 await tx.remove_renewal(one.subject)
 
             await self._services.store.transact(work)

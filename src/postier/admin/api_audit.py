@@ -17,6 +17,7 @@ from postier.store.api import AuditPlace, Reader
 
 __all__ = ["AuditRoutes"]
 
+_KINDS = (*GROUPS, *(kind.value for kind in AuditKind))
 _PLACE = re.compile(r"([0-9]{1,12})-([0-9]{1,18})")
 
 
@@ -57,7 +58,12 @@ class AuditRoutes:
                 self._audit,
                 (
                     Parameter("account", AccountName(), "", "Only what concerns this account"),
-                    Parameter("kind", Choice((*GROUPS, *AuditKind)), None, "Only this group or kind"),
+                    Parameter(
+                        "kind",
+                        Choice(_KINDS),
+                        None,
+                        "Only this group or kind",
+                    ),
                     Parameter("since", _Moment(), 0, "Not before then"),
                     Parameter("limit", Whole(1, MOST), 100, "Entries at most"),
                     Parameter("before", _Place(), None, "The next page: what the last answer named as next"),

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from postier.accounts import domains
+from postier.accounts.audit import BY_SERVER
 from postier.accounts.dkim_keys import DkimKey, KeyState, RotationUnderWay, Seen, advance, rotation_is_due
 from postier.base.clock import Clock
 from postier.base.domain import Domain
@@ -77,7 +78,7 @@ async def _turn_domain(
     before = await _keys(store, domain)
     if plan.publish and plan.every and rotation_is_due(before, clock.now(), plan.every):
         try:
-            await store.transact(lambda tx: domains.rotate_keys(tx, domain, clock))
+            await store.transact(lambda tx: domains.rotate_keys(tx, domain, clock, by=BY_SERVER))
         except RotationUnderWay:
             log.debug("rotated by somebody else", domain=domain)
         before = await _keys(store, domain)
@@ -99,7 +100,7 @@ async def _turn_domain(
         after = advance(keys, seen, clock.now(), oldest_waiting=oldest, keep=plan.keep)
         return after
 
-    await store.transact(lambda tx: domains.change_keys(tx, domain, change))
+    await store.transact(lambda tx: domains.change_keys(tx, domain, change, by=BY_SERVER))
     _tell(domain, before, after)
 
 

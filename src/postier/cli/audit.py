@@ -37,7 +37,7 @@ _NONE = {"en": "no entry was found", "fr": "aucune entrée"}
 @click.option(
     "--kind",
     "kinds",
-    type=click.Choice([*GROUPS, *AuditKind]),
+    type=click.Choice([*GROUPS, *(kind.value for kind in AuditKind)]),
     multiple=True,
     metavar="KIND",
     help=f"Only these: {', '.join(GROUPS)}, or one kind as --json names it. May be repeated.",

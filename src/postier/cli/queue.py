@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from postier.admin.routes import parse_host
+from postier.admin.ways import set_route
 from postier.backend import Backend
 from postier.base.domain import Domain
 from postier.blobs.api import BlobUnreadable
@@ -22,6 +23,7 @@ from postier.cli.common import (
     as_json,
     data_option,
     json_option,
+    operator,
     print_json,
     print_table,
     tell,
@@ -215,7 +217,7 @@ def _change(name: str, help_: str, done: str, verb: Verb) -> None:
             click.confirm(f"{name.capitalize()} {_count(len(chosen))}?", abort=True)
 
         async def work(backend: Backend) -> list[int]:
-            changed = await manage.apply(backend.store, backend.clock, verb, chosen)
+            changed = await manage.apply(backend.store, backend.clock, verb, chosen, actor=operator())
             backend.bus.publish(QUEUE_TOPIC, 0)
             return changed
 
@@ -258,9 +260,9 @@ def route(domain: Domain, host_port: str, json_: bool, data: Path) -> None:
         raise click.UsageError(str(error)) from None
 
     async def work(backend: Backend) -> int:
-        await backend.store.transact(lambda tx: tx.set_mail_route(entry))
+        await set_route(backend.store, entry, by=operator())
         waiting = await _choose(Wanted(destination=domain.ascii, state=QueueState.WAITING), backend)
-        moved = await manage.apply(backend.store, backend.clock, manage.RETRY, waiting)
+        moved = await manage.apply(backend.store, backend.clock, manage.RETRY, waiting, actor=operator())
         backend.bus.publish(QUEUE_TOPIC, 0)
         return len(moved)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from postier.admin import routes
+from postier.admin import routes, ways
 from postier.admin.route_words import fact_words, facts, place_words, probe_facts, probe_words
 from postier.backend import Backend
 from postier.base.address import Address
@@ -18,6 +18,7 @@ from postier.cli.common import (
     Failure,
     data_option,
     json_option,
+    operator,
     print_json,
     print_table,
     take_password,
@@ -159,7 +160,7 @@ def add(
         route = replace(route, password=take_password(password_stdin))
 
     async def work(backend: Backend) -> None:
-        await backend.store.transact(lambda tx: routes.set_route(tx, route))
+        await ways.set_route(backend.store, route, by=operator())
 
     with_backend(data, _refusing(work))
     tell(json_, facts(route), f"mail {_whose(domain, route.sender)} {place_words(route)}")
@@ -228,7 +229,7 @@ def remove(domain: str, sender: str | None, json_: bool, data: Path) -> None:
         users = routes.users_of(await backend.store.reader.mail_routes(), fallback="" if sender else domain)
         if users:
             raise Failure(f"it is the fallback of {', '.join(users)}")
-        return await backend.store.transact(lambda tx: tx.remove_mail_route(domain, sender or ""))
+        return await ways.remove_route(backend.store, domain, sender or "", by=operator())
 
     if not with_backend(data, work):
         raise Failure(f"there is no route {_whose(domain, sender)}")
@@ -292,7 +293,7 @@ def add_pool(name: str, sources: tuple[Any, ...], sticky: bool, json_: bool, dat
     made = SourcePool(name, sources, sticky)
 
     async def work(backend: Backend) -> None:
-        await backend.store.transact(lambda tx: tx.set_source_pool(made))
+        await ways.set_pool(backend.store, made, by=operator())
 
     with_backend(data, work)
     tell(json_, _pool_facts(made), f"pool {name}: {_addresses(made)}")
@@ -329,7 +330,7 @@ def remove_pool(name: str, json_: bool, data: Path) -> None:
         users = routes.users_of(await backend.store.reader.mail_routes(), pool=name)
         if users:
             raise Failure(f"the routes of {', '.join(users)} use it")
-        return await backend.store.transact(lambda tx: tx.remove_source_pool(name))
+        return await ways.remove_pool(backend.store, name, by=operator())
 
     if not with_backend(data, work):
         raise Failure(f"there is no pool {name}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from postier.admin.ways import lift_suppression, suppress
 from postier.backend import Backend
 from postier.base.address import Address
 from postier.cli.common import (
@@ -14,6 +15,7 @@ from postier.cli.common import (
     Failure,
     data_option,
     json_option,
+    operator,
     print_json,
     print_table,
     tell,
@@ -76,7 +78,7 @@ def add(address: Address, days: int | None, reason: str, json_: bool, data: Path
             raise Failure(f"{address.domain} is a domain of this server")
         until = now + days * 86_400 if days else NEVER_ENDS
         one = Suppression(address.lookup_key, 0, now, now, until, reason)
-        await backend.store.transact(lambda tx: tx.set_suppression(one))
+        await suppress(backend.store, one, by=operator())
         return one
 
     one = with_backend(data, work)
@@ -91,7 +93,7 @@ def remove(address: Address, json_: bool, data: Path) -> None:
     """Send to ADDRESS again, and forget its bounces."""
 
     async def work(backend: Backend) -> bool:
-        return await backend.store.transact(lambda tx: tx.remove_suppression(address.lookup_key))
+        return await lift_suppression(backend.store, address.lookup_key, by=operator())
 
     if not with_backend(data, work):
         raise Failure(f"{address.lookup_key} is not suppressed")

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from postier.admin.tls_look import HostTls, look_at_hosts
+from postier.admin.ways import release_tls, require_tls
 from postier.backend import Backend
 from postier.base.domain import Domain
 from postier.cli import tls_acme, tls_certificates
@@ -19,6 +20,7 @@ from postier.cli.common import (
     Failure,
     data_option,
     json_option,
+    operator,
     print_json,
     print_table,
     tell,
@@ -60,7 +62,7 @@ def require(domain: Domain, name: Domain | None, ca: Path | None, json_: bool, d
     async def work(backend: Backend) -> None:
         if await backend.store.reader.domain(domain.ascii) is not None:
             raise Failure(f"{domain} is a domain of this server: its mail does not leave")
-        await backend.store.transact(lambda tx: tx.set_tls_contract(contract))
+        await require_tls(backend.store, contract, by=operator())
 
     with_backend(data, work)
     tell(
@@ -98,7 +100,7 @@ def remove(domain: Domain, json_: bool, data: Path) -> None:
     """Leave it to DOMAIN itself again."""
 
     async def work(backend: Backend) -> bool:
-        return await backend.store.transact(lambda tx: tx.remove_tls_contract(domain.ascii))
+        return await release_tls(backend.store, domain.ascii, by=operator())
 
     if not with_backend(data, work):
         raise Failure(f"nothing is required of {domain}")

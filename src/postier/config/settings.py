@@ -85,6 +85,7 @@ __all__ = [
     "load_settings",
     "parse_value",
     "render_settings",
+    "written_settings",
 ]
 
 FILE_NAME = "postier.toml"
@@ -337,6 +338,16 @@ def load_settings(data: Path) -> Settings:
     for name, value in _flat(written, file):
         values[name] = parse_value(name, value, _place(file, text, name))
     return _build(data, values, file)
+
+
+def written_settings(data: Path) -> dict[str, str]:
+    """What the file says, as JSON by the name of each setting; nothing where it cannot be read."""
+    file = data / FILE_NAME
+    try:
+        pairs = _flat(tomllib.loads(file.read_text(encoding="utf-8")), file)
+        return {name: json.dumps(value, default=str, sort_keys=True) for name, value in pairs}
+    except (OSError, ValueError, ConfigError):
+        return {}
 
 
 def parse_value(name: str, value: Any, where: str) -> Any:

@@ -7,9 +7,11 @@ removes it even then, and the worker finds nothing to write its results to.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from postier.accounts.audit import BY_SERVER, Actor, AuditKind, note
 from postier.base.clock import Clock
 from postier.queue.story import managed_steps
 from postier.store.api import AccountId, QueueEntry, QueueState, Reader, StepKind, Store, Tx
@@ -151,23 +153,34 @@ async def cancel_message(
 
 
 async def apply(
-    store: Store, clock: Clock, verb: Verb, entry_ids: Sequence[int], *, by: str = ADMINISTRATOR
+    store: Store,
+    clock: Clock,
+    verb: Verb,
+    entry_ids: Sequence[int],
+    *,
+    by: str = ADMINISTRATOR,
+    actor: Actor = BY_SERVER,
 ) -> list[int]:
     """Do it to each of these that is there and in a state for it; they are returned. Some at a time are one
-    transaction, with the steps of their stories."""
+    transaction, with the steps of their stories, and an entry of the audit log for each sender here."""
     done: list[int] = []
     left = iter(entry_ids)
     while batch := tuple(itertools.islice(left, BATCH)):
 
         async def work(tx: Tx, batch: Sequence[int] = batch) -> list[int]:
             now = clock.now()
-            changed = []
+            changed, senders = [], Counter[AccountId | None]()
             for entry_id in batch:
                 entry = await tx.queue_entry(entry_id)
                 if entry is not None and verb.allowed(entry, int(now)):
                     await verb.change(tx, entry, int(now))
                     await tx.add_steps(managed_steps(entry, verb.step, now, by))
                     changed.append(entry_id)
+                    senders[entry.account_id] += 1
+            for sender, count in senders.items():
+                concerned = None if sender is None else await tx.account(sender)
+                said = {"what": verb.step.value, "count": str(count)}
+                await note(tx, actor, AuditKind.QUEUE, concerned, **said)
             return changed
 
         done += await store.transact(work)
