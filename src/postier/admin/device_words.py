@@ -43,7 +43,8 @@ _EN: Words = {
     "where": "{mailbox}, UID {uid}, there since {since}",
     "no message": "no mailbox of {address} holds such a message: it was moved to another account, or"
     " expunged",
-    Why.FETCHED: "The device knows it and has fetched messages as new: look into its filters, its view, its trash.",
+    Why.FETCHED: "The device knows it and has fetched messages as new: look into its filters, its view,"
+    " its trash.",
     Why.LISTED: "The device was shown its line, and has not asked for its text yet: open it there.",
     Why.OLDER: "The device lists newer messages only, from UID {low} on: let it load more, or all.",
     Why.MARKED: "The message is marked as deleted: most programs hide it. Take the mark away to see it"
