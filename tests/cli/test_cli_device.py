@@ -234,7 +234,7 @@ def test_a_device_is_forgotten_and_its_app_password_revoked(
     postier("device", "revoke", "alice@orchard.test", "1")
     assert "before" in fails("device", "revoke", "alice@orchard.test", "1", "--lang", "en")
     shown = postier("device", "show", "alice@orchard.test", "1", "--lang", "en").stdout
-    assert shown.startswith("1: Mail 1.2 (Some OS)\n")
+    assert shown.startswith("1: Alice's phone (revoked)\n")
     assert "number 1, revoked" in shown
     (entry,) = listed("audit", "alice@orchard.test", "--kind", "password")
     assert "Alice's phone" in str(entry)

@@ -53,7 +53,8 @@ class MailboxView(NamedTuple):
 
 
 class DeviceView(NamedTuple):
-    """`label`: what a person calls it. `days`: what it moved, by day since 1970; `recent`: their sum."""
+    """`label`: what a person calls it. `days`: what it moved, by day since 1970; `recent`: their sum.
+    `revoked`: its app password is no more."""
 
     device: Device
     label: str
@@ -61,6 +62,7 @@ class DeviceView(NamedTuple):
     mailboxes: tuple[MailboxView, ...]
     days: Mapping[int, DeviceCounts]
     recent: DeviceCounts
+    revoked: bool = False
 
     def is_active(self, now: float) -> bool:
         """Seen in the days that are kept."""
@@ -73,8 +75,9 @@ def is_pop_only(protocols: Sequence[str]) -> bool:
 
 
 def label_of(device: Device, app_passwords: Mapping[int, str]) -> str:
-    """Its app password's name, what its program says of itself, or where it comes from."""
-    if named := app_passwords.get(device.app_password):
+    """Its app password's name, also of one that was revoked; what its program says of itself, or where it
+    comes from."""
+    if named := app_passwords.get(device.app_password) or device.label:
         return named
     said = " ".join(part for part in (device.name, device.version) if part)
     if said or device.os:
@@ -106,6 +109,7 @@ async def device_views(reader: Reader, account_id: AccountId) -> list[DeviceView
                 tuple(sorted((view for view in known if view), key=_inbox_first)),
                 own,
                 recent,
+                bool(device.app_password) and device.app_password not in app_passwords,
             )
         )
     return views

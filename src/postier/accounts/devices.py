@@ -19,16 +19,13 @@ import ipaddress
 from collections.abc import Mapping
 from functools import lru_cache
 
-from postier.accounts.audit import BY_SERVER, Actor, AuditKind, note
 from postier.accounts.device_meter import MOST_POINTS, DeviceMeter, Introduction
 from postier.accounts.login import Entry
 from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.net.api import Connection
 from postier.store.api import (
-    Account,
     AccountId,
-    Device,
     DeviceCounts,
     DeviceNote,
     KeepDevices,
@@ -50,7 +47,6 @@ __all__ = [
     "network_of",
     "no_ledger",
     "protocols_of",
-    "revoke_device",
 ]
 
 DAY = 86_400
@@ -185,20 +181,6 @@ def no_ledger() -> DeviceLedger:
 async def forget_device(store: Store, account_id: AccountId, device_id: int) -> bool:
     """Nothing is known of it any more; False where there was none."""
     return await store.transact(lambda tx: tx.forget_device(account_id, device_id))
-
-
-async def revoke_device(store: Store, account: Account, device: Device, *, by: Actor = BY_SERVER) -> bool:
-    """Its app password opens nothing any more; False where it has none, or had one once."""
-
-    async def work(tx: Tx) -> bool:
-        number = device.app_password
-        names = {one.app_password_id: one.name for one in await tx.app_passwords(account.account_id)}
-        if number not in names or not await tx.remove_app_password(account.account_id, number):
-            return False
-        await note(tx, by, AuditKind.APP_PASSWORD_REVOKED, account, device=names[number])
-        return True
-
-    return await store.transact(work)
 
 
 def _note(meter: DeviceMeter, now: float) -> DeviceNote:

@@ -54,7 +54,7 @@ _EN: Words = {
     "single": "One device, {inbox} messages in INBOX, nothing elsewhere: POP3 would move {download}."
     " IMAP does as well"
     " and is ready for a second device.",
-    "usual": "IMAP keeps the mail here, where it is backed up, and is ready for a second device.",
+    "usual": "IMAP keeps the mail here, where every device finds it, and is ready for a second one.",
     "devices": "Each device:",
     "device": "{number}: {label} ({protocols}): {said}",
     "resting": "Of what POP3 took away, {messages} messages ({octets}) still rest here: they can be"
@@ -124,7 +124,7 @@ _FR: Words = {
     "single": "Un seul appareil, {inbox} messages dans INBOX, rien ailleurs : POP3 déplacerait"
     " {download}. IMAP convient"
     " aussi, et attend un second appareil.",
-    "usual": "IMAP garde le courrier ici, où il est sauvegardé, et attend un second appareil.",
+    "usual": "IMAP garde le courrier ici, où chaque appareil le trouve, et attend le second.",
     "devices": "Chaque appareil :",
     "device": "{number} : {label} ({protocols}) : {said}",
     "resting": "De ce que POP3 a retiré, {messages} messages ({octets}) reposent encore ici : on peut"

@@ -23,6 +23,7 @@ def device_facts(view: DeviceView) -> dict[str, object]:
         "last_sent": _when(device.last_sent) if device.last_sent else None,
         "last_trace": device.last_trace or None,
         "app_password": device.app_password or None,
+        "revoked": view.revoked,
         "program": {"name": device.name, "version": device.version, "vendor": device.vendor, "os": device.os},
         "moved": _counts(device.counts),
         "moved_lately": _counts(view.recent),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from postier.accounts.device_view import DeviceView, MailboxView, Why
 from postier.accounts.mailboxes import INBOX
 
-__all__ = ["LANGUAGES", "mailbox_synced", "moment", "readable", "synced", "words"]
+__all__ = ["LANGUAGES", "mailbox_synced", "moment", "named", "readable", "synced", "words"]
 
 Words = Mapping[str, str]
 
@@ -19,6 +19,7 @@ _EN: Words = {
     "none": "no device of {address} is known",
     "no device": "{address} has no device {device}; see: postier device list {address}",
     "clear": "none",
+    "name.revoked": "{label} (revoked)",
     "synced.all": "all of {mailbox}",
     "synced.behind": "{mailbox}: {count} behind",
     "synced.changes": "{mailbox}: {count} changes behind",
@@ -69,6 +70,7 @@ _FR: Words = {
     "none": "aucun appareil n'est connu pour {address}",
     "no device": "{address} n'a pas d'appareil {device} ; voir : postier device list {address}",
     "clear": "aucun",
+    "name.revoked": "{label} (révoqué)",
     "synced.all": "tout {mailbox}",
     "synced.behind": "{mailbox} : {count} de retard",
     "synced.changes": "{mailbox} : {count} changements de retard",
@@ -133,6 +135,10 @@ def readable(language: str, octets: int) -> str:
 def moment(seconds: float) -> str:
     """In this machine's zone."""
     return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def named(language: str, view: DeviceView) -> str:
+    return words(language, "name.revoked", label=view.label) if view.revoked else view.label
 
 
 def synced(language: str, view: DeviceView) -> str:

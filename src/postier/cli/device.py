@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from postier.accounts.app_passwords import revoke_app_password
 from postier.accounts.device_view import (
     DeviceView,
     Standing,
@@ -15,11 +16,11 @@ from postier.accounts.device_view import (
     find_message,
     why_not_shown,
 )
-from postier.accounts.devices import KEPT_DAYS, forget_device, harmless, revoke_device
+from postier.accounts.devices import KEPT_DAYS, forget_device, harmless
 from postier.accounts.mailboxes import INBOX
 from postier.accounts.people import find_person
 from postier.admin.device_json import device_facts
-from postier.admin.device_words import LANGUAGES, mailbox_synced, moment, readable, synced, words
+from postier.admin.device_words import LANGUAGES, mailbox_synced, moment, named, readable, synced, words
 from postier.backend import Backend
 from postier.base.address import Address
 from postier.cli.common import (
@@ -70,7 +71,7 @@ def _row(view: DeviceView, lang: str) -> list[object]:
     device, counts = view.device, view.recent
     return [
         device.device_id,
-        view.label,
+        named(lang, view),
         " ".join(view.protocols),
         device.tls or words(lang, "clear"),
         moment(device.last_seen),
@@ -158,12 +159,12 @@ def revoke(address: Address, device: int, lang: str, json_: bool, data: Path) ->
     """Revoke the app password of a device: it cannot log in any more, and the others can."""
 
     async def work(backend: Backend) -> DeviceView:
-        account, views = await _views(backend, address)
-        view = _one(views, address, device, lang)
+        view = _one((await _views(backend, address))[1], address, device, lang)
         if not view.device.app_password:
             raise Failure(words(lang, "no app password", label=view.label))
-        if not await revoke_device(backend.store, account, view.device, by=operator()):
+        if view.revoked:
             raise Failure(words(lang, "was revoked", label=view.label))
+        await revoke_app_password(backend.store, address, str(view.device.app_password), by=operator())
         return view
 
     view = with_backend(data, work)
@@ -188,7 +189,7 @@ def _one(views: list[DeviceView], address: Address, number: int, lang: str) -> D
 
 def _tell(view: DeviceView, names: Mapping[int, str], lang: str) -> None:
     device, counts = view.device, view.recent
-    lines = [words(lang, "head", device=device.device_id, label=view.label)]
+    lines = [words(lang, "head", device=device.device_id, label=named(lang, view))]
     said = " ".join(text for text in (device.name, device.version, device.vendor, device.os) if text)
     if said:
         lines.append(words(lang, "said", said=said))

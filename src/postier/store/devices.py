@@ -126,7 +126,8 @@ class DeviceNote(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A device of an account, and what it moved in all. `device_id` is the account's own number for it."""
+    """A device of an account, and what it moved in all. `device_id` is the account's own number for it;
+    `label`: what its app password is called, or was."""
 
     account_id: AccountId
     device_id: int
@@ -143,6 +144,7 @@ class Device(NamedTuple):
     last_seen: int
     last_sent: int
     last_trace: str
+    label: str
     counts: DeviceCounts
 
 

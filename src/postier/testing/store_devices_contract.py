@@ -138,6 +138,21 @@ class DevicesContract:
         assert await store.reader.accounts_deleting(TODAY - 1) == []
 
     @on_store
+    async def test_a_device_keeps_the_name_of_its_app_password(self, opened: Opened) -> None:
+        store = opened.store
+        alice, _ = await add_person(store)
+        number = await store.transact(lambda tx: tx.add_app_password(alice, "Phone", b"verifier"))
+        phone = note(alice, f"app:{number}", app_password=number)
+        await write(store, phone, note(alice))
+        await store.transact(lambda tx: tx.remove_app_password(alice, number))
+        await write(store, phone)
+        devices = await store.reader.devices(alice)
+        assert {device.identity: device.label for device in devices} == {
+            phone.identity: "Phone",
+            "id:imap:K-9 Mail": "",
+        }
+
+    @on_store
     async def test_a_device_is_forgotten_whole(self, opened: Opened) -> None:
         store = opened.store
         alice, inbox = await add_person(store)

@@ -20,7 +20,8 @@ from postier.store.sql.base import Reads, Writes
 __all__ = ["DeviceReader", "DeviceTx"]
 
 _COUNTS = DeviceCounts._fields
-_KNOWN = Device._fields[2:-1]
+_KNOWN = Device._fields[2:-2]
+_NOTED = ", ".join((*Device._fields[:-2], *_COUNTS))
 _COLUMNS = ", ".join((*Device._fields[:-1], *_COUNTS))
 _TEXTS = ("name", "version", "vendor", "os", "tls", "peer", "last_trace")
 
@@ -43,7 +44,7 @@ _NEXT = "(SELECT coalesce(max(device_id), 0) + 1 FROM devices WHERE account_id =
 _NOTE = "".join(
     (
         "INSERT INTO devices (",
-        _COLUMNS,
+        _NOTED,
         f") VALUES (?, {_NEXT}, {_marks((*_KNOWN, *_COUNTS))}) ON CONFLICT (account_id, identity)",
         " DO UPDATE SET protocols = devices.protocols | excluded.protocols, ",
         ", ".join(
@@ -56,6 +57,10 @@ _NOTE = "".join(
         " THEN excluded.last_seen ELSE devices.last_seen END",
         f", {_highest('devices', 'last_sent')}, {_sums('devices')}",
     )
+)
+_CALL = (
+    "UPDATE devices SET label = coalesce((SELECT name FROM app_passwords WHERE account_id = ?"
+    " AND app_password_id = ?), label) WHERE account_id = ? AND device_id = ?"
 )
 _NUMBER = "SELECT device_id FROM devices WHERE account_id = ? AND identity = ?"
 _DAYS = ", ".join(("device_id", "day", *_COUNTS))
@@ -139,6 +144,9 @@ class DeviceTx(DeviceReader, Writes):
         row = await self._connection.row(_NUMBER, (note.account_id, note.identity))
         assert row is not None, "a device that was just noted"
         number = int(row[0])
+        if note.app_password:
+            named = (note.account_id, note.app_password, note.account_id, number)
+            await self._connection.execute(_CALL, named)
         days = [(note.account_id, number, day, *counts) for day, counts in note.days.items()]
         await self._connection.executemany(_DAY, days)
         await self._connection.execute(_OLD_DAYS, (note.account_id, number, keep.first_day))
