@@ -188,13 +188,14 @@ def test_what_rests_is_room(tmp_path: Path) -> None:
             await store.transact(lambda tx: tx.set_quota(tim, octets=500, messages=4, mailboxes=0))
             account = await store.reader.account(tim)
             assert not await has_room(store.reader, account, 100)
-            assert await room_of(store.reader, account) == 100
+            assert await room_of(store.reader, account, 101) == 100
             await remove(store, inbox, [1, 2])
             account = await store.reader.account(tim)
             assert await has_room(store.reader, account, 300)
             assert not await has_room(store.reader, account, 301)
             assert not await has_room(store.reader, account, 100, 3)
-            assert await room_of(store.reader, account) == 300
+            assert await room_of(store.reader, account, 101) == 300
+            assert await room_of(store.reader, account, 100) == 100
 
     asyncio.run(main())
 

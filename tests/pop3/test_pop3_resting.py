@@ -377,3 +377,34 @@ def test_snapshots_have_a_bound(monkeypatch: pytest.MonkeyPatch, in_house: Any) 
         assert house.snapshots._messages == 300
 
     in_house(story)
+
+
+def test_many_go_in_steps(in_house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 1939 6: where a step fails, those before it have gone, and rest; nothing is lost."""
+
+    async def story(house: House) -> None:
+        monkeypatch.setattr("postier.pop3.maildrop.REMOVED_AT_ONCE", 4)
+        await house.deliver(*range(10))
+        connection = await house.connect(7)
+        connection.feed("".join(f"DELE {number}\r\n" for number in range(1, 11)).encode())
+        await connection.quiet()
+        connection.output()
+        steps = 0
+        transact = house.store.transact
+
+        async def sometimes(work: Any, *, durable: bool = True) -> Any:
+            nonlocal steps
+            steps += 1
+            if steps == 2:
+                raise StoreUnavailable("disk full")
+            return await transact(work, durable=durable)
+
+        monkeypatch.setattr(house.store, "transact", sometimes)
+        connection.feed(b"QUIT\r\n")
+        assert await connection.finish() == b"-ERR [SYS/TEMP] Temporary failure, try later\r\n"
+        monkeypatch.undo()
+        assert (await house.inbox()).messages == 6
+        assert (await house.place()).messages == 4
+        assert len(await house.ids(7)) == 6
+
+    in_house(story)

@@ -9,10 +9,11 @@ What rests counts against the quotas and gives way: whatever else finds no room 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from postier.accounts.audit import BY_SERVER, Actor, AuditKind, note
 from postier.accounts.directory import language_of
+from postier.accounts.mailboxes import INBOX, find
 from postier.accounts.pop3_rules import Pop3Usual, applied
 from postier.store.api import (
     AccountId,
@@ -92,25 +93,33 @@ async def expire_resting(store: Store, now: float) -> int:
 
 
 async def bring_back(
-    store: Store, account_id: AccountId, origins: Sequence[Uid] | None = None, *, by: Actor = BY_SERVER
+    store: Store, account_id: AccountId, origins: Collection[Uid] | None = None, *, by: Actor = BY_SERVER
 ) -> int:
-    """Move what rests (of it what has these origins) to INBOX, where it is new to every device. Returns how
-    many messages were moved."""
+    """Move what rests (of it what has these origins) to INBOX, where it is new to every device; some in each
+    transaction. Returns how many messages were moved."""
+    resting = await store.reader.resting_of(account_id)
+    wanted = [message for message in resting if origins is None or message.origin in origins]
+    moved = 0
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
 
-    async def work(tx: Tx) -> int:
-        inbox = await tx.mailbox_named(account_id, "INBOX")
-        assert inbox is not None
-        going = [
-            message
-            for message in await tx.resting_of(account_id)
-            if origins is None or message.origin in origins
-        ]
-        for mailbox_id in {message.mailbox_id for message in going}:
-            uids = [message.uid for message in going if message.mailbox_id == mailbox_id]
-            await tx.move(account_id, mailbox_id, uids, inbox.mailbox_id)
-        await tx.forget_resting(going)
-        if going:
-            await note(tx, by, AuditKind.BROUGHT_BACK, await tx.account(account_id), count=str(len(going)))
-        return len(going)
+        async def work(tx: Tx, some: Sequence[RestingMessage] = some) -> int:
+            return await _bring_back(tx, account_id, some, by)
 
-    return await store.transact(work)
+        moved += await store.transact(work)
+    return moved
+
+
+async def _bring_back(tx: Tx, account_id: AccountId, some: Sequence[RestingMessage], by: Actor) -> int:
+    inbox = await find(tx, account_id, INBOX)
+    moved = 0
+    for mailbox_id in sorted({message.mailbox_id for message in some}):
+        uids = [message.uid for message in some if message.mailbox_id == mailbox_id]
+        try:
+            moved += len(await tx.move(account_id, mailbox_id, uids, inbox.mailbox_id))
+        except NoSuchMailbox:
+            continue  # it was deleted meanwhile, and what was in it
+    await tx.forget_resting(some)
+    if moved:
+        await note(tx, by, AuditKind.BROUGHT_BACK, await tx.account(account_id), count=str(moved))
+    return moved

@@ -18,8 +18,10 @@ async def has_room(reader: Reader, account: Account, octets: int, messages: int 
     return left.has_room(octets, messages)
 
 
-async def room_of(reader: Reader, account: Account) -> int | None:
-    """Octets that may still come, those of what rests among them; None for any number."""
+async def room_of(reader: Reader, account: Account, enough: int) -> int | None:
+    """Octets that may still come; None for any number. Those of what rests are among them, unless there is
+    `enough` without."""
     if not account.quota:
         return None
-    return account.quota - account.used + (await reader.resting_total(account.account_id)).octets
+    room = account.quota - account.used
+    return room if room >= enough else room + (await reader.resting_total(account.account_id)).octets

@@ -12,7 +12,7 @@ while this session lasts.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from postier.accounts.mailboxes import INBOX, find
@@ -23,6 +23,9 @@ from postier.pop3.snapshots import Snapshot, Snapshots
 from postier.store.api import Account, AccountId, Mailbox, Store, Tx, Uid
 
 __all__ = ["Maildrop", "NoSuchMessage", "Removed"]
+
+REMOVED_AT_ONCE = 5000
+"""Messages removed in one transaction: half a second."""
 
 LINES_AT_ONCE = 2000
 """Of a listing: some 1 ms, and 50 KB."""
@@ -154,15 +157,19 @@ class Maildrop:
         self.octets = self._snapshot.octets
 
     async def update(self, now: float) -> None:
-        """The UPDATE state: remove what is marked, all or nothing. Raises StoreError."""
-        if not self._deleted:
-            return
+        """The UPDATE state: remove what is marked, all or nothing up to REMOVED_AT_ONCE messages. More than
+        that would keep everybody else from writing: they go in steps, each all or nothing.
+
+        Raises StoreError.
+        """
         uids = [Uid(self._snapshot.uids[index]) for index in sorted(self._deleted)]
+        for start in range(0, len(uids), REMOVED_AT_ONCE):
+            some = uids[start : start + REMOVED_AT_ONCE]
 
-        async def work(tx: Tx) -> None:
-            await remove_over_pop3(tx, self._inbox, uids, self._device, now, self._usual)
+            async def work(tx: Tx, some: Sequence[Uid] = some) -> None:
+                await remove_over_pop3(tx, self._inbox, some, self._device, now, self._usual)
 
-        await self._store.transact(work)
+            await self._store.transact(work)
 
     def _index(self, number: int) -> int:
         index = number - 1

@@ -149,7 +149,8 @@ class Intake:
 
     async def _learn_room(self, target: Place, freed: int) -> None:
         account = await self._context.reader.account(target.account_id)
-        room = await room_of(self._context.reader, account)
+        enough = MAX_TOTAL * self._context.settings.max_message_size
+        room = await room_of(self._context.reader, account, enough)
         self._room = None if room is None else room + freed
 
     def _judge(self, octets: int) -> None:
