@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from starlette.applications import Starlette
 
 from postier.accounts.login import AppPasswordDemanded, Door, Login
+from postier.accounts.login_journal import LoginJournal
 from postier.accounts.passkeys import RelyingParty
 from postier.accounts.password import PasswordVerifier, ProofTable, hash_password
 from postier.accounts.sealing import KEY_OCTETS, Sealer
@@ -118,7 +119,8 @@ class Browser:
 class Portal:
     def __init__(self, store: Store, clock: SettableClock, verifier: PasswordVerifier) -> None:
         self.store, self.clock = store, clock
-        self.login = Login(store, clock, verifier)
+        self.journal = LoginJournal(store, clock)
+        self.login = Login(store, clock, verifier, journal=self.journal)
         factors = SecondFactors(store, clock, Sealer(bytes(KEY_OCTETS)), RelyingParty(HOST, ORIGIN, "A"))
         self.sessions = WebSessions(store, clock, self.login, factors, RULES)
         person = PersonRoutes(store, clock, self.sessions, factors)
@@ -275,6 +277,10 @@ def test_with_a_second_factor_the_password_opens_nothing(tmp_path: Path) -> None
         assert browser.cookie != before
         assert (await browser.ask("GET", ME)).json["second_factor"] is True
         assert (await browser.ask("POST", prove, {"code": portal.code(key)})).status == 409
+        await portal.journal.write()
+        told = (await browser.ask("GET", f"{ME}/audit?lang=fr")).json["entries"]
+        said = [one["facts"] for one in told if one["kind"].startswith("login")]
+        assert {"second factor", "password"} <= {facts.get("mechanism") for facts in said}
         browser.cookie = before
         assert (await browser.ask("GET", ME)).status == 401
 
@@ -332,6 +338,43 @@ def test_guessing_codes_ends_the_session_and_then_codes(tmp_path: Path) -> None:
         portal.clock.seconds += 60
         await browser.log_in()
         assert (await browser.ask("POST", prove, {"code": portal.code(key)})).status == 200
+
+    on_portal(tmp_path, work)
+
+
+def test_who_guesses_many_codes_at_once_is_not_ahead_of_the_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(portal: Portal) -> None:
+        await portal.enrol(portal.browser())
+        looked_at = []
+        monkeypatch.setattr(
+            "postier.accounts.second_factors.matching_step", lambda *_: looked_at.append(1) and None
+        )
+        browsers = [portal.browser(f"198.51.100.{number}") for number in range(4)]
+        for browser in browsers:
+            await browser.log_in()
+        said = {"code": "000000"}
+        tries = [browser.ask("POST", f"{SESSION}/second-factor", said) for browser in browsers * 10]
+        answers = await asyncio.gather(*tries)
+        assert len(looked_at) <= 10
+        assert {answer.status for answer in answers} <= {401, 429}
+
+    on_portal(tmp_path, work)
+
+
+def test_a_slow_request_does_not_bring_an_old_cookie_back(tmp_path: Path) -> None:
+    async def work(portal: Portal) -> None:
+        key, _ = await portal.enrol(portal.browser())
+        browser = portal.browser()
+        await browser.log_in()
+        stale = await portal.sessions.find(browser.cookie)
+        assert (
+            await browser.ask("POST", f"{SESSION}/second-factor", {"code": portal.code(key)})
+        ).status == 200
+        await portal.sessions.remember_challenge(stale, b"late")
+        assert await portal.sessions.take_challenge(stale) == b""
+        assert (await browser.ask("GET", ME)).status == 200
 
     on_portal(tmp_path, work)
 
@@ -523,5 +566,21 @@ def test_nobody_touches_what_is_anothers(tmp_path: Path) -> None:
         assert (await browser.ask("DELETE", f"{ME}/app-passwords/{his}")).status == 404
         assert (await browser.ask("DELETE", f"{ME}/second-factors/1")).status == 404
         assert (await browser.ask("POST", f"{ME}/second-factors/totp/1", {"code": "000000"})).status == 409
+
+    on_portal(tmp_path, work)
+
+
+def test_a_wrong_code_confirms_nothing_and_is_counted(tmp_path: Path) -> None:
+    async def work(portal: Portal) -> None:
+        browser = portal.browser()
+        await browser.log_in()
+        begun = (await browser.ask("POST", f"{ME}/second-factors/totp", {"name": "phone"})).json
+        confirm = f"{ME}/second-factors/totp/{begun['number']}"
+        for _ in range(10):
+            assert (await browser.ask("POST", confirm, {"code": "12345"})).status == 400
+        assert (await browser.ask("POST", confirm, {"code": portal.code(begun["key"])})).status == 429
+        portal.clock.seconds += 61
+        said = {"code": portal.code(begun["key"]), "no_devices": True}
+        assert (await browser.ask("POST", confirm, said)).status == 200
 
     on_portal(tmp_path, work)

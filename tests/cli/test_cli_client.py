@@ -75,6 +75,18 @@ def test_a_profile_for_pop3_in_a_file(postier: Any, data: Path, tmp_path: Path) 
     assert account["EmailAccountType"] == "EmailTypePOP"
 
 
+def test_a_profile_with_an_app_password_inside(postier: Any, listed: Any, data: Path, tmp_path: Path) -> None:
+    postier("user", "add", WHO, "--password-stdin")
+    file = tmp_path / "phone.mobileconfig"
+    words = ("client", WHO, "--mobileconfig", "--app-password", "phone")
+    assert "written with -o" in postier(*words, ends=2).stderr
+    postier(*words, "-o", str(file))
+    (account,) = plistlib.loads(content_of(file.read_bytes(), data))["PayloadContent"]
+    assert account["IncomingPassword"] == account["OutgoingPassword"] != ""
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [one["name"] for one in listed("app-password", "list", WHO)] == ["phone"]
+
+
 def test_the_card_is_in_both_languages(postier: Any) -> None:
     assert postier("client", WHO, "--lang", "en").stdout.count("Password") == 1
     assert "Mot de passe" in postier("client", WHO, "--card", "--lang", "fr").stdout

@@ -161,7 +161,7 @@ class Login:
         self._tokens = tokens
         self._directory = directory
         self._certificates = certificates
-        self._journal = journal
+        self._journal = self.journal = journal
         self._rules = rules
         self._backoff = Backoff(store, clock, limited=limited)
         self._secret = b""

@@ -110,9 +110,17 @@ class SecondFactors:
         return Enrolment(number, shown_key(key), totp_uri(key, self._party.name, account.name))
 
     async def confirm_totp(
-        self, account: Account, factor_id: int, code: str, *, no_devices: bool = False, by: Actor
+        self,
+        account: Account,
+        factor_id: int,
+        code: str,
+        *,
+        no_devices: bool = False,
+        session: int = 0,
+        by: Actor,
     ) -> list[str]:
-        """Recovery codes, which are shown now and never again, where this turned the second factor on.
+        """Recovery codes, which are shown now and never again, where this turned the second factor on: then
+        the account's sessions by the web end, but for `session`.
 
         Raises FactorError, WrongFactor.
         """
@@ -125,7 +133,7 @@ class SecondFactors:
             if not await self._use_code(tx, factor, code):
                 raise WrongFactor(guessable=True)
             await note(tx, by, AuditKind.FACTOR_ADDED, account, what="TOTP", device=factor.name)
-            return await self._turn_on(tx, account, no_devices, by)
+            return await self._turn_on(tx, account, no_devices, session, by)
 
         return await self._store.transact(work)
 
@@ -142,6 +150,7 @@ class SecondFactors:
         challenge: bytes,
         *,
         no_devices: bool = False,
+        session: int = 0,
         by: Actor,
     ) -> list[str]:
         """As `confirm_totp`. Raises FactorError, WrongFactor."""
@@ -167,11 +176,13 @@ class SecondFactors:
                 confirmed=True,
             )
             await note(tx, by, AuditKind.FACTOR_ADDED, account, what="passkey", device=name)
-            return await self._turn_on(tx, account, no_devices, by)
+            return await self._turn_on(tx, account, no_devices, session, by)
 
         return await self._store.transact(work)
 
-    async def _turn_on(self, tx: Tx, account: Account, no_devices: bool, by: Actor) -> list[str]:
+    async def _turn_on(
+        self, tx: Tx, account: Account, no_devices: bool, session: int, by: Actor
+    ) -> list[str]:
         """Raises DevicesLeftOut."""
         if (await tx.account(account.account_id)).second_factor:
             return []
@@ -180,6 +191,7 @@ class SecondFactors:
             if left_out:
                 raise DevicesLeftOut(left_out)
         await tx.set_second_factor(account.account_id, True)
+        await tx.remove_web_sessions(account.account_id, keep=session)
         return await _new_codes(tx, account, by)
 
     async def _left_out(self, tx: Tx, account_id: AccountId) -> list[str]:

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from postier.accounts.backoff import PEER, Backoff, Scope, refusal
+from postier.accounts.backoff import FORGET_AFTER, PEER, Backoff, Scope, refusal
 from postier.accounts.entry import Door, TooManyFailures
 from postier.accounts.login import Login
 from postier.accounts.passkeys import PasskeyAsked
@@ -39,6 +39,9 @@ TOUCH_SECONDS = 60
 LONGEST_AGENT = 200
 RECENT_SECONDS = 900
 """How long after proving who it is a person may change what proves it."""
+
+SECOND_FACTOR, WRONG_FACTOR = "second factor", "wrong second factor"
+"""In the audit log."""
 
 log = Log("web")
 
@@ -94,6 +97,7 @@ class WebSessions:
         *,
         limited: bool = True,
     ) -> None:
+        self._journal = login.journal
         self._store = store
         self._clock = clock
         self._login = login
@@ -142,8 +146,7 @@ class WebSessions:
             await self.end(session)
             raise SessionEnded
         if now - session.last_seen >= TOUCH_SECONDS:
-            session = session._replace(last_seen=now)
-            await self._update(session)
+            await self._change(session, last_seen=now)
         return Visit(account, session)
 
     def _is_over(self, session: WebSession, account: Account, now: int) -> bool:
@@ -162,7 +165,7 @@ class WebSessions:
 
     async def remember_challenge(self, visit: Visit, challenge: bytes) -> None:
         """What is to be signed next in this session; the one before is worth nothing now."""
-        await self._update(visit.session._replace(challenge=challenge))
+        await self._change(visit.session, challenge=challenge)
 
     async def take_challenge(self, visit: Visit) -> bytes:
         """It is good for one answer. b"" for none."""
@@ -189,11 +192,13 @@ class WebSessions:
             elif proof.recovery_code:
                 await self._factors.prove_recovery_code(account, proof.recovery_code)
             else:
-                await self.require_patience(account)
+                await self.count_try(account)
                 await self._factors.prove_code(account, proof.code)
-        except WrongFactor as wrong:
+        except WrongFactor:
+            if self._journal is not None:
+                self._journal.failed(account, protocol=door.protocol, peer=door.peer, reason=WRONG_FACTOR)
             log.warning("second factor wrong", account=account.name, peer=door.peer, session=door.session)
-            await self._note_failure(visit, door.peer, guessable=wrong.guessable)
+            await self._note_failure(visit, door.peer)
             raise
         token, now = secrets.token_urlsafe(32), int(self._clock.now())
 
@@ -209,6 +214,10 @@ class WebSessions:
             return fresh
 
         session = await self._store.transact(work)
+        if self._journal is not None:
+            self._journal.succeeded(
+                account, protocol=door.protocol, peer=door.peer, mechanism=SECOND_FACTOR, tls=door.tls
+            )
         log.info("second factor", account=account.name, peer=door.peer, session=door.session)
         return Visit(account, session, token)
 
@@ -234,27 +243,42 @@ class WebSessions:
         idle, lifetime = now - self._rules.idle, now - self._rules.lifetime
         return await self._store.transact(lambda tx: tx.forget_web_sessions(idle, lifetime), durable=False)
 
-    async def _update(self, session: WebSession) -> None:
-        await self._store.transact(lambda tx: tx.update_web_session(session), durable=False)
+    async def _change(self, session: WebSession, **fields: Any) -> None:
+        """Of what it is now; nothing where it is gone, or has another cookie."""
+
+        async def work(tx: Tx) -> None:
+            now = await tx.web_session(session.verifier)
+            if now is not None:
+                await tx.update_web_session(now._replace(**fields))
+
+        await self._store.transact(work, durable=False)
 
     # ------------------------------------------------------------------ guesses at codes
 
-    async def require_patience(self, account: Account) -> None:
-        """Raises TooManyFailures."""
+    async def count_try(self, account: Account) -> None:
+        """Before a code is looked at, as one that is wrong: who tries many at once is not ahead of the count.
+        A right one is forgiven. Raises TooManyFailures."""
         if not self._limited:
             return
-        known = (await self._store.reader.login_failures([_key(account)])).get(_key(account))
-        wait = refusal(known, FACTOR, self._clock.now())
+        now, key = self._clock.now(), _key(account)
+
+        async def work(tx: Tx) -> float:
+            known = (await tx.login_failures([key])).get(key)
+            wait = refusal(known, FACTOR, now)
+            if not wait:
+                if known is not None and now - known.last > FORGET_AFTER:
+                    await tx.clear_login_failures([key])
+                await tx.record_login_failure(key, now)
+            return wait
+
+        wait = await self._store.transact(work)
         if wait > 0:
             raise TooManyFailures(wait)
 
-    async def note_wrong_code(self, account: Account) -> None:
-        """One that could have been a guess counts for the account."""
-        if self._limited:
-            now = self._clock.now()
-            await self._store.transact(lambda tx: tx.record_login_failure(_key(account), now), durable=False)
+    async def forgive(self, account: Account) -> None:
+        await self._store.transact(lambda tx: tx.clear_login_failures([_key(account)]), durable=False)
 
-    async def _note_failure(self, visit: Visit, peer: str, *, guessable: bool) -> None:
+    async def _note_failure(self, visit: Visit, peer: str) -> None:
         """Some of them end the session; all count for the network, as at every other door."""
 
         async def work(tx: Tx) -> None:
@@ -265,8 +289,6 @@ class WebSessions:
                 await tx.update_web_session(there._replace(failures=there.failures + 1))
 
         await self._store.transact(work)
-        if guessable:
-            await self.note_wrong_code(visit.account)
         standing = await self._backoff.standing(peer, visit.account.name)
         await asyncio.sleep(await self._backoff.note_failure(standing, (PEER,)))
 

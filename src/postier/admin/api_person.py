@@ -6,7 +6,7 @@ not enough.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,7 +169,7 @@ class PersonRoutes:
         self._require_recent(call)
         values = read_json(call.body, {"code": str, "no_devices": bool})
         try:
-            await self.sessions.require_patience(call.account)
+            await self.sessions.count_try(call.account)
         except TooManyFailures as error:
             raise too_many_codes(error) from None
 
@@ -179,10 +179,18 @@ class PersonRoutes:
                 call.values["number"],
                 values["code"],
                 no_devices=values["no_devices"],
+                session=_visit(call).session.session_id,
                 by=_actor(call),
             )
 
-        return await self._turned_on(call, confirm)
+        try:
+            answer = await _enrolled(confirm)
+        except Problem as problem:
+            if problem.status != 400:  # no wrong code
+                await self.sessions.forgive(call.account)
+            raise
+        await self.sessions.forgive(call.account)
+        return answer
 
     async def _begin_passkey(self, call: Call) -> object:
         self._require_recent(call)
@@ -204,24 +212,11 @@ class PersonRoutes:
                 values["passkey"],
                 challenge,
                 no_devices=values["no_devices"],
+                session=_visit(call).session.session_id,
                 by=_actor(call),
             )
 
-        return await self._turned_on(call, add)
-
-    async def _turned_on(self, call: Call, enrol: Any) -> object:
-        """Where it was turned on by this, whoever else is logged in has to prove it, too."""
-        try:
-            codes = await enrol()
-        except FactorError as error:
-            raise Problem(409, str(error)) from None
-        except WrongFactor as error:
-            if error.guessable:
-                await self.sessions.note_wrong_code(call.account)
-            raise Problem(400, "that is not right") from None
-        if codes:
-            await self.sessions.keep_only(_visit(call))
-        return {"recovery_codes": codes}
+        return await _enrolled(add)
 
     async def _remove_factor(self, call: Call) -> object:
         self._require_recent(call)
@@ -241,6 +236,16 @@ class PersonRoutes:
     def _require_recent(self, call: Call) -> None:
         if not _visit(call).is_recent(self.clock.now()):
             raise Problem(403, "log in again first: this wants a proof of a moment ago")
+
+
+async def _enrolled(enrol: Callable[[], Awaitable[list[str]]]) -> object:
+    """Raises Problem."""
+    try:
+        return {"recovery_codes": await enrol()}
+    except FactorError as error:
+        raise Problem(409, str(error)) from None
+    except WrongFactor:
+        raise Problem(400, "that is not right") from None
 
 
 def _row(
