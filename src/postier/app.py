@@ -66,6 +66,7 @@ from postier.tokens import check_providers, open_token_verifier
 
 __all__ = [
     "ServeError",
+    "is_served",
     "require_readable_program",
     "serve",
 ]
@@ -141,6 +142,18 @@ def _alone(data: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_served(data: Path) -> bool:
+    """Whether a server runs on that data, as far as this machine can tell."""
+    try:
+        with (data / "serve.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _certificates(settings: Settings) -> CertificateKeeper:

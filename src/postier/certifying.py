@@ -32,6 +32,7 @@ from postier.net.tls import server_context
 from postier.publishing import open_editor, tlsa_publisher
 from postier.services import HTTPS
 from postier.store.api import StoreError
+from postier.store.lease import take_lease
 
 if TYPE_CHECKING:
     from postier.acme.services import AcmeServices
@@ -146,6 +147,10 @@ async def renew_certificates(backend: Backend, name: str) -> None:
 
 
 async def _turn(backend: Backend, settings: Settings, name: str) -> None:
+    """By one worker of all, always the same: the others need not know how to ask."""
+    owner = f"{socket.gethostname()}/{name}"
+    if not await take_lease(backend.store, backend.clock, "certificates' turns", owner, PAUSE):
+        return
     from postier.acme.renewing import Renewer
 
     ours = replace(backend, settings=replace(backend.settings, acme=settings.acme))

@@ -38,7 +38,7 @@ from postier.dns.edit import NotInZones, UpdateError
 from postier.store.api import AcmeAccount, Renewal, StoredCertificate, Tx
 from postier.store.lease import give_back_lease, take_lease
 
-__all__ = ["Renewer"]
+__all__ = ["Renewer", "announce_key"]
 
 AGE_OF_NEXT_KEY = DAY
 """Seconds for which a key must have been announced before it is used: caches hold what was before."""
@@ -59,6 +59,8 @@ class Renewer:
         self._directory: Directory | None = None
         self._stop: AcmeProblem | None = None
         """Why the authority is not asked any more in this turn."""
+        self._renewals: dict[str, Renewal] = {}
+        self._certificates: dict[str, StoredCertificate] = {}
 
     async def turn(self, subjects: Collection[str] = (), *, on_demand: bool = False) -> list[Outcome] | None:
         """Every subject, or those of `subjects` (also by a name of theirs); None while another process is at
@@ -70,6 +72,8 @@ class Renewer:
         try:
             await withdraw_expired(services)
             wanted = await services.wanted()
+            self._renewals = {one.subject: one for one in await services.store.reader.renewals()}
+            self._certificates = {one.name: one for one in await services.store.reader.certificates()}
             for each in wanted:
                 if not subjects or each.subject in subjects or set(each.names) & set(subjects):
                     outcomes.append(await self._look_after(each, on_demand=on_demand))
@@ -83,10 +87,11 @@ class Renewer:
         return outcomes
 
     async def _look_after(self, wanted: Wanted, *, on_demand: bool) -> Outcome:
-        renewal = await self._services.store.reader.renewal(wanted.subject) or Renewal(wanted.subject)
-        certificates = await self._services.store.reader.certificates()
-        current = next((one for one in certificates if one.name == renewal.certificate), None)
-        imported = [one for one in certificates if one.origin != "acme" and one.not_after > self._now() + DAY]
+        renewal = self._renewals.get(wanted.subject) or Renewal(wanted.subject)
+        current = self._certificates.get(renewal.certificate)
+        soon = self._now() + DAY
+        others = [one for one in self._certificates.values() if one.origin != "acme"]
+        imported = [one for one in others if one.not_after > soon]
         names = tuple(name for name in wanted.names if not any(covered(name, one.names) for one in imported))
         if not names:
             return Outcome(wanted.subject, "good", names=wanted.names)
@@ -160,11 +165,10 @@ class Renewer:
                 issued = read_issued(current.chain)
                 if not window[0] <= renewal.renew_at <= window[1]:
                     at = suggested_time(window, issued.begins, issued.ends, self._services.chance())
-                    log.info("renewal suggested", subject=renewal.subject, at=at, why=why or None)
+                    log.info("renewal suggested", subject=renewal.subject, at=_utc(at), why=why or None)
                     renewal = replace(renewal, renew_at=at)
         except AcmeProblem as problem:
             log.warning("the authority was not asked about renewal", subject=renewal.subject, why=problem)
-            self._stop = None
         return replace(renewal, ask_at=ask_again_at(now, told))
 
     async def _get(
@@ -350,14 +354,14 @@ class Renewer:
         await keep(self._services, renewal)
         if problem.type == "accountDoesNotExist" and self._account is not None:
             await forget_account(self._services, self._account)
-        if problem.type in ("rateLimited", "accountDoesNotExist") or self._client is None:
+        if problem.type in ("rateLimited", "accountDoesNotExist"):
             self._stop = problem
-        log.error("no new certificate", subject=subject, why=text, again=renewal.wait_until)
+        log.error("no new certificate", subject=subject, why=text, again=_utc(renewal.wait_until))
         return Outcome(subject, "failed", text, (), renewal.wait_until, renewal.left_out)
 
     async def _forget_others(self, subjects: Collection[str]) -> None:
         """Of a domain that is gone, the certificate goes, too."""
-        for renewal in await self._services.store.reader.renewals():
+        for renewal in self._renewals.values():
             if renewal.subject in subjects:
                 continue
 
@@ -372,8 +376,16 @@ class Renewer:
             log.info("certificate not needed any more", subject=renewal.subject)
 
     async def _open(self) -> AcmeClient:
+        """What fails here fails for every subject: it is asked once in a turn."""
         if self._stop is not None:
             raise self._stop
+        try:
+            return await self._opened()
+        except AcmeProblem as problem:
+            self._stop = problem
+            raise
+
+    async def _opened(self) -> AcmeClient:
         if self._client is None:
             self._client, self._account = await open_account(self._services, self._plan)
         client = self._client
@@ -387,3 +399,22 @@ class Renewer:
 
     def _now(self) -> int:
         return int(self._services.clock.now())
+
+
+async def announce_key(services: AcmeServices, subject: str, key: str) -> bool | None:
+    """`key` (PEM) is to be used at the next renewal; None while another process is at it. Raises
+    AcmeProblem where there is no certificate yet, StoreError."""
+    if not await take_lease(services.store, services.clock, ROLE, services.owner, LEASE):
+        return None
+    try:
+        renewal = await services.store.reader.renewal(subject)
+        if renewal is None or not renewal.certificate:
+            raise AcmeProblem("there is no certificate from an authority yet")
+        await keep(services, replace(renewal, next_key=key, next_since=int(services.clock.now())))
+    finally:
+        await give_back_lease(services.store, ROLE, services.owner)
+    return True
+
+
+def _utc(moment: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(moment))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from postier.acme.plan import CHALLENGES, KEY_TYPES
 from postier.acme.problems import AcmeProblem
+from postier.app import is_served
 from postier.backend import Backend
 from postier.certifying import open_services, read_plan, wanted_certificates
 from postier.cli.common import (
@@ -29,11 +29,13 @@ from postier.cli.common import (
 )
 from postier.config.change import change_settings
 from postier.config.settings import ConfigError
-from postier.store.api import Renewal, Tx
+from postier.dns.edit import UpdateError
+from postier.store.api import Renewal
 
 __all__ = ["attach"]
 
 BUSY_SECONDS = 120
+Result = TypeVar("Result")
 _STATES = {
     "good": "is good",
     "renewed": "has a new certificate",
@@ -93,19 +95,18 @@ def _renew(data: Path, names: tuple[str, ...], *, now: bool, json_: bool) -> Non
             plan = read_plan(backend.settings)
         except AcmeProblem as problem:
             raise Failure(str(problem)) from None
+        if plan.challenge != "dns-01" and not is_served(data):
+            raise Failure(
+                f"the server does not run, and for {plan.challenge} it is what shows the proof: "
+                'start it first, or set challenge = "dns-01" in the section [acme]'
+            )
         known = {name for each in await wanted_certificates(backend) for name in (each.subject, *each.names)}
         unknown = [name for name in names if name not in known]
         if unknown:
             raise Failure(f"no certificate is asked for {unknown[0]}: see acme.names")
         services = open_services(backend, "cli")
-        for attempt in range(BUSY_SECONDS):
-            outcomes = await Renewer(services, plan).turn(names, on_demand=now)
-            if outcomes is not None:
-                return [asdict(outcome) for outcome in outcomes]
-            if not attempt:
-                click.echo("another process is getting certificates: waiting for it", err=True)
-            await asyncio.sleep(1)
-        raise Failure("another process has been getting certificates for two minutes: try again later")
+        outcomes = await _when_free(lambda: Renewer(services, plan).turn(names, on_demand=now))
+        return [asdict(outcome) for outcome in outcomes]
 
     outcomes = with_backend(data, work)
     if json_:
@@ -117,6 +118,18 @@ def _renew(data: Path, names: tuple[str, ...], *, now: bool, json_: bool) -> Non
     if failed:
         more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
         raise Failure(f"{failed[0]['subject']}{more}: no new certificate: {failed[0]['text']}")
+
+
+async def _when_free(work: Callable[[], Awaitable[Result | None]]) -> Result:
+    """What `work` returns once no other process is at it, which makes it return None."""
+    for attempt in range(BUSY_SECONDS):
+        result = await work()
+        if result is not None:
+            return result
+        if not attempt:
+            click.echo("another process is getting certificates: waiting for it", err=True)
+        await asyncio.sleep(1)
+    raise Failure("another process has been getting certificates for two minutes: try again later")
 
 
 def _lines(outcome: dict[str, Any]) -> Iterable[str]:
@@ -179,21 +192,20 @@ def rollover(kind: str | None, json_: bool, data: Path) -> None:
 
     async def work(backend: Backend) -> str:
         from postier.acme.keys import key_digest, make_key
+        from postier.acme.renewing import announce_key
 
         subject = backend.settings.server.hostname
         key = make_key(kind or backend.settings.acme.key_type)
-        now = int(backend.clock.now())
-
-        async def change(tx: Tx) -> None:
-            before = await tx.renewal(subject)
-            if before is None or not before.certificate:
-                raise Failure("there is no certificate from an authority yet")
-            await tx.set_renewal(replace(before, next_key=key, next_since=now))
-
-        await backend.store.transact(change)
-        publish = open_services(backend, f"cli-{os.getpid()}").publish
-        if publish is not None:
-            await publish()
+        services = open_services(backend, "cli")
+        try:
+            await _when_free(lambda: announce_key(services, subject, key))
+        except AcmeProblem as problem:
+            raise Failure(str(problem)) from None
+        if services.publish is not None:
+            try:
+                await services.publish()
+            except UpdateError as error:
+                raise Failure(f"the key is made, but TLSA is not published: {error}") from None
         return key_digest(key)
 
     digest = with_backend(data, work)
