@@ -117,6 +117,16 @@ def test_who_has_left_is_not_ended(tmp_path: Path) -> None:
     in_world(tmp_path, work)
 
 
+def test_a_connection_that_is_over_is_forgotten(tmp_path: Path) -> None:
+    async def work(world: World) -> None:
+        own = await enter(world, "right")
+        own.abort()
+        await world.change(lambda tx: tx.set_account_enabled(world.alice, False))
+        assert await ended(world, own) == [False]
+
+    in_world(tmp_path, work)
+
+
 def test_the_bus_tells_when_to_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("postier.accounts.presence.SETTLE", 0.0)
 

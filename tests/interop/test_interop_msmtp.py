@@ -35,7 +35,7 @@ def msmtp(shell: Any) -> Callable[..., Any]:
     return send
 
 
-@pytest.mark.parametrize("mechanism", ["plain", "login"])
+@pytest.mark.parametrize("mechanism", ["plain", "login", "scram-sha-256"])
 @pytest.mark.parametrize("port", [587, 465])
 def test_sends_what_it_was_given(
     msmtp: Any, person: Any, corpus: dict[str, bytes], port: int, mechanism: str

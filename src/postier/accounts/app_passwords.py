@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from postier.accounts.audit import BY_SERVER, Actor, note
 from postier.accounts.audit_kinds import AuditKind
 from postier.accounts.people import PeopleError, find_person
-from postier.accounts.scram_secrets import app_password_rows, ensure_salt
+from postier.accounts.scram_secrets import app_password_rows, set_keys, standing_salt
 from postier.base.address import Address
 from postier.base.networks import Networks
 from postier.store.api import Account, AppPassword, Store, Tx
@@ -105,8 +105,8 @@ async def add_app_password(
         raise PeopleError(f"there is no protocol {unknown[0]}; known are {', '.join(PROTOCOLS)}")
     shown = new_app_password()
     account = await find_person(store.reader, address)
-    salt = await ensure_salt(store, account.account_id, iterations) if iterations else None
-    rows = await app_password_rows(spellings_of(shown), salt) if salt is not None else []
+    salt = await standing_salt(store.reader, account.account_id, iterations)
+    rows = await app_password_rows(spellings_of(shown), salt) if iterations else []
 
     async def work(tx: Tx) -> int:
         account = await find_person(tx, address)
@@ -120,7 +120,9 @@ async def add_app_password(
             networks=networks,
             expires=expires,
         )
-        await tx.set_scram_keys(account.account_id, [row._replace(app_password_id=number) for row in rows])
+        if rows:
+            own = [row._replace(app_password_id=number) for row in rows]
+            await set_keys(tx, account.account_id, salt, own)
         limits = _limits(protocols, networks, expires)
         await note(tx, by, AuditKind.APP_PASSWORD_ADDED, account, device=name, limits=limits)
         return number

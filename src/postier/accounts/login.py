@@ -43,7 +43,7 @@ from postier.accounts.login_ports import CertificateOwners, PasswordDirectory, T
 from postier.accounts.password import PasswordVerifier, needs_rehash
 from postier.accounts.precis import login_name
 from postier.accounts.presence import Presence
-from postier.accounts.scram_secrets import ensure_salt, fake_salt, password_rows, server_secret
+from postier.accounts.scram_secrets import fake_salt, password_rows, server_secret, set_keys, standing_salt
 from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.base.metrics import LOGINS
@@ -97,7 +97,7 @@ class ScramRules:
     right password. `iterations`: of keys made from now on."""
 
     scram: str = "auto"
-    iterations: int = 100_000
+    iterations: int = 50_000
 
 
 USUAL_RULES = ScramRules()
@@ -438,10 +438,9 @@ class Login:
         try:
             new = await self._verifier.hash(password) if needs_rehash(account.password_hash) else ""
             rows: list[ScramRow] = []
-            if self._rules.scram != "off":
-                salt = await ensure_salt(self._store, account.account_id, self._rules.iterations)
-                if all(row.app_password_id for row in salt.keys):
-                    rows = await password_rows(password, salt)
+            salt = await standing_salt(self._store.reader, account.account_id, self._rules.iterations)
+            if self._rules.scram != "off" and all(row.app_password_id for row in salt.keys):
+                rows = await password_rows(password, salt)
             if not new and not rows:
                 return
 
@@ -452,7 +451,7 @@ class Login:
                 if new:
                     await tx.replace_password_hash(account.account_id, account.password_hash, new)
                 if rows:
-                    await tx.set_scram_keys(account.account_id, rows)
+                    await set_keys(tx, account.account_id, salt, rows)
 
             await self._store.transact(work)
         except (StoreError, HashingBusy, ValueError) as error:

@@ -80,6 +80,9 @@ class Presence:
         """End what is no longer good. Raises StoreError."""
         by_account: dict[AccountId, list[tuple[Connection, _Present]]] = {}
         for connection, present in list(self._present.items()):
+            if connection.is_over:
+                self.leave(connection)
+                continue
             by_account.setdefault(present.entry.account.account_id, []).append((connection, present))
         for account_id, here in by_account.items():
             account = await self._account(account_id)

@@ -14,31 +14,43 @@ import secrets
 from collections.abc import Sequence
 
 from postier.accounts.precis import spellings
+from postier.sasl.api import ScramKeys
 from postier.sasl.scram import scram_keys
-from postier.store.api import AccountId, ScramRow, ScramStored, Store, Tx
+from postier.store.api import AccountId, LoginReader, LoginTx, ScramRow, ScramStored, Store, Tx
 
-__all__ = ["SALT_OCTETS", "app_password_rows", "ensure_salt", "fake_salt", "password_rows", "server_secret"]
+__all__ = [
+    "SALT_OCTETS",
+    "app_password_rows",
+    "fake_salt",
+    "password_rows",
+    "server_secret",
+    "set_keys",
+    "standing_salt",
+]
 
 SALT_OCTETS = 16
 _SECRET_META = "login.secret"  # noqa: S105 - the name of it
 
 
-async def ensure_salt(store: Store, account_id: AccountId, iterations: int) -> ScramStored:
-    """The salt of the account, made now if it has none; and made anew where nothing depends on it but the
-    number of iterations has changed."""
-    found = await store.reader.scram(account_id)
+async def standing_salt(reader: LoginReader, account_id: AccountId, iterations: int) -> ScramStored:
+    """The salt of the account; a new one, not stored yet, where it has none, or where nothing depends on it
+    and the number of iterations has changed."""
+    found = await reader.scram(account_id)
     if found is not None and (found.keys or found.iterations == iterations):
         return found
+    return ScramStored(secrets.token_bytes(SALT_OCTETS), iterations, ())
 
-    async def work(tx: Tx) -> ScramStored:
-        there = await tx.scram(account_id)
-        if there is not None and (there.keys or there.iterations == iterations):
-            return there
-        salt = secrets.token_bytes(SALT_OCTETS)
-        await tx.set_scram_salt(account_id, salt, iterations)
-        return ScramStored(salt, iterations, ())
 
-    return await store.transact(work)
+async def set_keys(tx: LoginTx, account_id: AccountId, salt: ScramStored, rows: Sequence[ScramRow]) -> bool:
+    """Store keys that were made with `salt`, and the salt if it is new. False, and nothing is stored, where
+    the account has got another salt meanwhile."""
+    found = await tx.scram(account_id)
+    if found is None or (found.salt != salt.salt and not found.keys):
+        await tx.set_scram_salt(account_id, salt.salt, salt.iterations)
+    elif found.salt != salt.salt:
+        return False
+    await tx.set_scram_keys(account_id, rows)
+    return True
 
 
 async def password_rows(password: str, salt: ScramStored) -> list[ScramRow]:
@@ -51,10 +63,10 @@ async def app_password_rows(forms: Sequence[str], salt: ScramStored) -> list[Scr
 
 
 async def _rows(forms: Sequence[str], salt: ScramStored) -> list[ScramRow]:
-    keys = [
-        await asyncio.to_thread(scram_keys, form.encode(errors="surrogatepass"), salt.salt, salt.iterations)
-        for form in forms
-    ]
+    def derive(form: str) -> ScramKeys:
+        return scram_keys(form.encode(errors="surrogatepass"), salt.salt, salt.iterations)
+
+    keys = await asyncio.gather(*(asyncio.to_thread(derive, form) for form in forms))
     return [ScramRow(0, number, one.stored_key, one.server_key) for number, one in enumerate(keys)]
 
 

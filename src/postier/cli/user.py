@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from postier.accounts import people
-from postier.accounts.new_password import hash_new_password, make_scram_keys
+from postier.accounts.new_password import hash_new_password, make_all_scram_keys, make_scram_keys
 from postier.accounts.second_factors import reset_factors
 from postier.accounts.sending import Usage, set_limits, usage_of
 from postier.backend import Backend
@@ -93,8 +93,8 @@ def import_(file: Path, force: bool, json_: bool, data: Path) -> None:
             backend.store, [(address, hashed) for address, _, hashed in rows], by=operator()
         )
         iterations = backend.settings.login.iterations_of_new_keys
-        for address, password, _ in rows:
-            await make_scram_keys(backend.store, address, password, iterations)
+        chosen = [(address, password) for address, password, _ in rows]
+        await make_all_scram_keys(backend.store, chosen, iterations)
 
     with_backend(data, work)
     tell(json_, {"added": [address.lookup_key for address, _, _ in rows]}, f"{len(rows)} people added")

@@ -18,8 +18,8 @@ LOGIN_ROWS = (
     Setting(
         "login.scram_iterations",
         COUNT,
-        100_000,
-        "How dear a guess at a stolen key of SCRAM is; each login costs a device as much. For new keys.",
+        50_000,
+        "How dear a guess at a stolen key of SCRAM is, for new keys; some programs refuse more than 65536.",
     ),
     Setting(
         "login.concurrent_hashes",

@@ -160,6 +160,7 @@ class World:
             "queue.retry_first": '"2s"',
             "reports.dmarc": "true",
             "devices.write_every": '"1s"',
+            "login.scram_iterations": "4096",
         }
         first, *others = organisation.people
         _run(

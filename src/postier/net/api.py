@@ -160,6 +160,11 @@ class Connection(Protocol):
         """True once the session was told to retire: finish what was begun, begin nothing."""
         ...
 
+    @property
+    def is_over(self) -> bool:
+        """It broke, or was closed."""
+        ...
+
     async def event(self, core: Core[Event], timeout: float) -> Event | Wake | None:
         """The core's next event; None once the peer has closed and all its input is used up, once we have
         closed, and when the server stops and the peer pauses (the driver has said goodbye then).

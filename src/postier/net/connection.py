@@ -461,6 +461,10 @@ class StreamConnection(asyncio.Protocol):
             self.abort()
 
     @property
+    def is_over(self) -> bool:
+        return self._closing or self._lost is not None
+
+    @property
     def is_retiring(self) -> bool:
         return self._retiring
 

@@ -13,6 +13,7 @@ import ssl
 from typing import Any
 
 from postier.net.api import TlsInfo
+from postier.net.exporter import export, has_extended_master_secret
 from postier.net.tls import ServerContext
 
 __all__ = ["channel_bindings", "client_certificate", "describe_tls", "upgrade"]
@@ -70,16 +71,27 @@ def client_certificate(transport: asyncio.BaseTransport | None) -> bytes:
     return channel.getpeercert(binary_form=True) or b""
 
 
-def channel_bindings(transport: asyncio.BaseTransport | None) -> dict[str, bytes]:
-    """What both sides know of this connection of ours as the server, and nobody between them (RFC 5929).
+EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
+EXPORTED_OCTETS = 32
 
-    tls-exporter (RFC 9266) is missing: Python's ssl does not export keying material.
+
+def channel_bindings(transport: asyncio.BaseTransport | None) -> dict[str, bytes]:
+    """What both sides know of this connection of ours as the server, and nobody between them: tls-exporter
+    (RFC 9266) of TLS 1.3, tls-unique of TLS 1.2, and with either of them tls-server-end-point (RFC 5929).
+
+    Where the one that clients of this version use can't be had there is none: they would be told to bind
+    themselves, and then be refused.
     """
     channel, context = _ours(transport)
     if context is None:
         return {}
-    unique = channel.get_channel_binding("tls-unique") if channel.version() == "TLSv1.2" else None
-    found = {"tls-server-end-point": context.end_point, "tls-unique": unique}
+    found: dict[str, bytes] = {}
+    if channel.version() == "TLSv1.3":
+        found["tls-exporter"] = export(channel, EXPORTER_LABEL, EXPORTED_OCTETS)
+    elif channel.version() == "TLSv1.2" and has_extended_master_secret(channel):
+        found["tls-unique"] = channel.get_channel_binding("tls-unique") or b""
+    if any(found.values()):
+        found["tls-server-end-point"] = context.end_point
     return {name: data for name, data in found.items() if data}
 
 
