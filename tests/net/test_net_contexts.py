@@ -317,7 +317,7 @@ def test_the_hello_may_come_in_pieces(
                 writer.write(piece)
                 await asyncio.sleep(0)
             answer = await client.ask(reader, writer)
-            assert answer == (shown, f"127.0.0.1 {name or ''} 0 tls-server-end-point")
+            assert answer == (shown, f"127.0.0.1 {name or ''} 0 tls-exporter tls-server-end-point")
             writer.close()
         await server.drain(5)
 
