@@ -146,3 +146,48 @@ def test_poplib_asks_what_is_offered(person: Any) -> None:
     client.pass_(alice.password)
     assert b"\n".join(client.retr(1)[1]).partition(b"\n\n")[0].isascii()
     client.quit()
+
+
+def test_two_devices_that_delete_each_get_everything(
+    shell: Any, need: Callable[[str], None], person: Any, world: Any, corpus: dict[str, bytes]
+) -> None:
+    """fetchmail on one computer and getmail on another, each with an app password of its own."""
+    need("fetchmail")
+    need("getmail")
+    alice = person()
+    office, home = (
+        world.postier(alice.organisation, "app-password", "add", alice.address, "--name", name)["password"]
+        for name in ("office", "home")
+    )
+    alice.put(*corpus.values())
+    mda, folder = shell.mda()
+    name = alice.organisation.hostname
+    shell.write(
+        "fetchmailrc",
+        f"poll {name} via {alice.host} protocol pop3 port {alice.port(995)}\n  timeout 30 uidl\n"
+        f'  username "{alice.address}" password "{office}"\n'
+        f"  ssl sslcertck sslcertfile {alice.ca} sslcommonname {name} nokeep fetchall\n"
+        f'  no rewrite no mimedecode mda "{mda}"\n',
+    )
+    shell.run("fetchmail", "--nosyslog", "--invisible", "-f", "fetchmailrc", "-i", "ids", "--pidfile", "pid")
+    assert _local(file.read_bytes() for file in folder.iterdir()) == _local(corpus.values())
+    assert alice.messages() == []
+    for file in folder.iterdir():
+        file.unlink()
+    shell.write(
+        "getmailrc",
+        f"[retriever]\ntype = SimplePOP3SSLRetriever\nserver = {alice.host}\nport = {alice.port(995)}\n"
+        f"username = {alice.address}\npassword = {home}\nca_certs = {alice.ca}\ntimeout = 30\n\n"
+        f"[destination]\ntype = MDA_external\npath = {mda}\nallow_root_commands = true\n\n"
+        "[options]\ndelivered_to = false\nreceived = false\nverbose = 1\ndelete = true\n",
+    )
+    for _ in range(2):  # once, and nothing twice
+        shell.run("getmail", f"--getmaildir={shell.home}", "--rcfile=getmailrc")
+        assert len(list(folder.iterdir())) == len(corpus)
+    assert len(alice.messages(PLACE)) == len(corpus)
+    for password, left in ((office, 0), (home, 0), (alice.password, len(corpus))):
+        client = poplib.POP3_SSL(alice.host, alice.port(995), context=alice.organisation.tls(), timeout=30)
+        client.user(alice.address)
+        client.pass_(password)
+        assert client.stat()[0] == left
+        client.quit()

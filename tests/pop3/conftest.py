@@ -29,6 +29,7 @@ class World(FakeLogin):
     expunged: list[int] = field(default_factory=list)
     rules: Pop3Rules = Pop3Rules(rest=False)  # noqa: RUF009 - a value
     last_login: float = 0.0
+    chunk: int = CHUNK
     language: str = ""
     clock: SettableClock = field(default_factory=SettableClock)
     store_down: bool = False
@@ -99,10 +100,10 @@ class World(FakeLogin):
         data = self.messages[ref.offset]
         if ref.offset in self.unreadable:
             raise BlobUnreadable("pack p")
-        for start in range(0, len(data), CHUNK):
+        for start in range(0, len(data), self.chunk):
             if self.broken_after is not None and start >= self.broken_after:
                 raise BlobUnreadable("pack p")
-            yield data[start : start + CHUNK]
+            yield data[start : start + self.chunk]
 
     # the login
     async def account(self, name: str, password: str, door: Door) -> Any:

@@ -89,6 +89,8 @@ class Transaction:
                 self._core.error("The message cannot be read", error.code)
             except StoreError as error:
                 tell_fault(self._core, self._connection, error)
+            if self._core.has_much_to_send:  # pipelined commands: their answers have a bound
+                await self._connection.flush(self._core)
         await self._connection.flush(self._core)
 
     async def _update(self) -> None:
@@ -210,8 +212,6 @@ class Transaction:
                 self._connection.abort()
                 return False
         self._core.send(stuffer.finish())
-        if self._core.has_much_to_send:
-            await self._connection.flush(self._core)
         return True
 
 

@@ -138,12 +138,12 @@ class Pop3Server:
 
     def ok(self, text: str = "", **facts: object) -> None:
         """`text` is ours, never the peer's; with `facts`, in English (see words)."""
-        self._out.append(b"+OK %b\r\n" % self._say(text, facts) if text else b"+OK\r\n")
+        self.send(b"+OK %b\r\n" % self._say(text, facts) if text else b"+OK\r\n")
 
     def error(self, text: str, code: str = "", **facts: object) -> None:
         """`code` is an extended response code (RFC 2449 8, RFC 3206): "AUTH", "SYS/TEMP", "SYS/PERM"."""
         said = self._say(text, facts)
-        self._out.append(b"-ERR [%b] %b\r\n" % (code.encode(), said) if code else b"-ERR %b\r\n" % said)
+        self.send(b"-ERR [%b] %b\r\n" % (code.encode(), said) if code else b"-ERR %b\r\n" % said)
 
     def _say(self, text: str, facts: Mapping[str, object]) -> bytes:
         said = WORDS[self._language].get(text, text)
@@ -152,7 +152,7 @@ class Pop3Server:
     def speak(self, language: str) -> None:
         """From this response on (RFC 6856 3.2)."""
         self._language = language
-        self._out.append(b"+OK %b %b\r\n" % (language.encode(), self._say("English is spoken", {})))
+        self.send(b"+OK %b %b\r\n" % (language.encode(), self._say("English is spoken", {})))
 
     def tell_capabilities(self, policy: Policy) -> None:
         """The answer to Capa."""
@@ -171,19 +171,19 @@ class Pop3Server:
     def challenge(self, data: bytes) -> None:
         """The next line will be an AuthResponse or AuthCancelled."""
         self._in_exchange = True
-        self._out.append(b"+ %b\r\n" % encode_base64(data))
+        self.send(b"+ %b\r\n" % encode_base64(data))
 
     def send(self, data: bytes) -> None:
-        """A piece of a multi-line response, dots stuffed already (see wire.multiline)."""
+        """Octets as they are: a piece of a multi-line response, dots stuffed already (see wire.multiline)."""
         self._out.append(data)
         self._unsent += len(data)
 
     def send_lines(self, lines: Iterable[bytes]) -> None:
         """Lines of a multi-line response that can't start with a dot, without CRLF."""
-        self._out.extend(b"%b\r\n" % line for line in lines)
+        self.send(b"".join(b"%b\r\n" % line for line in lines))
 
     def end_lines(self) -> None:
-        self._out.append(b".\r\n")
+        self.send(b".\r\n")
 
     # ------------------------------------------------------------------ state
 
