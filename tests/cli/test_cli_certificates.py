@@ -28,17 +28,19 @@ def write(tmp_path: Path) -> Any:
 
 
 def test_a_new_server_shows_its_own_and_says_what_is_missing(listed: Any, postier: Any) -> None:
+    postier("domain", "add", "harbor.test")
     (one,) = listed("tls", "list")
     assert one["name"] == "mail.orchard.test"
     assert one["origin"] == "settings"
     assert one["where"].endswith("tls/cert.pem")
-    assert one["domains"] == ["mail.orchard.test"]
-    assert "mta-sts.orchard.test" in one["missing"]
+    assert one["domains"] == ["mail.orchard.test", "orchard.test"]
+    assert "mta-sts.harbor.test" in one["missing"]
+    assert "mta-sts.orchard.test" not in one["missing"]
     assert one["fault"] == ""
     assert one["state"] == "good"
     printed = postier("tls", "list").stdout
     assert "mail.orchard.test" in printed
-    assert "no certificate is for: autoconfig.orchard.test" in printed
+    assert "no certificate is for: autoconfig.harbor.test" in printed
 
 
 def test_a_certificate_is_imported_listed_replaced_and_dropped(
@@ -106,8 +108,9 @@ def test_a_file_that_is_not_there(fails: Any, tmp_path: Path) -> None:
 
 
 def test_doctor_says_what_expires_and_what_is_missing(postier: Any, write: Any, data: Path) -> None:
+    postier("domain", "add", "harbor.test")
     postier("tls", "import", *write(make_certificate(CA, ["autoconfig.orchard.test"], days=(-80, 10))))
-    postier("tls", "import", *write(make_certificate(CA, ["mail.orchard.test"])))
+    postier("tls", "import", *write(make_certificate(CA, ["mail.orchard.test", "*.orchard.test"])))
     result = CliRunner().invoke(cli, ["doctor", "--no-dns", "--json", "--data", str(data)])
     found = {one["subject"]: (one["state"], one["detail"]) for one in json.loads(result.stdout)}
     state, detail = found["certificate autoconfig.orchard.test"]

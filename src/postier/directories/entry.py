@@ -13,7 +13,16 @@ from postier.ldap.wire.core import Entry
 from postier.queue.meanings import LANGUAGES
 from postier.store.api import LdapDirectory
 
-__all__ = ["EntryProblem", "Person", "contested", "entry_id", "is_disabled", "person_of", "wanted"]
+__all__ = [
+    "Contested",
+    "EntryProblem",
+    "Person",
+    "contested",
+    "entry_id",
+    "is_disabled",
+    "person_of",
+    "wanted",
+]
 
 MAX_NAME = 200
 MAX_ADDRESSES = 200
@@ -39,6 +48,14 @@ class Person(NamedTuple):
     quota: int | None = None
     language: str = ""
     enabled: bool = True
+
+
+class Contested(NamedTuple):
+    """Addresses that more than one person claims: `mains` as the main one, `every` in any way. The main
+    address of one goes before what another has beside."""
+
+    mains: frozenset[str] = frozenset()
+    every: frozenset[str] = frozenset()
 
 
 class EntryProblem(Exception):
@@ -102,10 +119,12 @@ def is_disabled(entry: Entry) -> bool:
     return LOCKED_FOR_GOOD in entry.attributes.get("pwdaccountlockedtime", ())
 
 
-def contested(people: Iterable[Person]) -> frozenset[str]:
-    """Addresses that more than one of them says is theirs."""
-    claims = Counter(address for person in people for address in {person.main, *person.others})
-    return frozenset(address for address, count in claims.items() if count > 1)
+def contested(people: Iterable[Person]) -> Contested:
+    mains, every = Counter[str](), Counter[str]()
+    for person in people:
+        mains[person.main] += 1
+        every.update({person.main, *person.others})
+    return Contested(*(frozenset(a for a, count in c.items() if count > 1) for c in (mains, every)))
 
 
 def _values(entry: Entry, names: Sequence[str]) -> Iterable[bytes]:

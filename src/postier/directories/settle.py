@@ -9,7 +9,7 @@ from postier.accounts.acl import MAX_GRANTS
 from postier.accounts.audit import Actor, AuditKind, note
 from postier.accounts.people import PeopleError, add_account
 from postier.base.address import Address
-from postier.directories.entry import Person
+from postier.directories.entry import Contested, Person
 from postier.directories.source import MailGroup
 from postier.store.api import (
     Account,
@@ -26,6 +26,9 @@ from postier.store.api import (
 __all__ = ["Settled", "settle_alias", "settle_gone", "settle_members", "settle_person"]
 
 
+NOBODY = Contested()
+
+
 class Settled(NamedTuple):
     """`changes`, `problems`: sentences for a person. `account_id`: None where it could not be."""
 
@@ -35,7 +38,7 @@ class Settled(NamedTuple):
 
 
 async def settle_person(
-    tx: Tx, directory: LdapDirectory, person: Person, *, contested: Collection[str] = (), adopt: bool = False
+    tx: Tx, directory: LdapDirectory, person: Person, *, contested: Contested = NOBODY, adopt: bool = False
 ) -> Settled:
     """Make the account what its entry says, and make one for a new person. `contested`: addresses that are
     said to be several people's: whoever has one keeps it. `adopt`: an account of our own with the address
@@ -45,7 +48,7 @@ async def settle_person(
         return await _Settling(tx, directory, person, contested, []).known(link)
     if not person.enabled:
         return Settled(None)
-    if person.main in contested:
+    if person.main in contested.mains:
         return Settled(None, (), (f"{person.main} is said to be that of several people: {person.dn}",))
     account = await tx.account_named(person.main)
     if account is None:
@@ -86,7 +89,7 @@ class _Settling:
     """One person whose account is known."""
 
     def __init__(
-        self, tx: Tx, directory: LdapDirectory, person: Person, contested: Collection[str], changes: list[str]
+        self, tx: Tx, directory: LdapDirectory, person: Person, contested: Contested, changes: list[str]
     ) -> None:
         self._tx = tx
         self._directory = directory
@@ -130,7 +133,7 @@ class _Settling:
         wanted = self._person.main
         if wanted == account.name:
             return wanted
-        if wanted in self._contested and not await self._has(account.account_id, wanted):
+        if wanted in self._contested.mains and not await self._has(account.account_id, wanted):
             self._problems.append(f"{wanted} is said to be that of several people: {self._person.dn}")
             return account.name
         try:
@@ -149,7 +152,7 @@ class _Settling:
         for address in self._person.others:
             if address == name or await self._has(account_id, address):
                 kept.append(address)
-            elif address in self._contested or await self._tx.address(address) is not None:
+            elif address in self._contested.every or await self._tx.address(address) is not None:
                 self._problems.append(f"{address} of {name} is another's")
             else:
                 await self._tx.set_address(address, [AddressTarget(account_id, None)])

@@ -72,6 +72,8 @@ Answer = Entry | Reference | Result | Malformed
 
 def check_filter(text: str) -> sansldap.LDAPFilter:
     """Raises BadFilter."""
+    if not (text.startswith("(") and text.endswith(")")):
+        raise BadFilter(f"{text!r} is no filter: it has no brackets around it")
     try:
         return sansldap.LDAPFilter.from_string(text)
     except (ValueError, IndexError, RecursionError) as error:
