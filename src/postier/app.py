@@ -357,7 +357,8 @@ class _Worker:
         directories.close()
 
     def _directories(self, backend: Backend) -> DirectoryPasswords:
-        rules = LoginRules(self._settings.directories.timeout, self._settings.directories.remember)
+        chosen = self._settings.directories
+        rules = LoginRules(chosen.timeout, chosen.remember, chosen.guesses)
         return DirectoryPasswords(backend.store, backend.clock, self._shared.proofs, rules)
 
     def _listeners(

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from postier.base.clock import SystemClock
+from postier.blobs.local import LocalBlobs
+from postier.bus.memory import MemoryBus
 from postier.directories.kinds import filled
-from postier.store.api import LdapDirectory
+from postier.store.api import Domain, LdapDirectory, Store
+from postier.store.sqlite import open_sqlite
 from postier.testing.slapd import ADMIN, ADMIN_PASSWORD, BASE, Slapd
 
 
@@ -41,3 +47,25 @@ def office(slapd: Slapd) -> Callable[..., LdapDirectory]:
         return filled(replace(plain, **changes))  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def on_store(tmp_path: Path) -> Callable[[Callable[[Store], Awaitable[None]]], None]:
+    """Runs a coroutine function with an open store that has two domains."""
+
+    async def whole(work: Callable[[Store], Awaitable[None]]) -> None:
+        blobs, bus = LocalBlobs(tmp_path, "w0"), MemoryBus()
+        store = await open_sqlite(
+            tmp_path / "store.db", blobs=blobs, bus=bus, clock=SystemClock(), owner="test"
+        )
+        try:
+            for name in ("orchard.test", "harbor.test"):
+                domain = Domain(name, None, "{}")
+                if await store.reader.domain(name) is None:
+                    await store.transact(lambda tx, one=domain: tx.add_domain(one))  # type: ignore[misc]
+            await work(store)
+        finally:
+            await store.close()
+            blobs.close()
+
+    return lambda work: asyncio.run(whole(work))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -20,38 +18,17 @@ from postier.accounts.people import (
 )
 from postier.base.address import Address
 from postier.base.clock import SystemClock
-from postier.blobs.local import LocalBlobs
-from postier.bus.memory import MemoryBus
 from postier.directories.sync import SyncOptions, SyncReport, sync_directory, too_many_gone
 from postier.directories.terms import listing_terms
 from postier.directories.upkeep import compare
-from postier.store.api import Account, DirectoryGroup, Domain, LdapDirectory, Store
-from postier.store.sqlite import open_sqlite
+from postier.store.api import Account, DirectoryGroup, LdapDirectory, Store
 from postier.testing.slapd import BASE, Slapd
 
 Office = Callable[..., LdapDirectory]
 CLOCK = SystemClock()
 
 
-@asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Store]:
-    blobs, bus = LocalBlobs(folder, "w0"), MemoryBus()
-    store = await open_sqlite(folder / "store.db", blobs=blobs, bus=bus, clock=CLOCK, owner="test")
-    try:
-        for name in ("orchard.test", "harbor.test"):
-            await store.transact(lambda tx, n=name: tx.add_domain(Domain(n, None, "{}")))  # type: ignore[misc]
-        yield store
-    finally:
-        await store.close()
-        blobs.close()
-
-
-def on_store(work: Callable[[Store], Awaitable[None]], folder: Path) -> None:
-    async def whole() -> None:
-        async with opened(folder) as store:
-            await work(store)
-
-    asyncio.run(whole())
+OnStore = Callable[[Callable[[Store], Awaitable[None]]], None]
 
 
 async def sync(store: Store, directory: LdapDirectory, **options: bool) -> SyncReport:
@@ -67,7 +44,7 @@ async def account(store: Store, name: str) -> Account:
     return found
 
 
-def test_people_come_change_and_go(slapd: Slapd, office: Office, tmp_path: Path) -> None:
+def test_people_come_change_and_go(slapd: Slapd, office: Office, on_store: OnStore) -> None:
     for number in range(10):
         slapd.person(f"p{number}")
     anna = slapd.person("anna", displayName=["Anna"], mailAlternateAddress=["a@orchard.test"],
@@ -113,7 +90,7 @@ def test_people_come_change_and_go(slapd: Slapd, office: Office, tmp_path: Path)
         await remove_person(store, Address.parse("anna.oak@orchard.test"))  # left, so its mail may be deleted
         assert await store.reader.account_named("anna.oak@orchard.test") is None
 
-    on_store(work, tmp_path)
+    on_store(work)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +109,7 @@ def test_when_too_many_are_gone(present: int, gone: int, stops: bool) -> None:
     assert too_many_gone(present, gone) is stops
 
 
-def test_a_wrong_filter_disables_nobody(slapd: Slapd, office: Office, tmp_path: Path) -> None:
+def test_a_wrong_filter_disables_nobody(slapd: Slapd, office: Office, on_store: OnStore) -> None:
     for number in range(6):
         slapd.person(f"p{number}")
 
@@ -151,10 +128,10 @@ def test_a_wrong_filter_disables_nobody(slapd: Slapd, office: Office, tmp_path: 
         assert "does not search" in (await sync(store, office(base="dc=elsewhere"), force=True)).stopped
         assert len((await sync(store, wrong, force=True)).changes) == 5
 
-    on_store(work, tmp_path)
+    on_store(work)
 
 
-def test_an_address_is_never_taken_from_anybody(slapd: Slapd, office: Office, tmp_path: Path) -> None:
+def test_an_address_is_never_taken_from_anybody(slapd: Slapd, office: Office, on_store: OnStore) -> None:
     slapd.person("own")
     slapd.person("shared")
     slapd.person("alias")
@@ -195,11 +172,11 @@ def test_an_address_is_never_taken_from_anybody(slapd: Slapd, office: Office, tm
         assert link is not None
         assert link.dn.startswith("uid=one,")
 
-    on_store(work, tmp_path)
+    on_store(work)
 
 
 def test_a_name_that_went_over_to_a_colleague_is_not_the_old_account(
-    slapd: Slapd, office: Office, tmp_path: Path
+    slapd: Slapd, office: Office, on_store: OnStore
 ) -> None:
     old = slapd.person("anna")
     for number in range(6):
@@ -215,10 +192,10 @@ def test_a_name_that_went_over_to_a_colleague_is_not_the_old_account(
         after = await account(store, "anna@orchard.test")
         assert (after.account_id, after.enabled) == (before.account_id, False)
 
-    on_store(work, tmp_path)
+    on_store(work)
 
 
-def test_groups_open_mailboxes_and_are_addresses(slapd: Slapd, office: Office, tmp_path: Path) -> None:
+def test_groups_open_mailboxes_and_are_addresses(slapd: Slapd, office: Office, on_store: OnStore) -> None:
     names = [slapd.person(uid) for uid in ("anna", "ben", "carla", "smith, jo")[:3]]
     odd = slapd.person("odd", cn=['Smith, "Jo" +'])
     inner = slapd.group("inner", [odd])
@@ -267,10 +244,10 @@ def test_groups_open_mailboxes_and_are_addresses(slapd: Slapd, office: Office, t
         await sync(store, office())
         assert await rights() == {}
 
-    on_store(work, tmp_path)
+    on_store(work)
 
 
-def test_one_compares_at_a_time(slapd: Slapd, office: Office, tmp_path: Path) -> None:
+def test_one_compares_at_a_time(slapd: Slapd, office: Office, on_store: OnStore) -> None:
     slapd.person("anna")
 
     async def work(store: Store) -> None:
@@ -279,4 +256,4 @@ def test_one_compares_at_a_time(slapd: Slapd, office: Office, tmp_path: Path) ->
         assert sum(report is not None for report in reports) == 1
         assert await compare(store, CLOCK, office(), "w9") is not None
 
-    on_store(work, tmp_path)
+    on_store(work)

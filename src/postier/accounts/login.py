@@ -39,7 +39,13 @@ from postier.accounts.entry import (
 )
 from postier.accounts.hashing import HashingBusy
 from postier.accounts.login_journal import WRONG, LoginJournal
-from postier.accounts.login_ports import CertificateOwners, PasswordDirectory, TokenRefused, TokenVerifier
+from postier.accounts.login_ports import (
+    CertificateOwners,
+    PasswordDirectory,
+    PasswordRefused,
+    TokenRefused,
+    TokenVerifier,
+)
 from postier.accounts.password import PasswordVerifier, needs_rehash
 from postier.accounts.precis import login_name
 from postier.accounts.presence import Presence
@@ -304,7 +310,11 @@ class Login:
 
     async def _check_in_directory(self, proof: Credentials, attempt: _Try) -> Entry:
         assert self._directory is not None
-        account = await self._enabled(await self._directory.check(attempt.name, proof.password))
+        try:
+            found = await self._directory.check(attempt.name, proof.password, known=attempt.known)
+        except PasswordRefused as refused:
+            raise _NotThis(str(refused)) from None
+        account = await self._enabled(found)
         if account is None:
             raise _NotThis
         self._require_no_factor(account, attempt.door)

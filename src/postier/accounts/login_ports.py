@@ -6,7 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["CertificateOwners", "PasswordDirectory", "TokenIdentity", "TokenRefused", "TokenVerifier"]
+__all__ = [
+    "CertificateOwners",
+    "PasswordDirectory",
+    "PasswordRefused",
+    "TokenIdentity",
+    "TokenRefused",
+    "TokenVerifier",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,10 @@ class CertificateOwners(Protocol):
         ...
 
 
+class PasswordRefused(Exception):
+    """The password does not open the account, and the text says why: for the log and for the owner alone."""
+
+
 class PasswordDirectory(Protocol):
     """Others that know passwords. Where one answers for a name, no password stored here counts for it."""
 
@@ -55,7 +66,8 @@ class PasswordDirectory(Protocol):
         """It answers for anybody at all."""
         ...
 
-    async def check(self, name: str, password: str) -> str:
+    async def check(self, name: str, password: str, *, known: bool = False) -> str:
         """The name of the account here whose owner this is, made now if need be; "" for a wrong password,
-        and for nobody, which take the same time. Raises StoreUnavailable where nobody can say now."""
+        and for nobody, which take the same time. `known`: its owner has logged in from there before. Raises
+        PasswordRefused where there is more to say, StoreUnavailable where nobody can say now."""
         ...

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from postier.accounts.audit import AuditKind, note
+from postier.accounts.login_ports import PasswordRefused
 from postier.accounts.password import ProofTable
 from postier.backend import Backend
 from postier.base.address import Address
@@ -238,6 +239,8 @@ def test(name: str, login: Address | None, password_stdin: bool, json_: bool, da
             if not await passwords.answers_for(login.lookup_key):
                 raise Failure(f"{login.lookup_key} is not asked of a directory")
             return probed, await passwords.check(login.lookup_key, password)
+        except PasswordRefused as refused:
+            raise Failure(f"{login.lookup_key} is not let in: {refused}") from None
         except StoreUnavailable as error:
             raise Failure(str(error)) from None
         finally:

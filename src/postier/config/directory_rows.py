@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postier.config.kinds import DURATION, Setting
+from postier.config.kinds import COUNT, DURATION, Setting
 
 __all__ = ["DIRECTORIES_LEAST", "DIRECTORIES_ROWS", "DirectoriesSettings"]
 
@@ -24,14 +24,22 @@ DIRECTORIES_ROWS = (
         "15m",
         "How long a password that was right goes on to work while no server of its directory answers.",
     ),
+    Setting(
+        "directories.guesses",
+        COUNT,
+        4,
+        "Wrong passwords for one name, from where its owner never logged in, that reach the directory in an"
+        " hour, before it locks its owner out; 0 for any number.",
+    ),
 )
 DIRECTORIES_LEAST = {"directories.timeout": ("1s", "a server needs time")}
 
 
 @dataclass(frozen=True, slots=True)
 class DirectoriesSettings:
-    """In seconds; 0 for never."""
+    """Times in seconds, 0 for never."""
 
     sync_every: int
     timeout: int
     remember: int
+    guesses: int

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from postier.accounts.login_ports import PasswordRefused
 from postier.accounts.password import MAX_PASSWORD_OCTETS, ProofTable
 from postier.base.address import Address
 from postier.base.clock import Clock
@@ -32,6 +33,7 @@ from postier.store.api import (
     LdapDirectory,
     Store,
     StoreUnavailable,
+    Tx,
 )
 
 __all__ = ["DirectoryPasswords", "LoginRules"]
@@ -42,16 +44,20 @@ WRONG_SECONDS = 60
 """For which the same wrong password is refused unseen: a forgotten device must not lock its owner out of the
 whole company."""
 
+GUESSING_SECONDS = 3600.0
+
 log = Log("directory")
 
 
 @dataclass(frozen=True, slots=True)
 class LoginRules:
     """`seconds`: that a server has for an answer. `remember`: for which a password that was right goes on to
-    work while no server answers; 0 for none."""
+    work while no server answers; 0 for none. `guesses`: wrong passwords for one name, from where its owner
+    never logged in, that a server hears of in GUESSING_SECONDS; 0 for any number."""
 
     seconds: float = 5.0
     remember: int = 0
+    guesses: int = 0
 
 
 class DirectoryPasswords:
@@ -82,13 +88,19 @@ class DirectoryPasswords:
         await self._refresh()
         return bool(self._directories)
 
-    async def check(self, name: str, password: str) -> str:
+    async def check(self, name: str, password: str, *, known: bool = False) -> str:
         start = self._clock.monotonic()
-        found = await self._check(name, unicodedata.normalize("NFC", password))
+        try:
+            found = await self._check(name, unicodedata.normalize("NFC", password), known)
+        except PasswordRefused:
+            await self._even_out(start)
+            raise
         if not found:
-            spent = self._clock.monotonic() - start
-            await self._sleep(STEP - spent % STEP)
+            await self._even_out(start)
         return found
+
+    async def _even_out(self, start: float) -> None:
+        await self._sleep(STEP - (self._clock.monotonic() - start) % STEP)
 
     def close(self) -> None:
         self._forget_pools()
@@ -124,13 +136,13 @@ class DirectoryPasswords:
 
     # ------------------------------------------------------------------ the password
 
-    async def _check(self, name: str, password: str) -> str:
+    async def _check(self, name: str, password: str, known: bool) -> str:
         directory, address = await self._directory_of(name), _address(name)
         octets = password.encode(errors="surrogatepass")
         if directory is None or address is None or not 0 < len(octets) <= MAX_PASSWORD_OCTETS:
             return ""
         wrong = self._proof(directory, f"wrong {address.lookup_key}", octets, WRONG_SECONDS, 0)
-        if wrong in self._proofs:
+        if wrong in self._proofs or not (known or await self._may_guess(directory, address)):
             log.info("refused unseen", directory=directory.name, name=address)
             return ""
         try:
@@ -143,14 +155,39 @@ class DirectoryPasswords:
             raise StoreUnavailable(f"the directory {directory.name} does not answer: {error}") from error
         if found is None:
             log.warning("not let in", directory=directory.name, name=address, why=refusal.value)
-            if refusal is Standing.WRONG:
+            if refusal in (Standing.WRONG, Standing.UNKNOWN):
                 self._proofs.add(wrong)
-            return ""
+                if not known:
+                    await self._note_guess(directory, address)
+                return ""
+            raise PasswordRefused(f"{directory.name}: {refusal.value}")
         account = await self._account_of(directory, found)
         if account and self._rules.remember:
             key = f"right {entry_id(directory, found)}"
             self._proofs.add(self._proof(directory, key, octets, self._rules.remember // 2 or 1, 0))
         return account
+
+    async def _may_guess(self, directory: LdapDirectory, address: Address) -> bool:
+        """Directories lock an account after some wrong passwords, wherever they come from: strangers are
+        stopped here before that, so that they lock nobody out of the whole company."""
+        if not self._rules.guesses:
+            return True
+        key = _guess_key(directory, address)
+        past = (await self._store.reader.login_failures((key,))).get(key)
+        is_old = past is None or past.last + GUESSING_SECONDS < self._clock.now()
+        return is_old or past is None or past.failures < self._rules.guesses
+
+    async def _note_guess(self, directory: LdapDirectory, address: Address) -> None:
+        key, now = _guess_key(directory, address), self._clock.now()
+
+        async def work(tx: Tx) -> None:
+            past = (await tx.login_failures((key,))).get(key)
+            if past is not None and past.last + GUESSING_SECONDS < now:
+                await tx.clear_login_failures((key,))
+            await tx.record_login_failure(key, now)
+
+        if self._rules.guesses:
+            await self._store.transact(work, durable=False)
 
     async def _ask(
         self, directory: LdapDirectory, address: Address, password: str
@@ -243,6 +280,10 @@ class DirectoryPasswords:
             for pool in pools:
                 pool.close()
         self._pools.clear()
+
+
+def _guess_key(directory: LdapDirectory, address: Address) -> str:
+    return f"directory:{directory.name} {address.lookup_key}"
 
 
 async def _look_for(directory: LdapDirectory, address: Address, connection: LdapConnection) -> Entry | None:

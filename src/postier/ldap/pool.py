@@ -38,6 +38,7 @@ class LdapPool:
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._resting: dict[Server, float] = {}
         self._why = ""
+        self._closed = False
 
     async def run(self, ask: Callable[[LdapConnection], Awaitable[Answer]]) -> Answer:
         """What `ask` learns; it must change nothing, for it is run again where a connection turns out to be
@@ -79,7 +80,10 @@ class LdapPool:
         except BaseException:
             connection.abort()
             raise
-        self._free.append((connection, self._clock.monotonic()))
+        if self._closed:
+            connection.close()
+        else:
+            self._free.append((connection, self._clock.monotonic()))
         return answer
 
     def _take(self) -> LdapConnection | None:
@@ -92,5 +96,7 @@ class LdapPool:
         return None
 
     def close(self) -> None:
+        """Questions that are asked now are answered still."""
+        self._closed = True
         while self._free:
             self._free.pop()[0].close()
