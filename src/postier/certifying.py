@@ -68,6 +68,8 @@ def read_plan(settings: Settings) -> AcmePlan:
         raise AcmeProblem('acme.challenge = "dns-01" needs dns_update.server')
     if ours.challenge == "http-01" and not settings.http.enabled:
         raise AcmeProblem('acme.challenge = "http-01" needs http.enabled = true')
+    if ours.challenge == "tls-alpn-01" and not (settings.http.enabled and settings.http.https):
+        raise AcmeProblem('acme.challenge = "tls-alpn-01" needs http.enabled = true and http.https = true')
     return AcmePlan(
         directory=ours.directory,
         hostname=settings.server.hostname,

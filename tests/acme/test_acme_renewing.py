@@ -11,8 +11,12 @@ import pytest
 
 from postier.acme.keys import key_digest, key_type, make_key, read_issued
 from postier.acme.names import Wanted
+from postier.acme.ordering import ROLE
 from postier.acme.plan import ExternalAccount
+from postier.acme.problems import AcmeProblem
+from postier.acme.renewing import Renewer, announce_key
 from postier.acme.schedule import MAX_TRIES
+from postier.dns.edit import UpdateError
 from postier.store.api import StoredCertificate
 from postier.store.lease import take_lease
 from postier.testing.acme_scene import DAY, HOST, Scene
@@ -180,9 +184,6 @@ def test_a_name_that_is_refused_does_not_keep_the_others_from_theirs(on_scene: O
 
 def test_another_process_is_not_disturbed(on_scene: OnScene) -> None:
     async def test(scene: Scene) -> None:
-        from postier.acme.ordering import ROLE
-        from postier.acme.renewing import Renewer
-
         assert await take_lease(scene.store, scene.clock, ROLE, "somebody else", 60)
         assert await Renewer(scene.services(), scene.plan).turn() is None
         assert scene.authority.asked == []
@@ -373,5 +374,49 @@ def test_an_authority_without_our_challenge_is_told(on_scene: OnScene) -> None:
         assert (await scene.one()).text == (
             f"the authority does not offer http-01 for {HOST}, only dns-01: see acme.challenge"
         )
+
+    on_scene(test)
+
+
+def test_tlsa_that_could_not_be_published_is_published_later(on_scene: OnScene) -> None:
+    async def test(scene: Scene) -> None:
+        tries = 0
+
+        async def publish() -> None:
+            nonlocal tries
+            tries += 1
+            if tries == 1:
+                raise UpdateError("the name server is away")
+
+        scene.changes["publish"] = publish
+        assert (await scene.one()).state == "renewed"
+        assert tries == 1
+        assert (await scene.one()).state == "good"
+        assert tries == 2
+        await scene.one()
+        assert tries == 2  # not at every look
+        scene.clock.seconds += DAY
+        await scene.one()
+        assert tries == 3
+
+    on_scene(test)
+
+
+def test_a_key_is_announced_by_a_person(on_scene: OnScene) -> None:
+    async def test(scene: Scene) -> None:
+        key = make_key("ecdsa-p384")
+        with pytest.raises(AcmeProblem, match="no certificate"):
+            await announce_key(scene.services(), HOST, key)
+        await scene.one()
+        assert await take_lease(scene.store, scene.clock, ROLE, "somebody else", 60)
+        assert await announce_key(scene.services(), HOST, key) is None
+        scene.clock.seconds += 60
+        assert await announce_key(scene.services(), HOST, key)
+        assert (await scene.renewal()).next_key == key
+        scene.clock.seconds += 2 * DAY
+        await scene.one(now=True)
+        certificate = await scene.certificate()
+        assert certificate is not None
+        assert certificate.key == key
 
     on_scene(test)

@@ -64,6 +64,10 @@ def test_what_they_may_not_be(name: str, given: Any) -> None:
         ({"acme__directory": "https://ca.test/d"}, "agreed"),
         ({"acme__challenge": "dns-01"}, "needs dns_update.server"),
         ({"http__enabled": False}, "needs http.enabled"),
+        (
+            {"acme__challenge": "tls-alpn-01", "http__https": False},
+            "needs http.enabled = true and http.https",
+        ),
         ({"acme__eab_kid": "k"}, "both acme.eab_kid and acme.eab_key_file"),
         ({"acme__eab_kid": "k", "acme__eab_key_file": "none"}, "cannot read acme.eab_key_file"),
         ({"acme__eab_kid": "k", "acme__eab_key_file": "postier.toml"}, "holds no key"),

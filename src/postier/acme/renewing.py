@@ -145,6 +145,8 @@ class Renewer:
         can be proved of all, None if nothing is to be added."""
         renewal = await self._suggested(renewal, current)
         await keep(self._services, renewal)
+        if wanted.subject == self._plan.hostname:
+            await self._publish()  # what could not be published when it was due
         if all(covered(name, current.names) for name in wanted.names):
             return renewal, None
         found = await self._provable(wanted, renewal.refused)

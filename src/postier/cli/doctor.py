@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from postier.acme.names import IS_ABSENT
+from postier.acme.problems import AcmeProblem
 from postier.admin.certificates import check_certificates, is_superseded, list_certificates
 from postier.admin.client_check import check_client_documents
 from postier.admin.diagnosis import (
@@ -33,7 +34,7 @@ from postier.admin.own_tlsa import check_tlsa
 from postier.backend import Backend, client_settings, open_resolver, stored_certificate
 from postier.base.domain import Domain
 from postier.certificates import files_of
-from postier.certifying import wanted_certificates
+from postier.certifying import read_plan, wanted_certificates
 from postier.cli.common import Failure, data_option, json_option, print_json, print_table, with_backend
 from postier.config.settings import Settings
 from postier.directories.probe import probe
@@ -102,8 +103,12 @@ async def _certificates(backend: Backend) -> list[Finding]:
 
 async def _renewals(backend: Backend) -> list[Finding]:
     """What went wrong with certificates from the authority, and which of their names are left out."""
-    if not backend.settings.acme.enabled:
+    if not backend.settings.acme.directory:
         return []
+    try:
+        await asyncio.to_thread(read_plan, backend.settings)
+    except AcmeProblem as problem:
+        return [Finding("failed", "renewal", f"no certificate is renewed: {problem}")]
     found: list[Finding] = []
     for one in await backend.store.reader.renewals():
         subject = f"renewal for {one.subject}"

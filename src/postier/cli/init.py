@@ -93,6 +93,10 @@ def command(
     if not any(record.type in ("A", "AAAA") for record in records):
         click.echo(f"\nAnd an A or AAAA record for {hostname}, with this machine's public address.")
     click.echo(f"\nStart it with: postier serve --data {data}")
+    click.echo(
+        "When it runs and the records are there, get a certificate that everybody believes:\n"
+        f"postier tls request --data {data} --directory URL --agree-terms   (docs/certificates.md)"
+    )
 
 
 def _chosen(pairs: tuple[str, ...]) -> dict[str, Any]:
