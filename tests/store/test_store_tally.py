@@ -74,3 +74,25 @@ def test_the_end_writes_what_waits() -> None:
         assert store.kept == {"a": 1}
 
     asyncio.run(test())
+
+
+def test_much_is_written_in_pieces_and_what_a_refusal_stops_waits() -> None:
+    async def test() -> None:
+        store, sizes = _Store(), []
+
+        async def write(tx: Any, counts: Mapping[str, int]) -> None:
+            if len(sizes) == 2:
+                raise StoreUnavailable("full")
+            sizes.append(len(counts))
+            tx.kept.update(counts)
+
+        tally = Tally(store, Log("test"), write, operator.add, most=99, at_once=3)  # type: ignore[arg-type]
+        for number in range(8):
+            tally.add(str(number), 1)
+        await tally.write()
+        assert (sizes, len(store.kept)) == ([3, 3], 6)
+        sizes.clear()
+        await tally.write()
+        assert (sizes, len(store.kept), set(store.kept.values())) == ([2], 8, {1})
+
+    asyncio.run(test())

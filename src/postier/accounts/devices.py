@@ -52,6 +52,8 @@ __all__ = [
 DAY = 86_400
 KEPT_DAYS = 30
 MOST_DEVICES = 100
+AT_ONCE = 100
+"""Devices of one transaction: some 15 ms."""
 MOST_WAITING = 10_000
 """Devices of which something waits to be written, of one worker."""
 
@@ -104,7 +106,14 @@ class DeviceLedger:
         self._tally: Tally[tuple[AccountId, str], DeviceNote] | None = None
         if store is not None:
             self._tally = Tally(
-                store, log, self._write, _plus, most=MOST_WAITING, pause=pause, gather=self._gather
+                store,
+                log,
+                self._write,
+                _plus,
+                most=MOST_WAITING,
+                pause=pause,
+                gather=self._gather,
+                at_once=AT_ONCE,
             )
 
     def open(

@@ -6,6 +6,7 @@ Adding never waits and never fails. A crash loses what came since the last time,
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
 
@@ -25,6 +26,7 @@ class Tally(Generic[Key, Count]):
 
     `write_counts` adds them to what the store has, `plus` adds two counts of one key. `most`: keys that wait;
     past these, new ones are dropped. `pause`: seconds between two times; `gather` is called before each.
+    `at_once`: keys of one transaction, None for all.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Tally(Generic[Key, Count]):
         most: int,
         pause: float = MINUTE,
         gather: Callable[[], None] | None = None,
+        at_once: int | None = None,
     ) -> None:
         self._store = store
         self._log = log
@@ -45,6 +48,7 @@ class Tally(Generic[Key, Count]):
         self._most = most
         self._pause = pause
         self._gather = gather
+        self._at_once = at_once
         self._counts: dict[Key, Count] = {}
         self._stopping = asyncio.Event()
 
@@ -73,14 +77,18 @@ class Tally(Generic[Key, Count]):
         if self._gather is not None:
             self._gather()
         counts, self._counts = self._counts, {}
+        while counts:
+            piece = dict(itertools.islice(counts.items(), self._at_once))
 
-        async def work(tx: Tx) -> None:
-            await self._write_counts(tx, counts)
+            async def work(tx: Tx, piece: Mapping[Key, Count] = piece) -> None:
+                await self._write_counts(tx, piece)
 
-        try:
-            if counts:
+            try:
                 await self._store.transact(work, durable=False)
-        except StoreError as error:
-            self._log.fault("figures not written", why=error)
-            for key, count in counts.items():
-                self.add(key, count)
+            except StoreError as error:
+                self._log.fault("figures not written", why=error)
+                for key, count in counts.items():
+                    self.add(key, count)
+                return
+            for key in piece:
+                del counts[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from postier.store.api import (
@@ -13,7 +14,7 @@ from postier.store.api import (
     Store,
     SyncPoint,
 )
-from postier.testing.store_helpers import Opened, add_person, on_store
+from postier.testing.store_helpers import Opened, OpenStore, add_person, on_store
 
 __all__ = ["DevicesContract", "note"]
 
@@ -62,6 +63,25 @@ class DevicesContract:
             (1, TODAY - 1, 5),
             (1, TODAY, 8),
         ]
+
+    def test_two_processes_add_to_one_device(self, open_store: OpenStore) -> None:
+        async def run() -> None:
+            async with open_store() as one, open_store() as other:
+                alice, inbox = await add_person(one.store)
+                counts = {TODAY: DeviceCounts(listing=1, sessions=1)}
+
+                async def add(store: Store, first: int) -> None:
+                    for number in range(first, first + 20):
+                        point = SyncPoint(alice, inbox, 7, told_uid=number, listed_low=number)
+                        await write(store, note(alice, days=counts, points=(point,)))
+
+                await asyncio.gather(add(one.store, 100), add(other.store, 110))
+                (device,) = await other.store.reader.devices(alice)
+                assert (device.counts.listing, device.counts.sessions) == (40, 40)
+                (point,) = await one.store.reader.device_points(alice, 1)
+                assert (point.told_uid, point.listed_low) == (129, 100)
+
+        asyncio.run(run())
 
     @on_store
     async def test_each_account_has_devices_of_its_own(self, opened: Opened) -> None:
