@@ -27,7 +27,7 @@ from postier.blobs.local import LocalBlobs
 from postier.bus.api import Bus
 from postier.bus.local import LocalBus
 from postier.clients.mobileconfig import SigningError, sign_document
-from postier.clients.settings import ClientSettings, MailService, Security
+from postier.clients.settings import ClientSettings, MailService, OAuthProvider, Security
 from postier.config.settings import Settings
 from postier.dns.api import Resolver
 from postier.dns.cache import CachingResolver
@@ -134,7 +134,16 @@ def client_settings(settings: Settings, domain: Domain) -> ClientSettings:
         settings.clients.name,
         settings.clients.help,
         settings.clients.logo,
+        oauth=_oauth(settings, domain) if settings.clients.oauth else None,
     )
+
+
+def _oauth(settings: Settings, domain: Domain) -> OAuthProvider | None:
+    """The provider of a domain's people."""
+    for provider in settings.oidc.providers:
+        if not provider.domains or domain.ascii in provider.domains:
+            return OAuthProvider(provider.issuer, scope=" ".join(provider.scope))
+    return None
 
 
 def _web_port(settings: Settings) -> int:

@@ -109,6 +109,20 @@ def test_a_key_that_cannot_sign_leaves_the_profile_as_it_is(postier: Any, data: 
     assert "profile not signed" in result.stderr
 
 
+def test_the_provider_of_tokens_is_told_where_that_is_wanted(postier: Any, data: Path) -> None:
+    settings = data / "postier.toml"
+    text = settings.read_text()
+    provider = '[[oidc.providers]]\nissuer = "https://id.orchard.test"\naudience = "mail"\nscope = "mail"\n'
+    settings.write_text(text.replace("[oidc]\n", "") + provider)
+    assert "OAuth2" not in postier("client", WHO, "--xml").stdout
+    settings.write_text(
+        text.replace("[oidc]\n", "").replace("[clients]", "[clients]\noauth = true") + provider
+    )
+    assert "<issuer>https://id.orchard.test</issuer>" in postier("client", WHO, "--xml").stdout
+    told = json.loads(postier("client", WHO, "--json").stdout)["authentication"]
+    assert told == {"password": True, "oauth-public": {"issuer": "https://id.orchard.test"}}
+
+
 def test_words_of_ones_own(postier: Any, data: Path, fails: Any) -> None:
     settings = data / "postier.toml"
     text = settings.read_text()

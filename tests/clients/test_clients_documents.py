@@ -139,6 +139,16 @@ def test_what_is_new_in_version_1_2() -> None:
 """)  # fmt: skip
 
 
+def test_a_provider_of_which_little_is_known_comes_after_the_password() -> None:
+    settings = replace(SETTINGS, oauth=OAuthProvider("https://id.a.example", scope="mail"))
+    document = autoconfig_document(settings)
+    assert document.count(
+        "<authentication>password-cleartext</authentication>\n      <authentication>OAuth2</authentication>"
+    ) == len(SETTINGS.services)
+    assert android_autoconfig(document, WHO) == [IMAP, SMTP]
+    assert thunderbird_autoconfig(document, WHO)[0] == IMAP
+
+
 @pytest.mark.parametrize("settings", [SETTINGS, RICH])
 def test_mail_programs_take_the_best_way(settings: ClientSettings) -> None:
     document = autoconfig_document(settings)

@@ -20,7 +20,7 @@ from postier.accounts.people import PeopleError
 from postier.accounts.second_factors import FactorError, SecondFactors, WrongFactor
 from postier.accounts.web_sessions import Visit, WebSessions
 from postier.admin.api_devices import devices_of
-from postier.admin.api_session import LARGE, PORTAL, SMALL, too_many_codes
+from postier.admin.api_session import JSON, LARGE, PORTAL, SMALL, too_many_codes
 from postier.admin.audit_json import entry_facts
 from postier.base.address import Address
 from postier.base.clock import Clock
@@ -251,7 +251,7 @@ async def _enrolled(enrol: Callable[[], Awaitable[list[str]]]) -> object:
 def _row(
     method: str, path: str, summary: str, answer: Any, *parameters: Parameter, body: int = 0
 ) -> ApiRoute:
-    return ApiRoute(method, path, summary, answer, parameters, body=body, gate=PERSON)
+    return ApiRoute(method, path, summary, answer, parameters, body=body, gate=PERSON, media=JSON)
 
 
 def _visit(call: Call) -> Visit:

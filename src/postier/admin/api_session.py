@@ -13,11 +13,12 @@ from postier.http.api import ApiRoute, Call, Reply, door_of
 from postier.http.problem import Problem
 from postier.http.web_gate import ANYBODY, PERSON, WAITING, cookie_for, read_json
 
-__all__ = ["LARGE", "PORTAL", "SMALL", "SessionRoutes", "too_many_codes"]
+__all__ = ["JSON", "LARGE", "PORTAL", "SMALL", "SessionRoutes", "too_many_codes"]
 
 SMALL, LARGE = 4096, 64 * 1024
 """Octets of a body: words that people type; what an authenticator says."""
 PORTAL = "portal"
+JSON = "application/json"
 
 
 class SessionRoutes:
@@ -28,7 +29,9 @@ class SessionRoutes:
     def table(self) -> Sequence[ApiRoute]:
         session = "/api/v1/session"
         return (
-            ApiRoute("POST", session, "Log in: the password", self._begin, body=SMALL, gate=ANYBODY),
+            ApiRoute(
+                "POST", session, "Log in: the password", self._begin, body=SMALL, gate=ANYBODY, media=JSON
+            ),
             ApiRoute(
                 "GET", session, "Who is logged in, or what is still to be proved", self._who, gate=WAITING
             ),
@@ -47,6 +50,7 @@ class SessionRoutes:
                 self._prove,
                 body=LARGE,
                 gate=WAITING,
+                media=JSON,
             ),
             ApiRoute("GET", "/api/v1/me/sessions", "Where one is logged in", self._list, gate=PERSON),
             ApiRoute("DELETE", "/api/v1/me/sessions", "Log out everywhere else", self._only, gate=PERSON),

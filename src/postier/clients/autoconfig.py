@@ -54,9 +54,8 @@ def _server(settings: ClientSettings, service: MailService) -> Iterator[str]:
     yield _element("hostname", settings.hostname, 6)
     yield _element("port", str(service.port), 6)
     yield _element("socketType", SOCKET_TYPES[service.security], 6)
-    if settings.oauth:
-        yield _element("authentication", "OAuth2", 6)
-    yield _element("authentication", "password-cleartext", 6)
+    for method in _methods(settings, "password-cleartext"):
+        yield _element("authentication", method, 6)
     yield _element("username", "%EMAILADDRESS%", 6)
     yield f"    </{kind}>"
 
@@ -64,11 +63,17 @@ def _server(settings: ClientSettings, service: MailService) -> Iterator[str]:
 def _jmap(settings: ClientSettings) -> Iterator[str]:
     yield '    <incomingServer type="jmap">'
     yield _element("url", settings.jmap, 6)
-    if settings.oauth:
-        yield _element("authentication", "OAuth2", 6)
-    yield _element("authentication", "basic", 6)
+    for method in _methods(settings, "basic"):
+        yield _element("authentication", method, 6)
     yield _element("username", "%EMAILADDRESS%", 6)
     yield "    </incomingServer>"
+
+
+def _methods(settings: ClientSettings, password: str) -> tuple[str, ...]:
+    """The preferred first: OAuth where a program that has never heard of the provider can use it at once."""
+    if settings.oauth is None:
+        return (password,)
+    return ("OAuth2", password) if settings.oauth.is_complete else (password, "OAuth2")
 
 
 def _oauth(provider: OAuthProvider) -> Iterator[str]:

@@ -37,6 +37,10 @@ class OAuthProvider(NamedTuple):
     scope: str = ""
     client: str = ""
 
+    @property
+    def is_complete(self) -> bool:
+        return all(self)
+
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:

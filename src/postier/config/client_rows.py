@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postier.config.kinds import HTTPS_URL, TEXT, Setting
+from postier.config.kinds import BOOLEAN, HTTPS_URL, TEXT, Setting
 
 __all__ = ["CLIENTS_ROWS", "ClientsSettings"]
 
@@ -16,6 +16,12 @@ CLIENTS_ROWS = (
         "Who provides the mailboxes, as mail programs show it; the domain where there is nothing.",
     ),
     Setting("clients.help", HTTPS_URL, "", "A page of yours that helps people with their mail programs."),
+    Setting(
+        "clients.oauth",
+        BOOLEAN,
+        False,
+        "Tell mail programs of the provider in oidc.providers: for one with which any program may register.",
+    ),
     Setting("clients.logo", HTTPS_URL, "", "A picture that some mail programs show beside the name."),
 )
 
@@ -24,4 +30,5 @@ CLIENTS_ROWS = (
 class ClientsSettings:
     name: str
     help: str
+    oauth: bool
     logo: str

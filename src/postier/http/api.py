@@ -108,8 +108,8 @@ ADMINISTRATOR = "administrator"
 
 class ApiRoute(NamedTuple):
     """`path` begins with API. `answer` returns a value for JSON, a Reply, or Lines; it raises Problem or
-    StoreError. `body`: octets that it takes at most, 0 for none. `lines`: it answers in Lines. `gate`: who
-    may ask."""
+    StoreError. `body`: octets that it takes at most, 0 for none; of what `media` says. `lines`: it answers
+    in Lines. `gate`: who may ask."""
 
     method: str
     path: str
@@ -119,6 +119,7 @@ class ApiRoute(NamedTuple):
     body: int = 0
     lines: bool = False
     gate: str = ADMINISTRATOR
+    media: str = "application/octet-stream"
 
 
 def api_application(

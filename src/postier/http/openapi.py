@@ -74,10 +74,12 @@ def _operation(route: ApiRoute) -> dict[str, Any]:
             "default": {"$ref": "#/components/responses/Problem"},
         },
     }
+    if route.gate != "administrator":
+        found["security"] = [] if route.gate == "anybody" else [{"person": []}]
     if route.body:
         found["requestBody"] = {
             "required": True,
             "description": f"At most {route.body} octets",
-            "content": {"application/octet-stream": {}},
+            "content": {route.media: {}},
         }
     return found
