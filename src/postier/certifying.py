@@ -130,7 +130,23 @@ def open_services(backend: Backend, name: str) -> AcmeServices:
         own=settings.server.bind,
         first_key=first_key,
         publish=tlsa_publisher(backend),
+        is_dead=_is_dead,
     )
+
+
+def _is_dead(owner: str) -> bool:
+    """Whether it was a process of this machine, and is none any more."""
+    host, _, rest = owner.partition("/")
+    number = rest.rpartition("/")[2]
+    if host != socket.gethostname() or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # somebody else's, and alive
+        return False
+    return False
 
 
 async def renew_certificates(backend: Backend, name: str) -> None:

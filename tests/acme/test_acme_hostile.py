@@ -4,6 +4,7 @@ the certificate that there was stays."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
 import socket
@@ -11,9 +12,13 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import requests
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postier.acme import client as client_module
 from postier.acme.client import LIMIT, AcmeClient, in_thread, require_directory_url
@@ -23,6 +28,22 @@ from postier.net.authority import issue_certificate, make_ca
 from postier.testing.acme_scene import HOST, Scene
 from postier.testing.acme_server import Answer, FakeAuthority, problem
 
+MEMBERS = """type detail title status subproblems identifier identifiers value authorizations finalize
+certificate error challenges url token wildcard expires validated meta newNonce newAccount newOrder
+renewalInfo caaIdentities profiles termsOfService suggestedWindow start end explanationURL""".split()  # noqa: SIM905
+WORDS = (
+    "",
+    "x",
+    "\x00",
+    "dns",
+    "ip",
+    "http-01",
+    "pending",
+    "valid",
+    "2026-01-01T00:00:00Z",
+    "https://ca.test/",
+)
+ACCOUNT_KEY = make_key("ecdsa-p256")
 OnScene = Callable[[Callable[[Scene], Awaitable[None]]], None]
 KINDS = ("directory", "account", "new-order", "order", "authz", "challenge", "finalize", "certificate")
 JUNK = {
@@ -293,3 +314,37 @@ def test_a_page_that_is_no_directory_is_told(authority: FakeAuthority) -> None:
 def test_what_strangers_say_is_one_line() -> None:
     assert one_line("a\r\n\tb\x00\x1b[31m\u202e c") == "a b [31m c"
     assert len(one_line("x" * 10_000)) <= 303
+
+
+VALUES = st.recursive(
+    st.sampled_from((None, True, False, 0, -1, 10**30, 1.5, *WORDS)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(MEMBERS), VALUES, max_size=8), st.sampled_from([200, 201, 400, 403, 429])
+)
+def test_whatever_its_json_says_it_makes_sense_or_is_told(body: dict[str, Any], status: int) -> None:
+    response = requests.Response()
+    response.status_code = status
+    response._content = json.dumps(body).encode()
+    response.headers["Location"] = "https://ca.test/1"
+    response.headers["Replay-Nonce"] = "bm9uY2U"
+    client = AcmeClient("https://ca.test/", ACCOUNT_KEY)
+    client._net._send_request = lambda *_, **__: response  # type: ignore[assignment,method-assign]
+    for ask in (
+        client.directory,
+        lambda: client.register((), terms_agreed=True),
+        lambda: client.new_order([HOST]),
+        lambda: client.order("https://ca.test/o"),
+        lambda: client.authorization("https://ca.test/a"),
+        lambda: client.renewal_window("a.b"),
+    ):
+        client._directory = {"newNonce": "n", "newAccount": "a", "newOrder": "o", "renewalInfo": "r"}
+        if ask == client.directory:
+            client._directory = {}
+        with contextlib.suppress(AcmeProblem):
+            ask()
+    client.close()

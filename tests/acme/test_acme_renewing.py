@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import os
+import socket
+import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -16,6 +19,7 @@ from postier.acme.plan import ExternalAccount
 from postier.acme.problems import AcmeProblem
 from postier.acme.renewing import Renewer, announce_key
 from postier.acme.schedule import MAX_TRIES
+from postier.certifying import _is_dead
 from postier.dns.edit import UpdateError
 from postier.store.api import StoredCertificate
 from postier.store.lease import take_lease
@@ -420,3 +424,24 @@ def test_a_key_is_announced_by_a_person(on_scene: OnScene) -> None:
         assert certificate.key == key
 
     on_scene(test)
+
+
+def test_what_a_killed_process_held_is_free_at_once(on_scene: OnScene) -> None:
+    async def test(scene: Scene) -> None:
+        assert await take_lease(scene.store, scene.clock, ROLE, "killed", 300)
+        scene.changes["is_dead"] = lambda owner: owner == "killed"
+        assert (await scene.one()).state == "renewed"
+
+    on_scene(test)
+
+
+def test_a_process_of_this_machine_that_ended_is_known() -> None:
+    ended = subprocess.Popen(["/bin/true"])
+    ended.wait()
+    here = socket.gethostname()
+    assert _is_dead(f"{here}/cli/{ended.pid}")
+    assert not _is_dead(f"{here}/cli/{os.getpid()}")
+    assert not _is_dead(f"{here}/cli/1")
+    assert not _is_dead(f"elsewhere/cli/{ended.pid}")
+    assert not _is_dead(f"{here}/cli")
+    assert not _is_dead(f"{here}/cli/{'9' * 30}")

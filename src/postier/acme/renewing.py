@@ -36,7 +36,7 @@ from postier.base.log import Log
 from postier.dns.api import NotFound, TemporaryFailure
 from postier.dns.edit import NotInZones, UpdateError
 from postier.store.api import AcmeAccount, Renewal, StoredCertificate, Tx
-from postier.store.lease import give_back_lease, take_lease
+from postier.store.lease import give_back_lease, lease_holder, take_lease
 
 __all__ = ["Renewer", "announce_key"]
 
@@ -66,7 +66,7 @@ class Renewer:
         """Every subject, or those of `subjects` (also by a name of theirs); None while another process is at
         it. `on_demand`: a person wants new certificates now. Raises StoreError."""
         services = self._services
-        if not await take_lease(services.store, services.clock, ROLE, services.owner, LEASE):
+        if not await _take_role(services):
             return None
         outcomes: list[Outcome] = []
         try:
@@ -403,10 +403,18 @@ class Renewer:
         return int(self._services.clock.now())
 
 
+async def _take_role(services: AcmeServices) -> bool:
+    """Of a process that was killed it need not run out first."""
+    holder = await lease_holder(services.store, ROLE)
+    if holder and services.is_dead(holder):
+        await give_back_lease(services.store, ROLE, holder)
+    return await take_lease(services.store, services.clock, ROLE, services.owner, LEASE)
+
+
 async def announce_key(services: AcmeServices, subject: str, key: str) -> bool | None:
     """`key` (PEM) is to be used at the next renewal; None while another process is at it. Raises
     AcmeProblem where there is no certificate yet, StoreError."""
-    if not await take_lease(services.store, services.clock, ROLE, services.owner, LEASE):
+    if not await _take_role(services):
         return None
     try:
         renewal = await services.store.reader.renewal(subject)

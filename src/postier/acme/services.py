@@ -44,7 +44,8 @@ class AcmeServices:
     them, beside those of its name in the DNS. `first_key`: the key that the server shows now (PEM), so that
     what is published of it stays true; "" for none. `publish`: brings what TLSA says of our keys into
     the DNS, None where people do; raises UpdateError. `open_editor` raises UpdateError. `owner`: this
-    process, unlike all others. `chance`: from 0 to 1."""
+    process, unlike all others. `is_dead`: whether another owner is a
+    process that is known to have ended. `chance`: from 0 to 1."""
 
     store: Store
     clock: Clock
@@ -55,6 +56,7 @@ class AcmeServices:
     own: Sequence[str] = ()
     first_key: Callable[[], str] = lambda: ""
     publish: Callable[[], Awaitable[None]] | None = None
+    is_dead: Callable[[str], bool] = lambda owner: False
     make_client: MakeClient = _make_client
     pauses: Pauses = field(default_factory=Pauses)
     chance: Callable[[], float] = random.random

@@ -8,7 +8,7 @@ from __future__ import annotations
 from postier.base.clock import Clock
 from postier.store.api import Store, Tx
 
-__all__ = ["give_back_lease", "hold_lease", "take_lease"]
+__all__ = ["give_back_lease", "hold_lease", "lease_holder", "take_lease"]
 
 
 async def take_lease(store: Store, clock: Clock, role: str, owner: str, seconds: int) -> bool:
@@ -25,6 +25,11 @@ async def hold_lease(tx: Tx, now: int, role: str, owner: str, seconds: int) -> b
         return False
     await tx.set_meta(key, f"{owner} {now + seconds}")
     return True
+
+
+async def lease_holder(store: Store, role: str) -> str:
+    """Who had it last, whether or not it has run out; "" for nobody."""
+    return (await store.reader.meta(f"lease:{role}") or "").rpartition(" ")[0]
 
 
 async def give_back_lease(store: Store, role: str, owner: str) -> None:
