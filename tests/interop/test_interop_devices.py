@@ -91,7 +91,7 @@ def devices(world: Any) -> Callable[..., Any]:
             found.update({one["name"]: one for one in listed})
             return all(name in found and found[name]["moved"]["sessions"] >= sessions for name in names)
 
-        wait_for(f"devices {names}", 30, are_there)
+        wait_for(f"devices {names}", 120, are_there)
         return found
 
     return look
