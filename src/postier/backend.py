@@ -18,7 +18,7 @@ from postier.accounts.pop3_rules import Pop3Usual
 from postier.accounts.sealing import Sealer, sealing_key
 from postier.accounts.second_factors import SecondFactors
 from postier.acme.caa import caa_value
-from postier.admin.own_tlsa import key_digests, own_keys
+from postier.admin.own_tlsa import key_digests, next_key, own_keys
 from postier.admin.records import DnsRecord, dkim_record, domain_records
 from postier.base.clock import Clock, SystemClock
 from postier.base.domain import Domain
@@ -52,6 +52,7 @@ __all__ = [
     "pop3_usual",
     "signed_profile",
     "stored_certificate",
+    "tls_keys",
 ]
 
 DATABASE = "postier.db"
@@ -211,7 +212,7 @@ async def dns_records(backend: Backend, domain: Domain) -> list[DnsRecord]:
         senders=[one for one in backend.settings.smtp.outbound_source_addresses if one not in addresses],
         clients=client_settings(backend.settings, domain),
         sts_id=policy_id(document) if document else "",
-        tls_keys=await _tls_keys(backend),
+        tls_keys=await tls_keys(backend),
         caa=await _caa(backend),
     )
 
@@ -224,14 +225,15 @@ async def stored_certificate(backend: Backend) -> StoredCertificate | None:
     return max(found, key=lambda one: (hostname in one.names, one.not_after), default=None)
 
 
-async def _tls_keys(backend: Backend) -> list[str]:
+async def tls_keys(backend: Backend) -> list[str]:
     """What TLSA says of the keys that the server shows by its own name, and will show next."""
     settings, shown = backend.settings, await stored_certificate(backend)
     if shown is None:
         return await asyncio.to_thread(own_keys, settings.data / settings.tls.key)
     renewal = await backend.store.reader.renewal(settings.server.hostname)
     coming = renewal.next_key if renewal is not None and shown.origin == "acme" else ""
-    return key_digests([shown.key.encode(), coming.encode()])
+    announced = await asyncio.to_thread(next_key, settings.data / settings.tls.key)
+    return key_digests([shown.key.encode(), coming.encode(), announced])
 
 
 async def _caa(backend: Backend) -> str:

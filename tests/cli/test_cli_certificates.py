@@ -110,7 +110,8 @@ def test_a_file_that_is_not_there(fails: Any, tmp_path: Path) -> None:
 def test_doctor_says_what_expires_and_what_is_missing(postier: Any, write: Any, data: Path) -> None:
     postier("domain", "add", "harbor.test")
     postier("tls", "import", *write(make_certificate(CA, ["autoconfig.orchard.test"], days=(-80, 10))))
-    postier("tls", "import", *write(make_certificate(CA, ["mail.orchard.test", "*.orchard.test"])))
+    said = postier("tls", "import", *write(make_certificate(CA, ["mail.orchard.test", "*.orchard.test"])))
+    assert said.stderr.startswith("Note: its key is a new one.")
     result = CliRunner().invoke(cli, ["doctor", "--no-dns", "--json", "--data", str(data)])
     found = {one["subject"]: (one["state"], one["detail"]) for one in json.loads(result.stdout)}
     state, detail = found["certificate autoconfig.orchard.test"]

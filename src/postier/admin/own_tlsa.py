@@ -18,7 +18,7 @@ from postier.admin.diagnosis import Finding
 from postier.dns.api import NotFound, Resolver, TemporaryFailure
 from postier.smtp.outbound.dane import problem_with, usable
 
-__all__ = ["check_tlsa", "key_digests", "own_keys"]
+__all__ = ["check_tlsa", "key_digests", "next_key", "own_keys"]
 
 
 def own_keys(key: Path) -> list[str]:
@@ -26,13 +26,19 @@ def own_keys(key: Path) -> list[str]:
 
     A file that can't be read has none: the server would not start with it.
     """
-    found = []
-    for file in (key, key.with_name(key.name + ".next")):
-        try:
-            found.append(file.read_bytes())
-        except OSError:
-            continue
-    return key_digests(found)
+    try:
+        found = key.read_bytes()
+    except OSError:
+        found = b""
+    return key_digests([found, next_key(key)])
+
+
+def next_key(key: Path) -> bytes:
+    """The key that is announced beside `key`; b"" for none."""
+    try:
+        return key.with_name(key.name + ".next").read_bytes()
+    except OSError:
+        return b""
 
 
 def key_digests(keys: Iterable[bytes]) -> list[str]:

@@ -13,7 +13,7 @@ import click
 
 from postier.accounts.audit import AuditKind, note
 from postier.admin.certificates import ListedCertificate, list_certificates, to_store
-from postier.backend import Backend
+from postier.backend import Backend, tls_keys
 from postier.base.domain import Domain
 from postier.certificates import files_of, names_to_serve
 from postier.certifying import wanted_certificates
@@ -32,6 +32,11 @@ from postier.net.certificates import Certificate, CertificateError, problem, rea
 from postier.store.api import Tx
 
 __all__ = ["attach"]
+
+NEW_KEY = (
+    "Note: its key is a new one. If TLSA records are published for this server, others hold mail back until "
+    "they have the new ones: postier dns records"
+)
 
 SHOWN_AFTER = "shown within a few seconds where the server runs"
 
@@ -119,6 +124,8 @@ def import_(file: Path, key: Path | None, names: Sequence[Domain], json_: bool, 
         ours = await names_to_serve(backend.settings, backend.store.reader)
         now = backend.clock.now()
         _judge(new, now, ours, names)
+        if new.covers(backend.settings.server.hostname) and new.key_digest not in await tls_keys(backend):
+            click.echo(NEW_KEY, err=True)
         until = time.strftime("%Y-%m-%d", time.gmtime(new.not_after))
 
         async def keep(tx: Tx) -> bool:
