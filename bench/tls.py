@@ -35,6 +35,7 @@ from postier.net.authority import make_ca, write_key_pair
 from postier.testing.certificates import make_certificate, new_key
 
 PORT = 31_600
+Results = dict[tuple[str, str], list[float]]
 KEYS = {"ECDSA P-256": "p256", "RSA 2048": "2048"}
 
 
@@ -114,7 +115,7 @@ def memory_of(server: Server, port: int, count: int, *, log_in: bool) -> float:
 
 def beside(arguments: argparse.Namespace, folder: Path) -> None:
     authority = make_ca("bench")
-    results: dict[tuple[str, str], list[float]] = {}
+    results: Results = {}
     for kind, key in KEYS.items():
         place = folder / key
         place.mkdir(parents=True)
@@ -125,14 +126,8 @@ def beside(arguments: argparse.Namespace, folder: Path) -> None:
         servers: list[tuple[Server, int]] = [(ours, PORT + 993)]
         if dovecot.can_run():
             for number, way in enumerate(dovecot.LOGIN):
-                other = dovecot.Dovecot(
-                    place / f"dovecot{number}",
-                    PORT + 1 + number,
-                    place / "c.pem",
-                    place / "c.key",
-                    PASSWORD,
-                    way,
-                )
+                files = (place / "c.pem", place / "c.key")
+                other = dovecot.Dovecot(place / f"dovecot{number}", PORT + 1 + number, files, PASSWORD, way)
                 servers.append((other, PORT + 1 + number))
         started: list[Server] = []
         try:
@@ -149,7 +144,7 @@ def beside(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 def measure(
-    results: dict[tuple[str, str], list[float]],
+    results: Results,
     server: Server,
     port: int,
     kind: str,
@@ -167,7 +162,7 @@ def measure(
             note(what, memory_of(server, port, given.idle, log_in=log_in))
 
 
-def report(results: dict[tuple[str, str], list[float]]) -> None:
+def report(results: Results) -> None:
     names = list(dict.fromkeys(name for _, name in results))
     print(f"{'':<44}" + "".join(f"{name:>28}" for name in names))
     for what in dict.fromkeys(what for what, _ in results):
@@ -220,9 +215,7 @@ def describe(milliseconds: Sequence[float]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--handshakes", type=int, default=1000)
     parser.add_argument("--idle", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)

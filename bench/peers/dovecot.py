@@ -70,11 +70,9 @@ def can_run() -> bool:
 
 
 class Dovecot:
-    """`certificate`, `key`: PEM files. `way`: one of LOGIN. Everybody has the password `password`."""
+    """`pair`: PEM files of certificate and key. `way`: one of LOGIN. All have the password `password`."""
 
-    def __init__(
-        self, folder: Path, port: int, certificate: Path, key: Path, password: str, way: str
-    ) -> None:
+    def __init__(self, folder: Path, port: int, pair: tuple[Path, Path], password: str, way: str) -> None:
         self.name = f"Dovecot, {way}"
         self.port = port
         self._folder = folder
@@ -84,7 +82,7 @@ class Dovecot:
         folder.chmod(0o755)
         uid, gid = (folder / "mail").stat().st_uid, (folder / "mail").stat().st_gid
         text = _CONFIGURATION.format(
-            folder=folder, uid=uid, gid=gid, certificate=certificate, key=key, password=password,
+            folder=folder, uid=uid, gid=gid, certificate=pair[0], key=pair[1], password=password,
             login=LOGIN[way], port=port,
         )  # fmt: skip
         (folder / "dovecot.conf").write_text(text)
