@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
 from postier.accounts.domains import settings_of
@@ -109,13 +109,17 @@ def open_resolver(settings: Settings) -> Resolver:
     return CachingResolver(client, clock)
 
 
-def domain_documents(backend: Backend) -> tuple[Document, ...]:
-    """What is served of our own domains, to whoever asks."""
+def domain_documents(
+    backend: Backend, oauth: Callable[[str], Awaitable[OAuthProvider | None]]
+) -> tuple[Document, ...]:
+    """What is served of our own domains, to whoever asks. `oauth`: see tokens.announced."""
     settings = backend.settings
     is_ours = partial(_is_ours, backend)
 
     async def find(name: str) -> ClientSettings | None:
-        return client_settings(settings, Domain(name)) if await is_ours(name) else None
+        if not await is_ours(name):
+            return None
+        return replace(client_settings(settings, Domain(name)), oauth=await oauth(name))
 
     return (
         *policy_documents(is_ours, _own_document(settings)),

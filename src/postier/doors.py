@@ -38,6 +38,7 @@ from postier.sending import daily_limits
 from postier.smtp.inbound.dialogue import InboundServices, InboundSettings, Role
 from postier.smtp.inbound.session import inbound_session
 from postier.story.recorder import NoteStep
+from postier.tokens import announced
 
 __all__ = ["sessions", "web_application"]
 
@@ -129,7 +130,7 @@ def web_application(backend: Backend, login: Login) -> Starlette:
     """What HTTP and HTTPS serve."""
     metrics = Metrics(backend.store, backend.clock)
     documents = (
-        *domain_documents(backend),
+        *domain_documents(backend, announced(backend)),
         *acme_documents(backend),
         *health_documents(backend.store.reader.domains, metrics.text),
     )

@@ -15,6 +15,7 @@ from postier.backend import Backend, domain_documents, open_backend
 from postier.config.settings import load_settings
 from postier.http.documents import public_application
 from postier.testing.web import make_certificate, serving, talk, verifying
+from postier.tokens import announced
 
 WHO = "anna@orchard.test"
 
@@ -34,7 +35,7 @@ def told(data: Path, folder: Path, host: str, path: str, *, body: bytes = b"") -
 
 
 async def _answer(backend: Backend, folder: Path, request: bytes) -> bytes:
-    application: Starlette = public_application(domain_documents(backend))
+    application: Starlette = public_application(domain_documents(backend, announced(backend)))
 
     async def work(port: int, _: object) -> bytes:
         return await talk(port, request, context=verifying(folder), name="orchard.test")

@@ -258,6 +258,7 @@ def described(provider: IdProvider, **more: Any) -> str:
         "scope": "mail",
         "client_id": "post office",
         "client_secret": "s:ecret/%",
+        "announced_client": "thunderbird",
         **more,
     }
     return "\n[[oidc.providers]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
@@ -326,6 +327,43 @@ def test_whoever_logged_in_by_token_is_in_the_audit_log(provider: IdProvider, se
             break
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_mail_programs_are_told_where_to_get_a_token(provider: IdProvider, server: Server) -> None:
+    document = server.postier("client", ALICE, "--xml")
+    (found,) = re.findall(r"<oAuth2>(.*?)</oAuth2>", document, re.DOTALL)
+    assert dict(re.findall(r"<(\w+)>([^<]*)<", found)) == {
+        "authURL": f"{provider.issuer}/auth",
+        "tokenURL": f"{provider.issuer}/token",
+        "issuer": provider.issuer,
+        "scope": "mail",
+        "clientID": "thunderbird",
+    }
+    url = f"http://127.0.0.1:{server.base + 80}/mail/config-v1.1.xml?emailaddress={ALICE}"
+    request = urllib.request.Request(url, headers={"Host": "autoconfig.orchard.test"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert answer.read().decode() == document
+    assert json.loads(server.postier("client", ALICE, "--json"))["authentication"]["oauth-public"] == {
+        "issuer": provider.issuer
+    }
+
+
+def test_the_administrator_can_look_at_a_provider_and_at_a_token(
+    provider: IdProvider, server: Server
+) -> None:
+    (looked,) = json.loads(server.postier("oidc", "check", "--json"))
+    assert looked == {
+        "issuer": provider.issuer,
+        "keys": 1,
+        "introspection": f"{provider.issuer}/token/introspection",
+        "problem": "",
+    }
+    for kind in KINDS:
+        told = server.postier("oidc", "check", "--token-stdin", stdin=provider.token(kind))
+        assert told == f"the token lets {ALICE} in\n"
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        server.postier("oidc", "check", "--token-stdin", stdin=provider.token(scope="calendar"))
+    assert caught.value.stderr == "Error: insufficient_scope: the token is not for this (scope)\n"
 
 
 REFUSED: dict[str, tuple[str, Callable[[IdProvider], str]]] = {

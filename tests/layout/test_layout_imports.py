@@ -75,6 +75,7 @@ ALLOWED_WITHIN = {
     ("certificates", "backend"),
     ("app", "certifying"),
     ("app", "tokens"),
+    ("doors", "tokens"),
     ("tokens", "backend"),
     ("app", "chores"),
     ("app", "doors"),

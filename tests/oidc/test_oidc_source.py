@@ -380,7 +380,8 @@ def test_each_of_several_providers_speaks_for_its_own_people_only(tmp_path: Path
     async def whole() -> None:
         (tmp_path / "1").mkdir()
         (tmp_path / "2").mkdir()
-        ours, theirs = {"domains": ("orchard.test",), **CLIENT}, {"domains": ("harbor.test",), **CLIENT}
+        ours = {"domains": ("orchard.test",), "announced_client": "app", **CLIENT}
+        theirs = {"domains": ("harbor.test",), **CLIENT}
         async with (
             world_in(tmp_path / "1", lambda _: ours) as one,
             world_in(tmp_path / "2", lambda _: theirs) as two,
@@ -402,7 +403,9 @@ def test_each_of_several_providers_speaks_for_its_own_people_only(tmp_path: Path
             assert both.told("x@elsewhere.test") == both.told("") == ("", "")
             advice = await both.advice("orchard.test")
             assert advice is not None
-            assert advice == (one.fake.issuer, SCOPE, f"{one.fake.issuer}/auth", f"{one.fake.issuer}/token")
+            issuer = one.fake.issuer
+            assert advice == (issuer, SCOPE, f"{issuer}/auth", f"{issuer}/token", "app")
+            assert await both.advice("harbor.test") is None
             assert await both.advice("elsewhere.test") is None
 
     asyncio.run(whole())

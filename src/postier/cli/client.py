@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -22,6 +23,7 @@ from postier.clients.pacc import pacc_document_with_ports
 from postier.clients.page import card_page
 from postier.clients.settings import ClientSettings
 from postier.clients.words import LANGUAGES
+from postier.tokens import announced
 
 Form = Callable[[ClientSettings, str, str], bytes]
 """A document for an address, in a language."""
@@ -58,7 +60,8 @@ def command(
     async def work(backend: Backend) -> bytes:
         if await backend.store.reader.domain(domain.ascii) is None:
             raise Failure(f"{domain} is not a domain of this server")
-        settings = client_settings(backend.settings, domain)
+        oauth = await announced(backend)(domain.ascii)
+        settings = replace(client_settings(backend.settings, domain), oauth=oauth)
         if form == "mobileconfig":
             password = await _app_password(backend, address, device) if device is not None else ""
             return await signed_profile(backend, _profile(settings, str(address), pop3, password))

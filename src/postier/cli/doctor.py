@@ -8,7 +8,7 @@ import os
 import pwd
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -41,9 +41,11 @@ from postier.directories.probe import probe
 from postier.directories.terms import listing_terms
 from postier.dns.api import Resolver
 from postier.net.certificates import CertificateError, read_files
+from postier.oidc.looking import look_at
 from postier.publishing import check_dns
 from postier.sending import open_document_fetcher
 from postier.services import SERVICES, SMTP
+from postier.tokens import announced, token_sources
 
 GREETINGS = {"smtp": b"220 ", "submission": b"220 ", "imap": b"* OK", "pop3": b"+OK"}
 ENOUGH_DISK = 1_000_000_000
@@ -69,6 +71,7 @@ def command(no_dns: bool, json_: bool, data: Path) -> None:
         findings += await check_devices(backend.store, backend.clock.now())
         findings += await asyncio.gather(*_ports(settings))
         findings += await _directories(backend)
+        findings += await _providers(backend)
         if not no_dns:
             findings += await _check_dns(backend)
         return findings
@@ -136,6 +139,19 @@ def _ports(settings: Settings) -> list[asyncio.Task[Finding]]:
     ]
 
 
+async def _providers(backend: Backend) -> list[Finding]:
+    """Each provider whose tokens let people in."""
+    findings = []
+    for source in token_sources(backend):
+        subject = f"provider {source.provider.issuer}"
+        looked = await look_at(source)
+        if looked.problem:
+            findings.append(Finding("failed", subject, looked.problem))
+        else:
+            findings.append(Finding("ok", subject, f"answers, with {looked.keys} keys"))
+    return findings
+
+
 async def _directories(backend: Backend) -> list[Finding]:
     """Each server of each directory that people come from, and how the last comparison went."""
     findings, reader = [], backend.store.reader
@@ -192,7 +208,8 @@ async def _check_dns(backend: Backend) -> list[Finding]:
     for domain in await backend.store.reader.domains():
         checked = await check_dns(backend, resolver, Domain(domain.name))
         findings += [_as_finding(one) for one in checked if one.record.type not in UNASKED]
-        settings = client_settings(backend.settings, Domain(domain.name))
+        oauth = await announced(backend)(domain.name)
+        settings = replace(client_settings(backend.settings, Domain(domain.name)), oauth=oauth)
         findings += await check_client_documents(open_document_fetcher(backend, resolver).get, settings)
     findings.append(await check_validation(resolver))
     findings.append(await _check_tlsa(backend, resolver))

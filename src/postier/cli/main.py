@@ -28,6 +28,7 @@ VERBS = {
     "imap": "Switch IMAP capabilities off for clients that break on them.",
     "search": "Make the index of texts anew.",
     "queue": "Look at outgoing mail and move it.",
+    "oidc": "Look at the OpenID Connect providers of the settings.",
     "audit": "Tell who logged in, who changed rights, and who administered.",
     "trace": "Tell what became of a message, step by step.",
     "route": "Send a domain's mail to one place.",

@@ -30,7 +30,10 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _scope(value: Any) -> tuple[str, ...]:
-    return tuple(word for text in _texts(value) for word in text.split())
+    found = tuple(word for text in _texts(value) for word in text.split())
+    if not found:
+        raise ValueError("expected one scope or several")
+    return found
 
 
 def _boolean(value: Any) -> bool:
@@ -68,6 +71,7 @@ _KEYS: Mapping[str, Callable[[Any], Any]] = {
     "clients": _texts,
     "typed": _boolean,
     "authorities": _text,
+    "announced_client": _text,
 }
 _NEEDED = ("issuer", "audience", "scope")
 

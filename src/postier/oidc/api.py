@@ -26,7 +26,8 @@ class Provider:
     `verified`: an email counts only where the provider has verified it. `domains`: whose people these are,
     none for all domains. `create`: make an account at the first login. `clients`: the only ones whose tokens
     count (azp), none for any. `typed`: a token must say that it is an access token (RFC 9068 2.1).
-    `authorities`: a PEM file that vouches for the provider's host, "" for the system's."""
+    `authorities`: a PEM file that vouches for the provider's host, "" for the system's. `announced_client`:
+    the client id that mail programs of these people are told to use, "" to tell them nothing."""
 
     issuer: str
     audience: tuple[str, ...]
@@ -41,6 +42,7 @@ class Provider:
     clients: tuple[str, ...] = ()
     typed: bool = False
     authorities: str = ""
+    announced_client: str = ""
 
     @property
     def asks(self) -> bool:

@@ -63,6 +63,8 @@ class _Kept(Generic[Value]):
         self._value: Value | None = None
         self._at = 0.0
         self._tried = -REST
+        self.trouble = ""
+        """Why it could not be had the last time."""
         self._lock = asyncio.Lock()
         self._behind: asyncio.Task[None] | None = None
 
@@ -89,10 +91,10 @@ class _Kept(Generic[Value]):
         try:
             self._value = await self._ask()
         except (HttpsError, BadMetadata, TokenRefused, ProviderUnavailable) as error:
-            self._tried = self._clock.monotonic()
+            self._tried, self.trouble = self._clock.monotonic(), str(error)
             log.warning("provider does not answer", what=self._name, why=error, known=self._value is not None)
             return
-        self._at = self._clock.monotonic()
+        self._at, self.trouble = self._clock.monotonic(), ""
 
     def _age(self) -> float:
         return self._clock.monotonic() - self._at
@@ -110,6 +112,11 @@ class Source:
         self._asking = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
         self._rests_until = 0.0
+
+    @property
+    def trouble(self) -> str:
+        """What was wrong when it was asked last, for the administrator."""
+        return self._metadata.trouble or self._keys.trouble
 
     @property
     def discovery(self) -> str:

@@ -41,6 +41,7 @@ class OAuthAdvice(NamedTuple):
     scope: str
     authorization_url: str
     token_url: str
+    client: str
 
 
 class _Bearer(NamedTuple):
@@ -76,18 +77,22 @@ class OidcVerifier:
         return (found[0].discovery, " ".join(found[0].provider.scope)) if len(found) == 1 else ("", "")
 
     async def advice(self, domain: str) -> OAuthAdvice | None:
-        """For mail programs of the domain's people (A-labels); None where it has no provider.
-
-        Raises ProviderUnavailable.
-        """
+        """For mail programs of the domain's people (A-labels); None where it has no provider, or they are to
+        be told nothing. Raises ProviderUnavailable."""
         found = self._of(domain)
-        if len(found) != 1:
+        if len(found) != 1 or not found[0].provider.announced_client:
             return None
         provider, metadata = found[0].provider, await found[0].metadata()
         if not metadata.authorization_endpoint or not metadata.token_endpoint:
             return None
         scope = " ".join(provider.scope)
-        return OAuthAdvice(provider.issuer, scope, metadata.authorization_endpoint, metadata.token_endpoint)
+        return OAuthAdvice(
+            provider.issuer,
+            scope,
+            metadata.authorization_endpoint,
+            metadata.token_endpoint,
+            provider.announced_client,
+        )
 
     async def verify(self, token: str, name: str = "") -> TokenIdentity:
         """Raises TokenRefused, or StoreUnavailable where nobody can say now. `name`: whom the client says it
