@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from postier.accounts.domains import settings_of
@@ -119,7 +119,7 @@ def domain_documents(
     async def find(name: str) -> ClientSettings | None:
         if not await is_ours(name):
             return None
-        return replace(client_settings(settings, Domain(name)), oauth=await oauth(name))
+        return client_settings(settings, Domain(name)).knowing(await oauth(name))
 
     return (
         *policy_documents(is_ours, _own_document(settings)),

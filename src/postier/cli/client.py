@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -60,8 +59,8 @@ def command(
     async def work(backend: Backend) -> bytes:
         if await backend.store.reader.domain(domain.ascii) is None:
             raise Failure(f"{domain} is not a domain of this server")
-        oauth = await announced(backend)(domain.ascii)
-        settings = replace(client_settings(backend.settings, domain), oauth=oauth)
+        provider = await announced(backend)(domain.ascii)
+        settings = client_settings(backend.settings, domain).knowing(provider)
         if form == "mobileconfig":
             password = await _app_password(backend, address, device) if device is not None else ""
             return await signed_profile(backend, _profile(settings, str(address), pop3, password))

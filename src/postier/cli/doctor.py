@@ -8,7 +8,7 @@ import os
 import pwd
 import shutil
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -208,8 +208,8 @@ async def _check_dns(backend: Backend) -> list[Finding]:
     for domain in await backend.store.reader.domains():
         checked = await check_dns(backend, resolver, Domain(domain.name))
         findings += [_as_finding(one) for one in checked if one.record.type not in UNASKED]
-        oauth = await announced(backend)(domain.name)
-        settings = replace(client_settings(backend.settings, Domain(domain.name)), oauth=oauth)
+        provider = await announced(backend)(domain.name)
+        settings = client_settings(backend.settings, Domain(domain.name)).knowing(provider)
         findings += await check_client_documents(open_document_fetcher(backend, resolver).get, settings)
     findings.append(await check_validation(resolver))
     findings.append(await _check_tlsa(backend, resolver))

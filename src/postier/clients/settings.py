@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 __all__ = ["ClientSettings", "MailService", "OAuthProvider", "Security"]
@@ -57,6 +57,10 @@ class ClientSettings:
     logo: str = ""
     jmap: str = ""
     oauth: OAuthProvider | None = None
+
+    def knowing(self, oauth: OAuthProvider | None) -> ClientSettings:
+        """With all that is known of the provider of tokens; None leaves it as it is."""
+        return self if oauth is None else replace(self, oauth=oauth)
 
     @property
     def provider(self) -> str:
