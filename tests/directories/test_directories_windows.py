@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
@@ -16,7 +17,8 @@ from postier.directories.kinds import filled
 from postier.directories.login import DirectoryPasswords, LoginRules
 from postier.directories.source import NESTED, Listing, read_listing
 from postier.directories.terms import listing_terms
-from postier.ldap.client import LdapUnavailable
+from postier.ldap.client import LdapUnavailable, Terms, open_connection
+from postier.ldap.wire.text import parse_server
 from postier.store.api import DirectoryGroup, LdapDirectory, Store, StoreUnavailable
 from postier.testing.ldap import FakeEntry, FakeLdap
 
@@ -99,6 +101,28 @@ def test_a_referral_is_not_followed() -> None:
     with pytest.raises(LdapUnavailable, match=r"result 10"):
         asyncio.run(listing(server, CORP))
     assert len(server.asked) == 1
+
+
+def test_references_without_end_are_not_waited_for() -> None:
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        session = sansldap.LDAPServer()
+        with contextlib.suppress(ConnectionError, sansldap.LDAPError, asyncio.CancelledError):
+            session.receive(await reader.read(65_536))
+            while True:
+                session.search_result_reference(1, ["ldap://elsewhere/"])
+                writer.write(session.data_to_send())
+                await asyncio.sleep(0.01)
+        writer.transport.abort()
+
+    async def ask() -> None:
+        server = await asyncio.start_server(endless, "127.0.0.1", 0)
+        url = f"ldap://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        connection = await open_connection(parse_server(url), Terms(None, 0.2))
+        with pytest.raises(LdapUnavailable, match="does not come to an end"):
+            await connection.search("dc=x", "(cn=*)", ())
+        server.close()
+
+    asyncio.run(ask())
 
 
 def test_a_group_of_strangers_without_end_is_not_believed() -> None:

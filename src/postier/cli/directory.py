@@ -281,7 +281,7 @@ def sync(name: str | None, dry_run: bool, adopt: bool, force: bool, json_: bool,
         for directory in every:
             report = await compare(backend.store, backend.clock, directory, owner, options)
             if report is None:
-                raise Failure(f"{directory.name} is being compared at this moment; try again in a minute")
+                raise Failure(f"{directory.name} is being compared by somebody else; try again later")
             reports.append((directory.name, report))
         return reports
 

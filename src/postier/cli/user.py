@@ -31,7 +31,7 @@ from postier.cli.common import (
 )
 from postier.queue.meanings import LANGUAGES
 from postier.sending import daily_limits
-from postier.store.api import Account, SecondFactor
+from postier.store.api import Account, AccountId, SecondFactor
 
 
 @click.group("user")
@@ -106,12 +106,16 @@ def import_(file: Path, force: bool, json_: bool, data: Path) -> None:
 def list_(json_: bool, data: Path) -> None:
     """List the people."""
 
-    async def work(backend: Backend) -> list[Account]:
-        return await backend.store.reader.accounts()
+    async def work(backend: Backend) -> tuple[list[Account], dict[AccountId, str]]:
+        reader, origins = backend.store.reader, {}
+        for directory in await reader.ldap_directories():
+            for person in await reader.directory_people(directory.name):
+                origins[person.account_id] = directory.name
+        return await reader.accounts(), origins
 
-    accounts = with_backend(data, work)
+    accounts, origins = with_backend(data, work)
     if json_:
-        print_json([_as_dict(account) for account in accounts])
+        print_json([{**_as_dict(one), "directory": origins.get(one.account_id, "")} for one in accounts])
         return
     print_table(
         ("ADDRESS", "NAME", "MESSAGES", "MB", "QUOTA MB", "STATE"),
@@ -122,7 +126,7 @@ def list_(json_: bool, data: Path) -> None:
                 account.messages,
                 f"{account.used / 1e6:.1f}",
                 account.quota // 1_000_000 or "-",
-                "enabled" if account.enabled else "disabled",
+                _state(account, origins.get(account.account_id, "")),
             )
             for account in accounts
         ),
@@ -412,6 +416,11 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, row
         except (UnicodeDecodeError, csv.Error) as error:
             raise Failure(f"{file}, after line {reader.line_num}: not CSV in UTF-8 ({error})") from None
+
+
+def _state(account: Account, origin: str) -> str:
+    state = "enabled" if account.enabled else "disabled"
+    return f"{state}, from {origin}" if origin else state
 
 
 def _as_dict(account: Account) -> dict[str, object]:

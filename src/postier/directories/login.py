@@ -8,6 +8,7 @@ was typed: an address that went over to a colleague opens the colleague's accoun
 from __future__ import annotations
 
 import asyncio
+import os
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class DirectoryPasswords:
         self._sleep = sleep
         self._version = -1
         self._directories: dict[str, LdapDirectory] = {}
-        self._pools: dict[str, tuple[LdapDirectory, LdapPool, LdapPool]] = {}
+        self._pools: dict[str, tuple[tuple[LdapDirectory, int], LdapPool, LdapPool]] = {}
 
     async def answers_for(self, name: str) -> bool:
         """For all names of a directory's domains but those of accounts of our own."""
@@ -266,12 +267,14 @@ class DirectoryPasswords:
     def _pools_of(self, directory: LdapDirectory) -> tuple[LdapPool, LdapPool]:
         """For reading, and for letting people in: who is let in has that person's rights. Raises
         CertificateError."""
-        known = self._pools.get(directory.name)
-        if known is None or known[0] != directory:
+        known, stamp = self._pools.get(directory.name), _stamp(directory)
+        if known is None or known[0] != (directory, stamp):
+            for pool in known[1:] if known is not None else ():
+                pool.close()
             terms = login_terms(directory, self._rules.seconds)
             servers = [parse_server(url) for url in directory.servers]
             readers, people = (LdapPool(servers, terms, self._clock) for _ in range(2))
-            known = (directory, readers, people)
+            known = ((directory, stamp), readers, people)
             self._pools[directory.name] = known
         return known[1], known[2]
 
@@ -280,6 +283,14 @@ class DirectoryPasswords:
             for pool in pools:
                 pool.close()
         self._pools.clear()
+
+
+def _stamp(directory: LdapDirectory) -> int:
+    """Changes with the file of authorities, which is read again then."""
+    try:
+        return os.stat(directory.authorities).st_mtime_ns if directory.authorities else 0
+    except OSError:
+        return 0
 
 
 def _guess_key(directory: LdapDirectory, address: Address) -> str:

@@ -197,7 +197,7 @@ async def settle_members(
             continue
         person = await tx.account(account_id)
         name = person.name
-        if await _let_in(tx, owner, member):
+        if await _let_in(tx, owner, member, before.get(account_id)):
             facts = {"mailbox": "*", "rights": letters}
             await note(tx, _actor(directory), AuditKind.RIGHTS, owner, who=name, **facts)
             await note(tx, _actor(directory), AuditKind.RIGHTS_GOT, person, owner=owner.name, **facts)
@@ -207,7 +207,7 @@ async def settle_members(
     return Settled(owner.account_id, tuple(changes), tuple(problems))
 
 
-async def _let_in(tx: Tx, owner: Account, member: DirectoryMember) -> bool:
+async def _let_in(tx: Tx, owner: Account, member: DirectoryMember, before: DirectoryMember | None) -> bool:
     mailboxes = await tx.mailboxes(owner.account_id)
     granted = await tx.grants_in(owner.account_id)
     for mailbox in mailboxes:
@@ -217,7 +217,8 @@ async def _let_in(tx: Tx, owner: Account, member: DirectoryMember) -> bool:
             return False
     for mailbox in mailboxes:
         await tx.set_grant(owner.account_id, mailbox.mailbox_id, member.account_id, member.letters)
-    await tx.set_send_as(member.account_id, owner.name, member.send_as)
+    if member.send_as or (before is not None and before.send_as):
+        await tx.set_send_as(member.account_id, owner.name, member.send_as)
     await tx.set_directory_member(member)
     return True
 

@@ -24,6 +24,8 @@ ELSEWHERE = frozenset({1, 2, 3, 7, 8, 10, 11, 13, 51, 52, 54, 80})
 """Result codes that say nothing about the question: the server can't, won't now, or wants another way to be
 asked (RFC 4511 A.2). 10: a referral, which is not followed."""
 PAGE = 500
+FEW = 100
+"""Entries of a search that says no number: it asks for one entry by its name."""
 BREATHE = 50
 """Entries after which others of this loop have their turn."""
 
@@ -74,14 +76,21 @@ class LdapConnection:
     ) -> list[Entry]:
         """A few entries; with `limit` no more than that. None where there is no `base`. Raises
         LdapUnavailable, BadFilter."""
-        found = []
         self._core.search(
             base, filter, attributes, only_base=only_base, limit=limit, seconds=self._server_seconds
         )
+        try:
+            async with asyncio.timeout(2 * self._terms.seconds):
+                return await self._few(limit or FEW)
+        except TimeoutError:
+            raise self._fault("does not come to an end of its answers") from None
+
+    async def _few(self, limit: int) -> list[Entry]:
+        found = []
         while isinstance(answer := await self._answer("search"), Entry | Reference):
             if isinstance(answer, Entry):
                 found.append(answer)
-                if limit and len(found) > limit:
+                if len(found) > limit:
                     raise self._fault("sends more entries than were asked for")
         self._check(answer, allowed=(SIZE_LIMIT_EXCEEDED, NO_SUCH_OBJECT))
         return found
