@@ -18,8 +18,8 @@ __all__ = ["Snapshot", "Snapshots"]
 PIECE = 20_000
 """Messages read before the other sessions have their turn: some 10 ms."""
 
-LARGE = 100
-"""Messages from which a snapshot is worth keeping."""
+AT_LEAST = 100
+"""Messages that any snapshot counts for. An empty one is worth keeping: much may rest that is not in it."""
 
 ROOM = 2_000_000
 """Messages of all snapshots that are kept: 24 MB."""
@@ -62,14 +62,16 @@ class Snapshots:
 
     def _keep(self, key: _Key, modseq: ModSeq, snapshot: Snapshot) -> None:
         before = self._kept.pop(key, None)
-        self._messages -= 0 if before is None else len(before[1].uids)
-        if len(snapshot.uids) < LARGE:
-            return
+        self._messages -= 0 if before is None else _weight(before[1])
         self._kept[key] = modseq, snapshot
-        self._messages += len(snapshot.uids)
+        self._messages += _weight(snapshot)
         while self._messages > ROOM and len(self._kept) > 1:
             _, (_, oldest) = self._kept.popitem(last=False)
-            self._messages -= len(oldest.uids)
+            self._messages -= _weight(oldest)
+
+
+def _weight(snapshot: Snapshot) -> int:
+    return AT_LEAST + len(snapshot.uids)
 
 
 async def _read(reader: Reader, inbox: Mailbox, device: int, *, rests: bool) -> Snapshot:
