@@ -34,6 +34,8 @@ MOST_LISTED = 5000
 """Messages of which the listing is made; more are like these."""
 MOST_READ = 200
 """Messages that are read to count the dots that POP3 doubles."""
+MOST_OCTETS = 32 * 1024 * 1024
+"""Octets of them, however large they are."""
 PAGE = 500
 """As FETCH writes them (imap.session.fetch.BATCH), and so as they are packed."""
 
@@ -161,8 +163,11 @@ async def _doubled(reader: Reader, blobs: Blobs, inbox: Mailbox, uids: Sequence[
     """Dots at the beginnings of lines, and line ends that messages lack; from messages spread over all."""
     some = [Uid(uid) for uid in uids[:: max(len(uids) // MOST_READ, 1)][:MOST_READ]]
     refs = await reader.blob_refs(inbox.account_id, inbox.mailbox_id, some)
-    found = read = 0
+    found = read = octets = 0
     for ref in refs.values():
+        octets += ref.size
+        if read and octets > MOST_OCTETS:
+            break
         before, last = b"\n", b""
         try:
             async for chunk in blobs.stream(ref):
