@@ -264,3 +264,30 @@ def test_old_mail_leaves_the_inbox_of_who_reads_by_pop3(tmp_path: Path) -> None:
             assert await expire_inboxes(store, usual, late) == 0
 
     asyncio.run(main())
+
+
+def test_too_many_keywords_keep_nobody_from_deleting(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with store_with_person(tmp_path) as (store, tim, inbox):
+
+            async def label(mailbox: Mailbox, letter_of_words: str) -> None:
+                words = tuple(f"{letter_of_words}{number}" for number in range(40))
+
+                async def work(tx: Tx) -> None:
+                    blob_id, _ = await tx.add_blob(b"", b"x")
+                    message = letter(blob_id, flags=int(Flag.SEEN), keywords=words)
+                    await tx.append(tim, mailbox.mailbox_id, [message])
+
+                await store.transact(work)
+
+            await label(inbox, "a")
+            await put(store, inbox, 1)
+            await remove(store, inbox, [2])
+            await label(await place_of(store, inbox), "b")
+            await remove(store, inbox, [1])
+            found = await store.reader.resting(tim, inbox.uidvalidity, 1)
+            assert found is not None
+            (message,) = await store.reader.messages(tim, found.mailbox_id, ((found.uid, found.uid),))
+            assert message.flags == Flag.SEEN
+
+    asyncio.run(main())

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -406,5 +407,41 @@ def test_many_go_in_steps(in_house: Any, monkeypatch: pytest.MonkeyPatch) -> Non
         assert (await house.inbox()).messages == 6
         assert (await house.place()).messages == 4
         assert len(await house.ids(7)) == 6
+
+    in_house(story)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_devices_at_once_each_get_every_message_once(in_house: Any, seed: int) -> None:
+    """Sessions overlap, break, and take only some; mail comes meanwhile."""
+
+    async def story(house: House) -> None:
+        random = Random(seed)
+        delivered = 0
+        got: dict[int, list[bytes]] = {device: [] for device in range(4)}
+
+        async def visit(device: int, *, all_: bool) -> None:
+            connection = await house.connect(device)
+            connection.feed(b"STAT\r\n")
+            await connection.quiet()
+            count = int(connection.output().split()[1])
+            chosen = [n for n in range(1, count + 1) if all_ or random.random() < 0.6]
+            connection.feed("".join(f"RETR {n}\r\nDELE {n}\r\n" for n in chosen).encode())
+            await connection.quiet()
+            await asyncio.sleep(0)
+            fetched = re.findall(rb"body \d+", connection.output())
+            assert len(fetched) == len(chosen)
+            if all_ or random.random() < 0.7:
+                connection.feed(b"QUIT\r\n")
+                got[device] += fetched
+            await connection.finish()
+
+        for _ in range(6):
+            arriving = range(delivered, delivered := delivered + random.randrange(1, 9))
+            await asyncio.gather(house.deliver(*arriving), *(visit(device, all_=False) for device in got))
+        for device in got:
+            await visit(device, all_=True)
+        for fetched in got.values():
+            assert sorted(fetched) == sorted(b"body %d" % number for number in range(delivered))
 
     in_house(story)

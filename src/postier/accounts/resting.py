@@ -16,6 +16,7 @@ from postier.accounts.directory import language_of
 from postier.accounts.mailboxes import INBOX, find
 from postier.accounts.pop3_rules import Pop3Usual, applied
 from postier.store.api import (
+    SYSTEM_FLAGS,
     AccountId,
     Flag,
     Mailbox,
@@ -31,6 +32,9 @@ __all__ = ["NAMES", "bring_back", "expire_resting", "remove_over_pop3"]
 
 NAMES = {"en": "Fetched by POP3", "fr": "Relevés par POP3"}
 """What the mailbox is called, by language; its owner may rename it."""
+
+MOST_KEYWORDS = 58
+"""That a mailbox has (see OutOfKeywords)."""
 
 _AT_ONCE = 500
 _KEPT = ~int(Flag.DELETED)
@@ -48,7 +52,8 @@ async def remove_over_pop3(
     rest = applied(rules, usual).rest
     if rest:
         place = await _resting_place(tx, account_id, rules)
-        moved = await tx.move(account_id, inbox.mailbox_id, uids, place.mailbox_id, keep=_KEPT)
+        keep = await _kept_flags(tx, inbox, place)
+        moved = await tx.move(account_id, inbox.mailbox_id, uids, place.mailbox_id, keep=keep)
         until = int(now) + rest
         await tx.note_resting(account_id, inbox.uidvalidity, moved, place.mailbox_id, device, until)
         there = {origin for origin, _ in moved}
@@ -56,6 +61,14 @@ async def remove_over_pop3(
         there = set(await tx.expunge(account_id, inbox.mailbox_id, uids))
     others = [uid for uid in uids if uid not in there]
     await tx.note_deleted(account_id, inbox.uidvalidity, others, device)
+
+
+async def _kept_flags(tx: Tx, inbox: Mailbox, place: Mailbox) -> int:
+    """All but \\Deleted, so that no EXPUNGE takes what rests; without keywords where the place has no room
+    for more of them: nobody may be kept from deleting by that."""
+    _, names = await tx.standing(inbox.account_id, inbox.mailbox_id)
+    together = {name.lower() for name in (*names, *place.keywords)}
+    return _KEPT if len(together) <= MOST_KEYWORDS else _KEPT & ((1 << SYSTEM_FLAGS) - 1)
 
 
 async def _resting_place(tx: Tx, account_id: AccountId, rules: Pop3Rules) -> Mailbox:
