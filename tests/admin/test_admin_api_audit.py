@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from postier.accounts.audit import Actor, AuditKind, note
-from postier.admin.api_audit import AuditRoutes
+from postier.admin.api_audit import PAGES, AuditRoutes, own_page
 from postier.blobs.local import LocalBlobs
 from postier.bus.memory import MemoryBus
 from postier.http.api import Call
@@ -104,6 +104,20 @@ async def test_who_is_no_administrator_gets_the_own_entries(store: Store) -> Non
     with pytest.raises(Problem) as caught:
         await ask(store, alice, account="boss@orchard.test")
     assert caught.value.status == 403
+
+
+@on_store
+async def test_people_page_through_their_own_and_administrators_too(store: Store) -> None:
+    for account in await people(store):
+        seen, place = [], ""
+        while place is not None:
+            query = {"limit": "2", **({"before": place} if place else {})}
+            page: Any = await own_page(
+                store.reader, Call(account, read_parameters(PAGES, {}, [*query.items()]))
+            )
+            seen += page["entries"]
+            place = page["next"]
+        assert [entry["account"] for entry in seen] == [account.name] * 3
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,7 @@ _FRENCH_VALUES: Mapping[str, str] = {
     "wrong second factor": "second facteur faux",
     "second factor": "second facteur",
     "an app password is needed": "il faut un mot de passe d'application",
+    "token refused": "jeton refusé",
     "clear text": "en clair",
     "elsewhere": "ailleurs",
     "person": "personne",

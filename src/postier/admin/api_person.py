@@ -13,20 +13,19 @@ from typing import Any
 import segno
 
 from postier.accounts.app_passwords import add_app_password, revoke_app_password
-from postier.accounts.audit import Actor, Wanted, audit_log
-from postier.accounts.audit_kinds import LANGUAGES
+from postier.accounts.audit import Actor
 from postier.accounts.login import TooManyFailures
 from postier.accounts.people import PeopleError
 from postier.accounts.second_factors import FactorError, SecondFactors, WrongFactor
 from postier.accounts.web_sessions import Visit, WebSessions
+from postier.admin.api_audit import PAGES, own_page
 from postier.admin.api_devices import devices_of
 from postier.admin.api_session import JSON, LARGE, PORTAL, SMALL, too_many_codes
-from postier.admin.audit_json import entry_facts
 from postier.base.address import Address
 from postier.base.clock import Clock
 from postier.base.networks import Networks
 from postier.http.api import ApiRoute, Call
-from postier.http.parameters import Choice, Parameter, Whole
+from postier.http.parameters import Parameter, Whole
 from postier.http.problem import Problem
 from postier.http.web_gate import PERSON, read_json
 from postier.store.api import AppPassword, SecondFactor, Store
@@ -35,7 +34,6 @@ __all__ = ["PersonRoutes"]
 
 ME = "/api/v1/me"
 _NUMBER = Parameter("number", Whole(1, 2**31), None, "Which one", in_path=True)
-_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +47,10 @@ class PersonRoutes:
     iterations: int = 0
 
     def table(self) -> Sequence[ApiRoute]:
-        language = Parameter("lang", Choice(LANGUAGES), "en", "The language of the texts")
         passwords, factors = f"{ME}/app-passwords", f"{ME}/second-factors"
         return (
             _row("GET", ME, "Who one is here", self._me),
-            _row(
-                "GET", f"{ME}/audit", "What happened to the account, the latest first", self._audit, language
-            ),
+            _row("GET", f"{ME}/audit", "What happened to the account, the latest first", self._audit, *PAGES),
             _row("GET", f"{ME}/devices", "The devices that use the account", self._devices),
             _row("GET", passwords, "App passwords, without the passwords", self._app_passwords),
             _row("POST", passwords, "Make one: name, protocols, networks, expires", self._add, body=SMALL),
@@ -98,10 +93,7 @@ class PersonRoutes:
 
     async def _audit(self, call: Call) -> object:
         """The own account's only, also for administrators."""
-        wanted = Wanted(call.account.name)
-        found = await audit_log(self.store.reader, call.account, wanted, _PAGE)
-        mine = [entry for entry in found if entry.account_id == call.account.account_id]
-        return {"entries": [entry_facts(entry, call.values["lang"]) for entry in mine]}
+        return await own_page(self.store.reader, call)
 
     async def _devices(self, call: Call) -> object:
         return await devices_of(self.store.reader, call.account)
