@@ -257,3 +257,24 @@ def test_one_compares_at_a_time(slapd: Slapd, office: Office, on_store: OnStore)
         assert await compare(store, CLOCK, office(), "w9") is not None
 
     on_store(work)
+
+
+def test_a_comparison_that_was_cut_off_is_finished_by_the_next(
+    slapd: Slapd, office: Office, on_store: OnStore
+) -> None:
+    for number in range(12):
+        slapd.person(f"p{number}")
+
+    async def work(store: Store) -> None:
+        cut = asyncio.create_task(sync(store, office()))
+        while len(await store.reader.accounts()) < 4:
+            await asyncio.sleep(0)
+        cut.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cut
+        assert 4 <= len(await store.reader.directory_people("office")) < 12
+        assert (await sync(store, office())).problems == []
+        people = await store.reader.directory_people("office")
+        assert len({one.entry_id for one in people}) == len(await store.reader.accounts()) == 12
+
+    on_store(work)
