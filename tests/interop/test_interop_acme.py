@@ -347,3 +347,28 @@ def test_the_server_renews_by_itself_when_the_authority_suggests_it(
     server.stop()
     server.start()
     server.waits_until_shown(993, authority.ca, since=before)
+
+
+def test_commands_that_are_killed_leave_nothing_that_the_next_cannot_end(
+    start_authority: Callable[..., Authority], make_server: Callable[..., Server]
+) -> None:
+    authority = start_authority()
+    server = make_server(authority, "http-01")
+    server.start()
+    request(server, authority)
+    before = server.waits_until_shown(993, authority.ca)
+    command = [sys.executable, "-m", "postier", "tls", "renew", "mail.orchard.test", "--now"]
+    for seconds in (0.0, 0.2, 0.5, 1.0, 2.0):  # after the order was begun, which takes some three
+        victim = subprocess.Popen([*command, "--data", str(server.data)], stderr=subprocess.PIPE)
+        assert victim.stderr is not None
+        while (line := victim.stderr.readline()) and b"order begun" not in line:
+            pass
+        time.sleep(seconds)
+        victim.kill()
+        victim.communicate()
+        assert server.waits_until_shown(993, authority.ca)  # whatever is shown is whole
+    assert "has a new certificate" in server.run("tls", "renew", "mail.orchard.test", "--now").stdout
+    server.waits_until_shown(993, authority.ca, since=before)
+    found = server.orders()["mail.orchard.test"]
+    assert (found["under_way"], found["order"], found["problem"]) == (False, "", "")
+    assert 2 <= len(found["tries"]) <= 7
