@@ -27,6 +27,7 @@ from postier.net.certificates import (
     serves,
 )
 from postier.net.contexts import ContextChooser, ServiceTls
+from postier.net.tls import server_context
 from postier.services import HTTPS, LMTP, SERVICES
 from postier.store.api import Reader, StoredCertificate, StoreError
 
@@ -54,7 +55,15 @@ def refusal(new: Certificate, old: Certificate | None, now: float, names: Sequen
     That it is for none of our names is held against it only if the old one is for one of them.
     """
     judged = names if old is None or serves(old, names) else None
-    return problem(new, now, judged)
+    return problem(new, now, judged) or _refused_by_openssl(new)
+
+
+def _refused_by_openssl(certificate: Certificate) -> str:
+    try:
+        server_context(certificate)
+    except CertificateError as error:
+        return str(error)
+    return ""
 
 
 class CertificateKeeper:

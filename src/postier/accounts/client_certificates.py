@@ -20,6 +20,12 @@ MAX_ADDRESSES = 10
 
 _SMTP_UTF8_MAILBOX = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.9")
 _UTF8_STRING = 0x0C
+_UNREADABLE = (
+    ValueError,
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def addresses_of(certificate: bytes, now: float) -> tuple[Address, ...]:
@@ -31,7 +37,7 @@ def addresses_of(certificate: bytes, now: float) -> tuple[Address, ...]:
         if not begins <= now < ends or not _is_for_clients(parsed):
             return ()
         names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except _UNREADABLE:
         return ()
     found: dict[str, Address] = {}
     for name in list(names)[:MAX_ADDRESSES]:

@@ -29,6 +29,7 @@ from postier.cli.common import (
     with_backend,
 )
 from postier.net.certificates import Certificate, CertificateError, problem, read_files
+from postier.net.tls import server_context
 from postier.store.api import Tx
 
 __all__ = ["attach"]
@@ -151,6 +152,10 @@ def _judge(new: Certificate, now: float, ours: Sequence[str], names: Sequence[Do
         why = f"it is not for {other}, but for {', '.join(new.names)}"
     if why:
         raise Failure(f"cannot use {new.where}: {why}")
+    try:
+        server_context(new)  # OpenSSL has the last word
+    except CertificateError as error:
+        raise Failure(str(error)) from None
 
 
 @click.command("drop")

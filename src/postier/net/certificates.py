@@ -40,6 +40,7 @@ MAX_PEM = 256 * 1024
 MIN_RSA = 2048
 """Bits (RFC 9325 4.5)."""
 
+_UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _WEAK_HASHES = ("md5", "sha1")
 
@@ -147,7 +148,7 @@ def read_certificate(chain: bytes, key: bytes, where: str) -> Certificate:
             weakness=_weakness(ours, certificates[1:]),
             where=where,
         )
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except _UNREADABLE as error:
         why = str(error).partition("\n")[0]
         raise CertificateError(f"cannot use {where}: {why}") from error
 
