@@ -33,6 +33,7 @@ from postier.testing.mail_programs import (
     android_autoconfig,
     deltachat_autoconfig,
     deltachat_autodiscover,
+    fairemail_autoconfig,
     thunderbird_autoconfig,
     thunderbird_autodiscover,
 )
@@ -160,6 +161,10 @@ def test_mail_programs_take_the_best_way(settings: ClientSettings) -> None:
         server._replace(authentication="password-cleartext") for server in deltachat_autoconfig(document, WHO)
     ]
     assert (delta[0], delta[2]) == (IMAP, SMTP)
+    assert fairemail_autoconfig(document, WHO) == [
+        Server("imap", HOST, 143, "STARTTLS", "", WHO),
+        Server("smtp", HOST, 587, "STARTTLS", "", WHO),
+    ]  # it takes the last of each, which must be as good
 
 
 def test_names_are_as_long_as_the_draft_allows() -> None:

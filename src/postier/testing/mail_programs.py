@@ -1,8 +1,8 @@
 """How mail programs read what they are told: each as strict, and as blind, as its own code.
 
 Written after Thunderbird's readFromXML and ExchangeAutoDiscover, Thunderbird for Android's autoconfig parser,
-and DeltaChat's two parsers. Each returns the servers that the program would use, the first incoming one
-before the first outgoing one, and raises ValueError where it would give up.
+DeltaChat's two parsers, and FairEmail's. Each returns the servers that the program would use, the first
+incoming one before the first outgoing one, and raises ValueError where it would give up.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ __all__ = [
     "android_autoconfig",
     "deltachat_autoconfig",
     "deltachat_autodiscover",
+    "fairemail_autoconfig",
     "thunderbird_autoconfig",
     "thunderbird_autodiscover",
 ]
@@ -159,6 +160,24 @@ def deltachat_autoconfig(document: str, address: str) -> list[Server]:
     if {server.protocol for server in found} != {"imap", "smtp"}:
         raise ValueError("incomplete")
     return found
+
+
+def fairemail_autoconfig(document: str, address: str) -> list[Server]:
+    """The last IMAP and the last SMTP server: each overwrites the one before it. It asks for no
+    authentication, and takes a name that is no placeholder for everybody's."""
+    found: dict[str, Server] = {}
+    for element in _root(document).iter():
+        protocol = element.attrib.get("type", "")
+        if (element.tag, protocol) in (("incomingServer", "imap"), ("outgoingServer", "smtp")):
+            security = _text(element, "socketType")
+            if security not in ("SSL", "STARTTLS"):
+                raise ValueError(f"unknown: {security!r}")
+            user = _filled(_text(element, "username"), address)
+            port, host = int(_text(element, "port")), _text(element, "hostname")
+            found[protocol] = Server(protocol, host, port, security, "", user)
+    if len(found) != 2:
+        raise ValueError("incomplete")
+    return [found["imap"], found["smtp"]]
 
 
 def _protocols(document: str) -> list[dict[str, str]]:
