@@ -96,6 +96,11 @@ class Standing:
         """Seconds for which one of these still refuses; 0 for none."""
         return max(refusal(self.failures.get(scope.name), scope, self.now) for scope in scopes)
 
+    @property
+    def is_clean(self) -> bool:
+        """Nothing is held against the network."""
+        return not self.failures.keys() & {PAIR.name, PEER.name}
+
     def left(self, scope: Scope) -> int:
         """Failures until it refuses."""
         known = self.failures.get(scope.name)

@@ -1,7 +1,8 @@
 """Slow hashes, a few at a time: who waits, waits in line, and the line has an end.
 
 Each worker runs its share of what the host may compute at once. There are two lines: who comes from where
-the account was used before goes first, so a crowd of guessers delays each other. Past the end of its line
+the account was used before, or from where nothing bad has come, goes first; a crowd of guessers delays each
+other. Past the end of its line
 nobody is put off silently: HashingBusy is told as "try later".
 """
 

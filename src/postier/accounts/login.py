@@ -299,7 +299,8 @@ class Login:
             raise TooManyFailures(1.0)
         trying.add(password)
         try:
-            return await self._verifier.verify(stored, password, first=attempt.known)
+            first = attempt.known or attempt.standing.is_clean
+            return await self._verifier.verify(stored, password, first=first)
         finally:
             trying.discard(password)
             if not trying:

@@ -85,6 +85,7 @@ async def authenticate(context: Context, command: Authenticate) -> bytes:
     try:
         return await _log_in(context, run())
     except SaslError as error:
+        await _answer_late(context, 0)
         raise No("AUTHENTICATIONFAILED", str(error)) from None
 
 

@@ -76,7 +76,7 @@ async def authenticate(dialogue: Dialogue, core: SmtpServer, event: Auth) -> Non
     try:
         dialogue.log_in(await run_exchange(login, door, event.mechanism, event.initial, ask))
     except SaslError as error:
-        core.reply(Reply(501, "5.5.2", str(error)))
+        _fail(dialogue, core, Reply(501, "5.5.2", str(error)))
     except LoginRefused as refused:
         if refused.delay > 0:
             await asyncio.sleep(refused.delay)
