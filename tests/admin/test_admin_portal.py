@@ -256,6 +256,16 @@ def test_bodies_that_cannot_be(tmp_path: Path) -> None:
         for body in (b"", b"{", b"\xff", b"[" * 4000, b'{"address":"a","address":"b"}', b'{"password":NaN}'):
             assert (await browser.ask("POST", SESSION, body=body)).status in (400, 401)
         assert (await browser.ask("POST", SESSION, body=b" " * 4097)).status == 413
+        await browser.log_in()
+        half = [
+            {"name": "\ud800"},
+            {"name": "x", "protocols": ["\udfff"]},
+            {"name": "x", "networks": ["\ud800"]},
+        ]
+        for said in half:
+            assert (await browser.ask("POST", f"{ME}/app-passwords", said)).status == 400
+        for said in ({"address": "\ud800", "password": "x"}, {"address": WHO, "password": "\udc00"}):
+            assert (await browser.ask("POST", SESSION, said)).status == 400
 
     on_portal(tmp_path, work)
 

@@ -74,6 +74,7 @@ def read_json(body: bytes, known: Mapping[str, type]) -> dict[str, Any]:
     """The values of one JSON object: those of `known`, or the empty value of their type. Raises Problem."""
     try:
         found = json.loads(body)
+        json.dumps(found, ensure_ascii=False).encode()  # half a character (RFC 8259 8.2) is no text
     except (ValueError, RecursionError):
         raise Problem(400, "the body is no JSON") from None
     if not isinstance(found, dict):
