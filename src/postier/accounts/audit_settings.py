@@ -28,8 +28,7 @@ async def note_settings(store: Store, written: Mapping[str, str]) -> None:
     """`written`: the text of each value in the file, by name. The first time says nothing."""
 
     async def work(tx: Tx) -> None:
-        text = await tx.meta(_META)
-        before = msgspec.json.decode(text, type=_Remembered) if text else None
+        before = _remembered(await tx.meta(_META))
         key = os.urandom(16) if before is None else before.key
         digests = {
             name: blake2b(value.encode(errors="replace"), key=key, digest_size=16).hexdigest()
@@ -43,3 +42,11 @@ async def note_settings(store: Store, written: Mapping[str, str]) -> None:
             await note(tx, BY_SERVER, AuditKind.SETTINGS, names=", ".join(sorted(changed)))
 
     await store.transact(work)
+
+
+def _remembered(text: str | None) -> _Remembered | None:
+    """None where nothing is remembered, or what is cannot be read: no start fails for it."""
+    try:
+        return msgspec.json.decode(text or "", type=_Remembered)
+    except msgspec.MsgspecError:
+        return None
