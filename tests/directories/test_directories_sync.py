@@ -20,7 +20,7 @@ from postier.base.address import Address
 from postier.base.clock import SystemClock
 from postier.directories.sync import SyncOptions, SyncReport, sync_directory, too_many_gone
 from postier.directories.terms import listing_terms
-from postier.directories.upkeep import compare
+from postier.directories.upkeep import compare, keep_comparing
 from postier.store.api import Account, DirectoryGroup, LdapDirectory, Store
 from postier.testing.slapd import BASE, Slapd
 
@@ -276,5 +276,24 @@ def test_a_comparison_that_was_cut_off_is_finished_by_the_next(
         assert (await sync(store, office())).problems == []
         people = await store.reader.directory_people("office")
         assert len({one.entry_id for one in people}) == len(await store.reader.accounts()) == 12
+
+    on_store(work)
+
+
+def test_a_worker_compares_again_and_again(slapd: Slapd, office: Office, on_store: OnStore) -> None:
+    slapd.person("anna")
+
+    async def work(store: Store) -> None:
+        await store.transact(lambda tx: tx.set_ldap_directory(office()))
+        chore = asyncio.create_task(keep_comparing(store, CLOCK, "w0", 1, pause=0.01))
+        while await store.reader.account_named("anna@orchard.test") is None:
+            await asyncio.sleep(0.01)
+        slapd.person("ben")
+        while await store.reader.account_named("ben@orchard.test") is None:
+            await asyncio.sleep(0.01)
+        chore.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await chore
+        await asyncio.wait_for(keep_comparing(store, CLOCK, "w0", 0), 5)  # 0: never
 
     on_store(work)

@@ -216,6 +216,7 @@ _FRENCH_VALUES: Mapping[str, str] = {
     "default": "par défaut",
     "none": "aucun",
     "any": "tous",
+    "all mailboxes": "toutes les boîtes",
     "on": "activée",
     "off": "désactivée",
     "passkey": "clé d'accès",

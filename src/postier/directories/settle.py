@@ -8,6 +8,7 @@ from typing import NamedTuple
 from postier.accounts.acl import MAX_GRANTS
 from postier.accounts.audit import Actor, AuditKind, note
 from postier.accounts.people import PeopleError, add_account
+from postier.accounts.rights import ROLES
 from postier.base.address import Address
 from postier.directories.entry import Contested, Person
 from postier.directories.source import MailGroup
@@ -27,6 +28,8 @@ __all__ = ["Settled", "settle_alias", "settle_gone", "settle_members", "settle_p
 
 
 NOBODY = Contested()
+_ALL = "all mailboxes"
+_ROLES = {letters: role for role, letters in ROLES.items()}
 
 
 class Settled(NamedTuple):
@@ -198,10 +201,10 @@ async def settle_members(
         person = await tx.account(account_id)
         name = person.name
         if await _let_in(tx, owner, member, before.get(account_id)):
-            facts = {"mailbox": "*", "rights": letters}
+            facts = {"mailbox": _ALL, "rights": letters}
             await note(tx, _actor(directory), AuditKind.RIGHTS, owner, who=name, **facts)
             await note(tx, _actor(directory), AuditKind.RIGHTS_GOT, person, owner=owner.name, **facts)
-            changes.append(f"{name}: {letters or 'no rights'} in the mailboxes of {owner.name}")
+            changes.append(f"{name}: {_ROLES.get(letters, letters)} in the mailboxes of {owner.name}")
         else:
             problems.append(f"{owner.name} is shared with as many as it can be: {name} is left out")
     return Settled(owner.account_id, tuple(changes), tuple(problems))
@@ -232,8 +235,8 @@ async def _let_out(tx: Tx, owner: Account, member: DirectoryMember, directory: L
     await tx.remove_directory_member(owner.account_id, member.account_id)
     person = await tx.account(member.account_id)
     name = person.name
-    await note(tx, _actor(directory), AuditKind.RIGHTS_ENDED, owner, who=name, mailbox="*")
-    await note(tx, _actor(directory), AuditKind.RIGHTS_LOST, person, owner=owner.name, mailbox="*")
+    await note(tx, _actor(directory), AuditKind.RIGHTS_ENDED, owner, who=name, mailbox=_ALL)
+    await note(tx, _actor(directory), AuditKind.RIGHTS_LOST, person, owner=owner.name, mailbox=_ALL)
     return f"{name}: no rights in the mailboxes of {owner.name} any more"
 
 

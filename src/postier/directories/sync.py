@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from postier.accounts.rights import normal
 from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.directories.entry import contested
@@ -62,7 +63,12 @@ class SyncReport:
     def words(self) -> str:
         if self.stopped:
             return self.stopped[:MAX_WORDS]
-        return f"{self.people} people, {len(self.changes)} changes, {len(self.problems)} problems"
+        counts = (
+            (self.people, "person", "people"),
+            (len(self.changes), "change", "changes"),
+            (len(self.problems), "problem", "problems"),
+        )
+        return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts)
 
     def note(self, settled: Settled) -> None:
         self.changes += settled.changes
@@ -174,7 +180,7 @@ class _Comparison:
             given = wanted.setdefault(group.address, {})
             for account_id in (accounts[member] for member in members if member in accounts):
                 letters, send_as = given.get(account_id, ("", False))
-                given[account_id] = ("".join(sorted({*letters, *group.rights})), send_as or group.send_as)
+                given[account_id] = (normal(letters + group.rights), send_as or group.send_as)
         for owner in await self._owners(wanted):
             if owner.name not in unknown:
                 self._report.note(await self._members(owner, wanted.get(owner.name, {})))

@@ -32,8 +32,10 @@ async def keep_comparing(
             for directory in await store.reader.ldap_directories():
                 state = await store.reader.sync_state(directory.name)
                 if state.at + every <= clock.now():
-                    await compare(store, clock, directory, owner)
-        except StoreError as error:
+                    report = await compare(store, clock, directory, owner)
+                    if report is not None:
+                        _tell(directory, report)
+        except (StoreError, OSError, ValueError) as error:
             log.fault("not compared", why=error)
 
 
@@ -49,8 +51,6 @@ async def compare(
     finally:
         if not options.dry_run:
             await give_back_lease(store, role, owner)
-    if not options.dry_run:
-        _tell(directory, report)
     return report
 
 
