@@ -14,6 +14,7 @@ from postier.accounts.people import (
     add_person,
     add_shared,
     remove_person,
+    set_enabled,
     set_password,
 )
 from postier.base.address import Address
@@ -83,6 +84,9 @@ def test_people_come_change_and_go(slapd: Slapd, office: Office, on_store: OnSto
         assert (await sync(store, office())).changes == []
         slapd.modify(f"uid=p1,ou=people,{BASE}", "userAccountControl", ["512"])
         assert (await sync(store, office())).changes == ["p1@orchard.test: enabled again"]
+        await set_enabled(store, Address.parse("p2@orchard.test"), False)
+        assert (await sync(store, office())).changes == []
+        assert not (await account(store, "p2@orchard.test")).enabled  # it was disabled here, by hand
         with pytest.raises(PeopleError, match="comes from the directory office: change the password there"):
             await set_password(store, Address.parse("p1@orchard.test"), "hash")
         with pytest.raises(PeopleError, match="remove the person there first"):

@@ -19,7 +19,7 @@ from postier.directories.source import NESTED, Listing, read_listing
 from postier.directories.terms import listing_terms
 from postier.ldap.client import LdapUnavailable, Terms, open_connection
 from postier.ldap.wire.text import parse_server
-from postier.store.api import DirectoryGroup, LdapDirectory, Store, StoreUnavailable
+from postier.store.api import DirectoryGroup, DirectoryLogin, LdapDirectory, Store, StoreUnavailable
 from postier.testing.ldap import FakeEntry, FakeLdap
 
 OnStore = Callable[[Callable[[Store], Awaitable[None]]], None]
@@ -183,6 +183,51 @@ def test_who_is_let_in_has_an_account(on_store: OnStore) -> None:
     on_store(work)
 
 
+def test_the_account_is_that_of_who_was_let_in(on_store: OnStore) -> None:
+    """Ben's name for logins is what Anna's address begins with: his password opens his account alone."""
+    by_upn = {"bind_dn": "", "password": "", "login": DirectoryLogin.BIND, "template": "{user}@corp"}
+
+    def search(request: sansldap.SearchRequest) -> Iterable[FakeEntry]:
+        if "userPrincipalName=anna@corp" in str(request.filter):
+            return PEOPLE[1:]
+        if "sAMAccountName=ash" in str(request.filter):
+            return PEOPLE[:1]
+        if "smtp:anna@" in str(request.filter):
+            return PEOPLE[:1]
+        return [one for one in PEOPLE if one[0] == request.base_object]
+
+    server = FakeLdap(search, {"anna@corp": "ben's", "ash@corp": "anna's"})
+
+    async def work(store: Store) -> None:
+        async with server.serving() as url:
+            directory = replace(CORP, servers=(url,), groups=(), **by_upn)  # type: ignore[arg-type]
+            await store.transact(lambda tx: tx.set_ldap_directory(directory))
+            passwords = await made(store)
+            assert await passwords.check("anna@orchard.test", "ben's") == "ben@orchard.test"
+            assert await passwords.check("ash@orchard.test", "anna's") == "anna@orchard.test"
+            passwords.close()
+
+    on_store(work)
+
+
+@pytest.mark.parametrize(("same", "heard"), [(False, 4), (True, 1)])
+def test_guesses_all_at_once_are_not_ahead_of_their_count(on_store: OnStore, same: bool, heard: int) -> None:
+    server = FakeLdap(corp, {"postier@corp": "reader", ANNA: "right"})
+
+    async def work(store: Store) -> None:
+        async with server.serving() as url:
+            await store.transact(lambda tx: tx.set_ldap_directory(replace(CORP, servers=(url,))))
+            passwords = await made(store, guesses=4)
+            right = await asyncio.gather(*(passwords.check("anna@orchard.test", "right") for _ in range(30)))
+            assert set(right) == {"anna@orchard.test"}
+            guesses = ["guess" if same else f"guess {number}" for number in range(30)]
+            await asyncio.gather(*(passwords.check("anna@orchard.test", guess) for guess in guesses))
+            assert len([name for name, password in server.binds if "guess" in password]) == heard
+            passwords.close()
+
+    on_store(work)
+
+
 def test_a_server_that_does_not_speak_ldap(on_store: OnStore) -> None:
     async def work(store: Store) -> None:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -203,8 +248,8 @@ def test_a_server_that_does_not_speak_ldap(on_store: OnStore) -> None:
     on_store(work)
 
 
-async def made(store: Store) -> DirectoryPasswords:
+async def made(store: Store, guesses: int = 0) -> DirectoryPasswords:
     async def no_sleep(seconds: float) -> None:
         pass
 
-    return DirectoryPasswords(store, SystemClock(), ProofTable(), LoginRules(2.0), no_sleep)
+    return DirectoryPasswords(store, SystemClock(), ProofTable(), LoginRules(2.0, guesses=guesses), no_sleep)

@@ -47,6 +47,10 @@ whole company."""
 
 GUESSING_SECONDS = 3600.0
 
+_Answer = tuple[Entry | None, Standing]
+"""The entry whose password it is, or why there is none."""
+_GUESSES = (Standing.WRONG, Standing.UNKNOWN)
+
 log = Log("directory")
 
 
@@ -79,6 +83,7 @@ class DirectoryPasswords:
         self._sleep = sleep
         self._version = -1
         self._directories: dict[str, LdapDirectory] = {}
+        self._running: dict[tuple[bytes, bool], asyncio.Future[_Answer | None]] = {}
         self._pools: dict[str, tuple[tuple[LdapDirectory, int], LdapPool, LdapPool]] = {}
 
     async def answers_for(self, name: str) -> bool:
@@ -143,23 +148,24 @@ class DirectoryPasswords:
         if directory is None or address is None or not 0 < len(octets) <= MAX_PASSWORD_OCTETS:
             return ""
         wrong = self._proof(directory, f"wrong {address.lookup_key}", octets, WRONG_SECONDS, 0)
-        if wrong in self._proofs or not (known or await self._may_guess(directory, address)):
+        if wrong in self._proofs:
             log.info("refused unseen", directory=directory.name, name=address)
             return ""
         try:
-            found, refusal = await self._ask(directory, address, password)
+            answer = await self._guess_once(directory, address, password, wrong, known)
         except (LdapUnavailable, CertificateError) as error:
             if remembered := await self._remembered(directory, address, octets):
                 log.info("remembered", directory=directory.name, account=remembered)
                 return remembered
             log.fault("unavailable", directory=directory.name, why=error)
             raise StoreUnavailable(f"the directory {directory.name} does not answer: {error}") from error
+        if answer is None:
+            log.info("refused unseen", directory=directory.name, name=address)
+            return ""
+        found, refusal = answer
         if found is None:
             log.warning("not let in", directory=directory.name, name=address, why=refusal.value)
-            if refusal in (Standing.WRONG, Standing.UNKNOWN):
-                self._proofs.add(wrong)
-                if not known:
-                    await self._note_guess(directory, address)
+            if refusal in _GUESSES:
                 return ""
             raise PasswordRefused(f"{directory.name}: {refusal.value}")
         account = await self._account_of(directory, found)
@@ -168,31 +174,72 @@ class DirectoryPasswords:
             self._proofs.add(self._proof(directory, key, octets, self._rules.remember // 2 or 1, 0))
         return account
 
-    async def _may_guess(self, directory: LdapDirectory, address: Address) -> bool:
+    async def _guess_once(
+        self, directory: LdapDirectory, address: Address, password: str, wrong: bytes, known: bool
+    ) -> _Answer | None:
+        """One question however many connections of a program ask the same at once."""
+        key = wrong, known
+        running = self._running.get(key)
+        if running is None:
+            running = asyncio.ensure_future(self._guess(directory, address, password, wrong, known))
+            self._running[key] = running
+            running.add_done_callback(lambda _: self._running.pop(key, None))
+        return await asyncio.shield(running)
+
+    async def _guess(
+        self, directory: LdapDirectory, address: Address, password: str, wrong: bytes, known: bool
+    ) -> _Answer | None:
+        """None where the server must not hear of it. Raises LdapUnavailable, CertificateError."""
+        if not known and not await self._take_guess(directory, address):
+            return None
+        try:
+            answer = await self._ask(directory, address, password)
+        except (LdapUnavailable, CertificateError):
+            await self._give_back(directory, address, known)
+            raise
+        if answer[0] is None and answer[1] in _GUESSES:
+            self._proofs.add(wrong)
+        else:
+            await self._give_back(directory, address, known)
+        return answer
+
+    async def _take_guess(self, directory: LdapDirectory, address: Address) -> bool:
         """Directories lock an account after some wrong passwords, wherever they come from: strangers are
-        stopped here before that, so that they lock nobody out of the whole company."""
+        stopped here before that, so that they lock nobody out of the whole company. Counted before the server
+        is asked: who tries many passwords at once is not ahead of the count."""
         if not self._rules.guesses:
             return True
-        key = _guess_key(directory, address)
-        past = (await self._store.reader.login_failures((key,))).get(key)
-        is_old = past is None or past.last + GUESSING_SECONDS < self._clock.now()
-        return is_old or past is None or past.failures < self._rules.guesses
-
-    async def _note_guess(self, directory: LdapDirectory, address: Address) -> None:
         key, now = _guess_key(directory, address), self._clock.now()
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> bool:
             past = (await tx.login_failures((key,))).get(key)
             if past is not None and past.last + GUESSING_SECONDS < now:
                 await tx.clear_login_failures((key,))
+                past = None
+            if past is not None and past.failures >= self._rules.guesses:
+                return False
             await tx.record_login_failure(key, now)
+            return True
 
-        if self._rules.guesses:
-            await self._store.transact(work, durable=False)
+        return await self._store.transact(work, durable=False)
 
-    async def _ask(
-        self, directory: LdapDirectory, address: Address, password: str
-    ) -> tuple[Entry | None, Standing]:
+    async def _give_back(self, directory: LdapDirectory, address: Address, known: bool) -> None:
+        """What `_take_guess` counted was no wrong password."""
+        if known or not self._rules.guesses:
+            return
+        key = _guess_key(directory, address)
+
+        async def work(tx: Tx) -> None:
+            past = (await tx.login_failures((key,))).get(key)
+            if past is None:
+                return
+            await tx.clear_login_failures((key,))
+            for _ in range(past.failures - 1):
+                await tx.record_login_failure(key, past.last)
+
+        await self._store.transact(work, durable=False)
+
+    async def _ask(self, directory: LdapDirectory, address: Address, password: str) -> _Answer:
         """The entry whose password this is, or why there is none. Raises LdapUnavailable."""
         readers, people = self._pools_of(directory)
         if directory.login is DirectoryLogin.BIND:
@@ -328,14 +375,24 @@ async def _by_template(
     answer = standing(await connection.bind(name, password))
     if answer is not Standing.RIGHT:
         return None, answer
-    attributes = wanted(directory)
-    if is_dn:
-        found = await connection.search(name, directory.people, attributes, only_base=True)
-    else:
-        found = await connection.search(directory.base, login_filter(directory, address), attributes, limit=2)
+    dn = name if is_dn else await _own_dn(directory, name, connection)
+    found = await connection.search(dn, directory.people, wanted(directory), only_base=True) if dn else []
     if len(found) != 1:
         raise LdapUnavailable(f"{connection.server} does not show {name} the own entry")
     return (None, Standing.DISABLED) if is_disabled(found[0]) else (found[0], Standing.RIGHT)
+
+
+async def _own_dn(directory: LdapDirectory, name: str, connection: LdapConnection) -> str:
+    """Of whom Active Directory has let in by a name that is none of an entry ([MS-ADTS] 5.1.1.1.1): whose
+    userPrincipalName it is, else whose sAMAccountName is in it. Never whoever has the address that was typed:
+    that may be somebody else. "" where it is not shown."""
+    account = name.rpartition("\\")[2].partition("@")[0]
+    for attribute, value in (("userPrincipalName", name), ("sAMAccountName", account)):
+        asked = f"({attribute}={filter_value(value)})"
+        found = await connection.search(directory.base, asked, (directory.id_attribute,), limit=2)
+        if found:
+            return found[0].dn if len(found) == 1 else ""
+    return ""
 
 
 def _escaped(values: Mapping[str, str]) -> dict[str, str]:

@@ -107,7 +107,7 @@ class _Settling:
         if not person.enabled:
             changes = await settle_gone(tx, link, "disabled in the directory", self._directory)
             return Settled(link.account_id, tuple(changes))
-        if not link.present or not account.enabled:
+        if not link.present:  # who was disabled here, by hand, stays so
             await tx.set_account_enabled(account.account_id, True)
             await note(tx, _actor(self._directory), AuditKind.ACCOUNT_ENABLED, account)
             self._changes.append(f"{account.name}: enabled again")
