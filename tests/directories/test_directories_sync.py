@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from postier.base.clock import SystemClock
 from postier.directories.sync import SyncOptions, SyncReport, sync_directory, too_many_gone
 from postier.directories.terms import listing_terms
 from postier.directories.upkeep import compare, keep_comparing
-from postier.store.api import Account, DirectoryGroup, LdapDirectory, Store
+from postier.store.api import Account, DirectoryGroup, LdapDirectory, Store, StoreUnavailable
 from postier.testing.slapd import BASE, Slapd
 
 Office = Callable[..., LdapDirectory]
@@ -270,13 +271,21 @@ def test_a_comparison_that_was_cut_off_is_finished_by_the_next(
         slapd.person(f"p{number}")
 
     async def work(store: Store) -> None:
-        cut = asyncio.create_task(sync(store, office()))
-        while len(await store.reader.accounts()) < 4:
-            await asyncio.sleep(0)
-        cut.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await cut
-        assert 4 <= len(await store.reader.directory_people("office")) < 12
+        await store.transact(lambda tx: tx.set_ldap_directory(office()))
+        whole, left = store.transact, 4
+
+        async def cut(*asked: Any, **options: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise StoreUnavailable("the disk is full")
+            return await whole(*asked, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(store), "transact", lambda _, *asked, **options: cut(*asked, **options))
+            with pytest.raises(StoreUnavailable):
+                await sync(store, office())
+        assert len(await store.reader.directory_people("office")) == 4
         assert (await sync(store, office())).problems == []
         people = await store.reader.directory_people("office")
         assert len({one.entry_id for one in people}) == len(await store.reader.accounts()) == 12
