@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,17 @@ def test_guesses_count_as_everywhere(tmp_path: Path) -> None:
             with pytest.raises(TooManyFailures):
                 await enter(world, password)
         await enter(world, shown)
+
+    in_world(tmp_path, work)
+
+
+def test_guesses_all_at_once_are_not_ahead_of_their_count(tmp_path: Path) -> None:
+    async def work(world: World) -> None:
+        await make_scram_keys(world.store, ADDRESS, "right", 4096)
+        guesses = [enter(world, f"wrong {number}") for number in range(3 * PAIR.free)]
+        ends = await asyncio.gather(*guesses, return_exceptions=True)
+        kinds = Counter(map(type, ends))
+        assert kinds == {InvalidCredentials: PAIR.free, TooManyFailures: 2 * PAIR.free}
 
     in_world(tmp_path, work)
 

@@ -456,6 +456,17 @@ def test_turning_it_on_logs_everybody_else_out(tmp_path: Path) -> None:
     on_portal(tmp_path, work)
 
 
+def test_who_knows_the_password_alone_ends_nobodys_session(tmp_path: Path) -> None:
+    async def work(portal: Portal) -> None:
+        mine = portal.browser()
+        await portal.enrol(mine)
+        for _ in range(MOST_SESSIONS + 2):
+            await portal.browser("198.51.100.9").log_in()
+        assert (await mine.ask("GET", ME)).status == 200
+
+    on_portal(tmp_path, work)
+
+
 def test_sessions_are_listed_ended_and_bounded(tmp_path: Path) -> None:
     async def work(portal: Portal) -> None:
         browsers = [portal.browser() for _ in range(MOST_SESSIONS + 2)]

@@ -196,13 +196,16 @@ def test_the_account_is_that_of_who_was_let_in(on_store: OnStore) -> None:
             return PEOPLE[:1]
         return [one for one in PEOPLE if one[0] == request.base_object]
 
-    server = FakeLdap(search, {"anna@corp": "ben's", "ash@corp": "anna's"})
+    server = FakeLdap(search, {"anna@corp": "ben's", "ash@corp": "anna's", "robot@corp": "robot's"})
 
     async def work(store: Store) -> None:
         async with server.serving() as url:
             directory = replace(CORP, servers=(url,), groups=(), **by_upn)  # type: ignore[arg-type]
             await store.transact(lambda tx: tx.set_ldap_directory(directory))
             passwords = await made(store)
+            with pytest.raises(PasswordRefused, match="none of its people"):
+                await passwords.check("robot@orchard.test", "robot's")
+            # which is no reason to leave the server alone
             assert await passwords.check("anna@orchard.test", "ben's") == "ben@orchard.test"
             assert await passwords.check("ash@orchard.test", "anna's") == "anna@orchard.test"
             passwords.close()

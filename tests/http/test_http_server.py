@@ -176,6 +176,15 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
 def test_a_proxy_on_this_machine_says_whom_it_speaks_for() -> None:
     fields = b"X-Forwarded-For: 192.0.2.1, 192.0.2.7\r\nX-Forwarded-Proto: https\r\n"
     assert b" https 192.0.2.7 " in ask(APPLICATION, GET + fields + CLOSE)
+    for given, seen in (
+        (b"192.0.2.7:50000", b"192.0.2.7"),
+        (b"[2001:db8::1]:50000", b"2001:db8::1"),
+        (b"2001:db8::1", b"2001:db8::1"),
+        (b"192.0.2.1, a:b", b""),
+        (b"who", b""),
+    ):
+        fields = b"X-Forwarded-For: " + given + b"\r\n"
+        assert b" http " + seen + b" " in ask(APPLICATION, GET + fields + CLOSE), given
     assert b" http 127.0.0.1 " in ask(APPLICATION, GET + b"X-Forwarded-Proto: ftp\r\n" + CLOSE)
 
 

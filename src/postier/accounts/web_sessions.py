@@ -30,7 +30,8 @@ WAITING, IN = 0, 1
 WAITING_SECONDS = 600
 """For the second factor to come."""
 MOST_SESSIONS = 50
-"""Of one account; the oldest give way."""
+"""Of one account; the oldest give way, first of those that still wait for the second factor: who knows the
+password alone ends nobody's session."""
 MOST_FAILURES = 5
 """Wrong codes after which the password has to be given again."""
 FACTOR = Scope("factor", 10)
@@ -124,7 +125,7 @@ class WebSessions:
         )
 
         async def work(tx: Tx) -> int:
-            there = await tx.web_sessions(account.account_id)
+            there = sorted(await tx.web_sessions(account.account_id), key=lambda one: one.stage)
             for old in there[: max(0, len(there) + 1 - MOST_SESSIONS)]:
                 await tx.remove_web_sessions(account.account_id, only=old.session_id)
             return await tx.add_web_session(session)

@@ -22,6 +22,7 @@ class Standing(enum.StrEnum):
     ENDED = "the account has expired"
     LOCKED = "the account is locked"
     NOT_NOW = "not allowed at this time or from here"
+    NOT_OURS = "the entry is none of its people, or is not shown to its owner"
 
 
 _WORD = re.compile(r"\bdata ([0-9a-fA-F]{3,4})\b")

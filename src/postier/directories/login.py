@@ -378,7 +378,7 @@ async def _by_template(
     dn = name if is_dn else await _own_dn(directory, name, connection)
     found = await connection.search(dn, directory.people, wanted(directory), only_base=True) if dn else []
     if len(found) != 1:
-        raise LdapUnavailable(f"{connection.server} does not show {name} the own entry")
+        return None, Standing.NOT_OURS  # about this one alone: the server has answered
     return (None, Standing.DISABLED) if is_disabled(found[0]) else (found[0], Standing.RIGHT)
 
 

@@ -199,10 +199,22 @@ def _whom_for(
     for name, value in headers:
         said = [part.strip() for part in value.decode("latin-1").split(",")]
         if name == b"x-forwarded-for":
+            said = [_without_port(part) for part in said]
             peer = next((each for each in reversed(said) if not _is_loopback(each)), said[0]), 0
         elif name == b"x-forwarded-proto" and said[-1].lower() in ("http", "https"):
             scheme = said[-1].lower()
     return peer, scheme
+
+
+def _without_port(text: str) -> str:
+    """An address, as some proxies give it with a port: "192.0.2.1:50000", "[2001:db8::1]:50000". "" for what
+    is none, so that nobody takes it for one."""
+    bare = text[1:].partition("]")[0] if text.startswith("[") else text
+    bare = bare.partition(":")[0] if bare.count(":") == 1 else bare
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        return ""
 
 
 def _is_loopback(address: str) -> bool:
