@@ -398,3 +398,23 @@ def test_nobody_sees_what_could_not_be_undone(
                 _ = opened.store.reader
 
     asyncio.run(run())
+
+
+def test_whoever_is_cancelled_at_the_moment_of_the_answer_is_let_go(open_store: OpenStore) -> None:
+    async def run() -> None:
+        async with open_store() as opened:
+            for turns in range(40):
+
+                async def work(tx: Tx) -> None:
+                    await tx.set_meta("key", "value")
+
+                asked = asyncio.create_task(opened.store.transact(work))
+                await asyncio.sleep(0)
+                until = asyncio.get_running_loop().time() + 0.0005 * turns
+                while asyncio.get_running_loop().time() < until:
+                    await asyncio.sleep(0)
+                asked.cancel()
+                await asyncio.wait((asked,), timeout=10)
+                assert asked.done()
+
+    asyncio.run(run())

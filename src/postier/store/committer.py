@@ -113,6 +113,10 @@ class Committer:
         if job in self._waiting:
             self._waiting.remove(job)
             return
+        if job.is_over:  # answered in the moment of the cancelling: there is nothing to wait for
+            if not job.future.cancelled():
+                job.future.exception()  # nobody else will look at it
+            return
         job.future = self._loop.create_future()  # the one before was cancelled with its task
         while not job.future.done():
             try:

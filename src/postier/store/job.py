@@ -17,9 +17,10 @@ Work = Callable[[Tx], Awaitable[Any]]
 
 
 class Job:
-    """`error`: why it undid itself, where it did; else `result` and `topics` count after the commit."""
+    """`error`: why it undid itself, where it did; else `result` and `topics` count after the commit.
+    `is_over`: nobody will answer any more."""
 
-    __slots__ = ("durable", "error", "future", "result", "tx", "work")
+    __slots__ = ("durable", "error", "future", "is_over", "result", "tx", "work")
 
     def __init__(self, work: Work, durable: bool, future: asyncio.Future[Any]) -> None:
         self.work = work
@@ -28,8 +29,10 @@ class Job:
         self.tx: SqlTx | None = None
         self.result: Any = None
         self.error: BaseException | None = None
+        self.is_over = False
 
     def answer(self) -> None:
+        self.is_over = True
         if self.future.done():
             return  # whoever asked has gone
         if self.error is None:
