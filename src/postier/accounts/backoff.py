@@ -15,11 +15,12 @@ time and us next to nothing.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from postier.base.clock import Clock
-from postier.store.api import AccountId, LoginFailures, Store, Tx
+from postier.base.log import Log
+from postier.store.api import AccountId, LoginFailures, Store, StoreError, Tx
 
 __all__ = [
     "FORGET_AFTER",
@@ -30,9 +31,12 @@ __all__ = [
     "Standing",
     "failure_delay",
     "network_of",
+    "note_gladly",
     "refusal",
     "scopes_for",
 ]
+
+log = Log("login")
 
 FORGET_AFTER = 3600.0
 """Seconds after its last failure in which a key's past is forgotten."""
@@ -166,7 +170,16 @@ class Backoff:
             if stale:
                 await tx.note_known(account_id, standing.network, now)
 
-        await self._store.transact(work, durable=False)
+        await note_gladly(self._store, work)
+
+
+async def note_gladly(store: Store, work: Callable[[Tx], Awaitable[None]]) -> None:
+    """Write down what is good to know of a login that held. Whoever has the right password is let in all the
+    same where that fails: a full disk keeps nobody out who would make room on it."""
+    try:
+        await store.transact(work, durable=False)
+    except StoreError as error:
+        log.warning("login not noted", why=error)
 
 
 def _keys(network: str, name: str) -> dict[str, str]:

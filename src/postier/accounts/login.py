@@ -24,6 +24,7 @@ from postier.accounts.backoff import (
     Backoff,
     Standing,
     failure_delay,
+    note_gladly,
     refusal,
     scopes_for,
 )
@@ -288,7 +289,7 @@ class Login:
                 number = found.app_password_id
                 await tx.note_app_password_use(account.account_id, number, int(now), door.peer)
 
-            await self._store.transact(work, durable=False)
+            await note_gladly(self._store, work)
         return Entry(account, found.app_password_id, "app-password")
 
     async def _verify(self, stored: str, password: str, attempt: _Try) -> bool:
