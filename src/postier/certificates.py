@@ -19,7 +19,6 @@ from postier.base.clock import Clock
 from postier.base.log import Log
 from postier.config.settings import Settings
 from postier.net.certificates import (
-    MAX_PEM,
     Certificate,
     CertificateError,
     problem,
@@ -27,12 +26,14 @@ from postier.net.certificates import (
     serves,
 )
 from postier.net.contexts import ContextChooser, ServiceTls
-from postier.net.tls import server_context
+from postier.net.tls import REVOCATIONS, server_context
 from postier.services import HTTPS, LMTP, SERVICES
 from postier.store.api import Reader, StoredCertificate, StoreError
 
 __all__ = ["CertificateKeeper", "files_of", "names_to_serve", "refusal"]
 
+MAX_CLIENT_CA = 4 << 20
+"""Octets of tls.client_ca: revocation lists may be long."""
 LOOK_SECONDS = 2.0
 """Between two looks at the store's count of changes."""
 
@@ -175,17 +176,26 @@ def _services(settings: Settings) -> dict[str, ServiceTls]:
 
 
 def _client_authorities(settings: Settings) -> str:
-    """Whose certificates clients may log in with, PEM; "" if they may not. Raises CertificateError."""
+    """Whose certificates clients may log in with, and which are revoked, PEM; "" if nobody may. Raises
+    CertificateError."""
     if not settings.tls.client_login:
         return ""
     if not settings.tls.client_ca:
         raise CertificateError("tls.client_login is on, but tls.client_ca names no file")
     file = settings.data / settings.tls.client_ca
     try:
-        content = file.read_bytes()[:MAX_PEM]
-        return b"".join(
-            each.public_bytes(Encoding.PEM) for each in x509.load_pem_x509_certificates(content)
-        ).decode()
+        content = file.read_bytes()
+        if len(content) > MAX_CLIENT_CA:  # half of it would forget who is revoked
+            raise CertificateError(f"cannot use authorities {file}: more than {MAX_CLIENT_CA >> 20} MiB")
+        believed = [each.public_bytes(Encoding.PEM) for each in x509.load_pem_x509_certificates(content)]
+        return b"".join((*believed, *_revocations(content))).decode()
     except (OSError, ValueError) as error:
         why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no PEM"
         raise CertificateError(f"cannot use authorities {file}: {why}") from error
+
+
+def _revocations(content: bytes) -> list[bytes]:
+    """Each list in it, PEM. Raises ValueError."""
+    begin = REVOCATIONS.encode()
+    lists = (x509.load_pem_x509_crl(begin + each) for each in content.split(begin)[1:])
+    return [each.public_bytes(Encoding.PEM) for each in lists]

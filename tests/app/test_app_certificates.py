@@ -258,6 +258,11 @@ def test_client_certificates_need_an_authority(data: Path) -> None:
         with pytest.raises(CertificateError, match=why) as caught:
             CertificateKeeper(load_settings(data))
         assert "\n" not in str(caught.value)
+    change_settings(data, {"tls.client_ca": "tls/people.pem"})
+    ca = (data / "tls/ca.pem").read_text()
+    (data / "tls/people.pem").write_text(ca + "-----BEGIN X509 CRL-----\nbroken\n")
+    with pytest.raises(CertificateError, match="cannot use authorities"):
+        CertificateKeeper(load_settings(data))
     change_settings(data, {"tls.client_ca": "tls/ca.pem"})
     chooser = CertificateKeeper(load_settings(data)).chooser
     for service, asks in (("smtp", 0), ("https", 0), ("imaps", 1), ("imap", 1), ("submission", 1)):

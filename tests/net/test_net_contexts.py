@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import gc
 import socket
 import ssl
@@ -13,6 +14,9 @@ from typing import Any
 
 import pytest
 import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from postier.base.networks import Networks
 from postier.net.api import Connection
@@ -494,6 +498,32 @@ async def answer_to(port: int, pair: KeyPair | None, folder: Any, version: int) 
         return "refused"
     finally:
         writer.close()
+
+
+def revoking(ca: KeyPair, *revoked: KeyPair) -> str:
+    """The authority with its list, which is out of date."""
+    issuer, day = x509.load_pem_x509_certificate(ca.certificate), dt.timedelta(days=1)
+    now = dt.datetime.now(dt.UTC)
+    builder = x509.CertificateRevocationListBuilder(issuer.subject, now - 2 * day, now - day)
+    for each in revoked:
+        number = x509.load_pem_x509_certificate(each.certificate).serial_number
+        entry = x509.RevokedCertificateBuilder(number, now - 3 * day).build()
+        builder = builder.add_revoked_certificate(entry)
+    key: Any = load_pem_private_key(ca.key, None)
+    return (ca.certificate + builder.sign(key, SHA256()).public_bytes(Encoding.PEM)).decode()
+
+
+def test_a_certificate_that_was_taken_back_opens_nothing(run: Runner, tmp_path: Any) -> None:
+    good, lost = personal(), personal()
+    services = {"imaps": ServiceTls((b"imap",), revoking(PEOPLE, lost))}
+
+    async def main() -> None:
+        server, port = await serve(chooser(services=services))
+        assert int(await answer_to(port, good, tmp_path, ssl.TLSVersion.TLSv1_3)) > 0
+        assert await answer_to(port, lost, tmp_path, ssl.TLSVersion.TLSv1_3) == "refused"
+        await server.drain(5)
+
+    run(main())
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -17,6 +17,7 @@ from postier.net.certificates import Certificate, CertificateError
 
 __all__ = [
     "NO_APPLICATION_PROTOCOL",
+    "REVOCATIONS",
     "CertificateError",
     "NoApplicationProtocol",
     "ServerContext",
@@ -32,6 +33,9 @@ CIPHERS_TLS12 = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 NO_APPLICATION_PROTOCOL = bytes.fromhex("15 03 03 00 02 02 78")
 """The fatal alert of RFC 7301 3.2, which Python's ssl never sends by itself."""
+
+REVOCATIONS = "-----BEGIN X509 CRL-----"
+"""How a revocation list begins in PEM."""
 
 _NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME."""
@@ -55,6 +59,8 @@ def server_context(
 
     `authorities` (PEM): the client is asked for a certificate of theirs. It need not have one; one of
     another authority ends the handshake, an expired one doesn't (whoever believes it looks at its dates).
+    With revocation lists among them (RFC 5280 5), one that is revoked does, and so does one of an authority
+    that has no list there.
 
     Raises CertificateError.
     """
@@ -65,14 +71,22 @@ def server_context(
         with _as_file(certificate.chain + b"\n" + certificate.key) as file:
             context.load_cert_chain(file, password=_no_password)
         if authorities:
-            context.load_verify_locations(cadata=authorities)
-            context.verify_mode = ssl.CERT_OPTIONAL
-            context.verify_flags |= _NO_CHECK_TIME
+            _believe(context, authorities)
     except (OSError, ssl.SSLError, ValueError) as error:
         raise CertificateError(f"cannot use {certificate.where}: {_why(error)}") from error
     if protocols:
         context.set_alpn_protocols([protocol.decode() for protocol in protocols])
     return context
+
+
+def _believe(context: ssl.SSLContext, authorities: str) -> None:
+    """Raises ssl.SSLError, ValueError. Old lists hold, too: what they name stays revoked."""
+    with _as_file(authorities.encode()) as file:
+        context.load_verify_locations(file)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.verify_flags |= _NO_CHECK_TIME
+    if REVOCATIONS in authorities:
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 @contextlib.contextmanager
