@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+
+from postier.cli.main import cli
 
 ALICE = "alice@orchard.test"
 
@@ -64,8 +68,14 @@ def test_what_is_demanded_of_people(postier: Any, listed: Any) -> None:
     assert "may log in" in postier("user", "enable", ALICE).stdout
 
 
-def test_a_password_that_everybody_tries_first(postier: Any, fails: Any) -> None:
-    for bad in ("password1\n", "short\n", "alice@orchard.test\n", "aaaabbbb\n"):
-        said = fails("user", "passwd", ALICE, "--password-stdin", stdin=bad)
-        assert said.endswith("--force takes it all the same"), said
-    postier("user", "passwd", ALICE, "--password-stdin", "--force", stdin="password1\n")
+def test_a_password_that_everybody_tries_first(postier: Any, data: Path) -> None:
+    """Who types it is told to take another; what a program hands over is taken, with a word."""
+    for bad in ("password1", "short", "alice@orchard.test", "aaaabbbb"):
+        typed = CliRunner().invoke(
+            cli, ["user", "passwd", ALICE, "--data", str(data)], input=f"{bad}\n{bad}\n"
+        )
+        assert typed.exit_code == 1, typed.stdout
+        assert typed.stderr.endswith("--force takes it all the same\n"), typed.stderr
+        assert "Warning: " in postier("user", "passwd", ALICE, "--password-stdin", stdin=bad + "\n").stderr
+    forced = postier("user", "passwd", ALICE, "--password-stdin", "--force", stdin="password1\n")
+    assert forced.stderr == ""

@@ -205,13 +205,18 @@ def take_password(from_stdin: bool) -> str:
     return password
 
 
-def checked_hash(password: str, address: Address, *, force: bool = False) -> str:
-    """Of a password that somebody sets. Raises Failure."""
+def checked_hash(password: str, address: Address, *, force: bool = False, by_program: bool = False) -> str:
+    """Of a password that somebody sets. Raises Failure for one that is easy to guess where a person typed it;
+    what a program hands over was chosen elsewhere (`by_program`): it is taken, with a word on stderr."""
     try:
         return hash_new_password(password, address.lookup_key, force=force)
+    except WeakPassword as error:
+        if not by_program or not password:
+            raise Failure(f"{error}; --force takes it all the same") from None
+        click.echo(f"Warning: {address}: {error}", err=True)
+        return checked_hash(password, address, force=True)
     except ValueError as error:
-        hint = "; --force takes it all the same" if isinstance(error, WeakPassword) else ""
-        raise Failure(f"{error}{hint}") from None
+        raise Failure(str(error)) from None
 
 
 def as_json(value: object) -> str:

@@ -83,7 +83,9 @@ def command(
     if not yes:
         click.confirm(f"Make a server for {domain} in {data}?", default=True, abort=True)
     password = take_password(password_stdin) if admin is not None else ""
-    password_hash = checked_hash(password, admin, force=force) if admin is not None else ""
+    password_hash = (
+        checked_hash(password, admin, force=force, by_program=password_stdin) if admin is not None else ""
+    )
     _write(data, values, hostname, domain)
     _fill(data, domain, admin, password, password_hash)
     click.echo(f"A server for {domain} is ready in {data}.\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from postier.accounts import people
-from postier.accounts.new_password import hash_new_password, make_all_scram_keys, make_scram_keys
+from postier.accounts.new_password import make_all_scram_keys, make_scram_keys
 from postier.accounts.second_factors import reset_factors
 from postier.accounts.sending import Usage, set_limits, usage_of
 from postier.backend import Backend
@@ -60,7 +60,7 @@ def add(
 ) -> None:
     """Add a person with a mailbox."""
     password = take_password(password_stdin)
-    password_hash = checked_hash(password, address, force=force)
+    password_hash = checked_hash(password, address, force=force, by_program=password_stdin)
 
     async def work(backend: Backend) -> None:
         await people.add_person(
@@ -97,7 +97,8 @@ def import_(file: Path, force: bool, json_: bool, data: Path) -> None:
         await make_all_scram_keys(backend.store, chosen, iterations)
 
     with_backend(data, work)
-    tell(json_, {"added": [address.lookup_key for address, _, _ in rows]}, f"{len(rows)} people added")
+    added = [address.lookup_key for address, _, _ in rows]
+    tell(json_, {"added": added}, f"{len(added)} {'person' if len(added) == 1 else 'people'} added")
 
 
 @command.command("list")
@@ -143,7 +144,7 @@ def list_(json_: bool, data: Path) -> None:
 def passwd(address: Address, password_stdin: bool, force: bool, json_: bool, data: Path) -> None:
     """Set a person's password; whoever is logged in by the old one is logged out."""
     password = take_password(password_stdin)
-    password_hash = checked_hash(password, address, force=force)
+    password_hash = checked_hash(password, address, force=force, by_program=password_stdin)
 
     async def work(backend: Backend) -> bool:
         await people.set_password(backend.store, address, password_hash, by=operator())
@@ -402,8 +403,8 @@ def _read_csv(file: Path, force: bool) -> Iterator[tuple[Address, str, str]]:
             raise Failure(f"{file}, line {number}: expected address,password")
         try:
             address = Address.parse(row[0].strip())
-            yield address, row[1], hash_new_password(row[1], address.lookup_key, force=force)
-        except ValueError as error:
+            yield address, row[1], checked_hash(row[1], address, force=force, by_program=True)
+        except (ValueError, Failure) as error:
             raise Failure(f"{file}, line {number}: {error}") from None
 
 
