@@ -219,6 +219,7 @@ async def open_world(settings: ImapSettings = SETTINGS) -> AsyncIterator[World]:
             yield World(services, account_id, settings)
         finally:
             await store.close()
+            blobs.close()
 
 
 async def _bob(tx: Tx) -> AccountId:

@@ -176,15 +176,15 @@ class Login:
         self._guessing: dict[str, set[str]] = {}
         self._upkeep: set[asyncio.Task[None]] = set()
         self.presence = Presence(store, clock)
-        self._checks: dict[type[Proof], Callable[[Any, _Try], Awaitable[Entry]]] = {
-            Credentials: self._check_password
+        self._checks: dict[type[Proof], Callable[[Login, Any, _Try], Awaitable[Entry]]] = {
+            Credentials: Login._check_password
         }
         if rules.scram != "off":
-            self._checks[ScramProof] = self._check_scram
+            self._checks[ScramProof] = Login._check_scram
         if tokens is not None:
-            self._checks[BearerToken] = self._check_token
+            self._checks[BearerToken] = Login._check_token
         if certificates is not None:
-            self._checks[ClientCertificate] = self._check_certificate
+            self._checks[ClientCertificate] = Login._check_certificate
 
     def mechanisms(self, door: Door) -> tuple[str, ...]:
         """The SASL mechanisms to offer at this door, the strongest first."""
@@ -219,7 +219,7 @@ class Login:
         known = account is not None and await self._backoff.is_known(account.account_id, standing.network)
         attempt = _Try(door, name, standing, account, known)
         try:
-            entry = await self._checks[type(proof)](proof, attempt)
+            entry = await self._checks[type(proof)](self, proof, attempt)
         except _NotThis as reason:
             raise await self._failed(attempt, reason) from None
         except TooManyFailures as refused:

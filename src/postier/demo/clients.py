@@ -131,8 +131,9 @@ class Wire:
             self._send_raw(data)
 
     def _receive(self, deadline: float) -> bytes:
-        readable, _, _ = select.select([self._socket], [], [], max(0.0, deadline - time.monotonic()))
-        if not readable:
+        waiting = select.poll()  # select() itself knows descriptors below 1,024 only
+        waiting.register(self._socket, select.POLLIN)
+        if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise TimeoutError("the server said nothing in time")
         try:
             data = self._socket.recv(262144)
