@@ -25,6 +25,11 @@ __all__ = [
 ]
 
 
+UNBOUND = frozenset({"pop3"})
+"""Protocols whose programs are not offered SCRAM-...-PLUS: NeoMutt chooses it without having a binding, does
+not wait for the answer to its own cancelling, and then takes that answer for the one to USER."""
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """Who knocks, and where. `protocol`: "imap", "pop3", "submission", "api", "portal". `peer`: an address.
@@ -42,7 +47,7 @@ class Door:
     def of(cls, connection: Connection, protocol: str, *, trusted: bool) -> Door:
         """The door at which this connection stands. `trusted`: passwords may cross it in clear."""
         tls = connection.tls
-        bindings = connection.channel_bindings
+        bindings = {} if protocol in UNBOUND else connection.channel_bindings
         channel = Channel(
             tls is not None or trusted, tuple(bindings), bindings.__getitem__, connection.client_certificate
         )
